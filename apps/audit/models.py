@@ -1,0 +1,30 @@
+from django.conf import settings
+from django.db import models
+
+
+class AuditEntry(models.Model):
+    """One command, or one use of a secret. Append-only; hash-chained per desk.
+
+    `digest` covers the entry and the previous digest of the same desk, so that an edited,
+    removed or inserted row breaks the chain (`apps.audit.services.verify`).
+    """
+
+    desk_id = models.BigIntegerField(db_index=True)  # 0: the installation itself
+    sequence = models.BigIntegerField()
+    at = models.DateTimeField()
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    action = models.CharField(max_length=64)  # "<app>.<entity>.<past>"
+    environment = models.CharField(max_length=16, blank=True)
+    target = models.CharField(max_length=120, blank=True)  # "order_intent:17"
+    data = models.JSONField(default=dict)
+    previous_digest = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["desk_id", "sequence"], name="audit_one_entry_per_sequence"),
+        ]
+        indexes = [models.Index(fields=["desk_id", "-sequence"])]
+
+    def __str__(self) -> str:
+        return f"{self.desk_id}/{self.sequence} {self.action}"

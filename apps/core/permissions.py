@@ -1,0 +1,85 @@
+"""Who may do what: roles, permissions and the table that joins them. Pure data, no I/O.
+
+Every URL, socket command, socket topic and task names one `Permission`; what is not named is
+refused. A person may hold several roles on one desk; permissions add up.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    VIEWER = "viewer"
+    ANALYST = "analyst"
+    TRADER = "trader"
+    QUOTER = "quoter"
+    LEAD = "lead"
+    OPERATOR = "operator"
+    VAULT_ADMIN = "vault-admin"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+class Permission(StrEnum):
+    """What a view, a command, a topic or a task asks for."""
+
+    PUBLIC = "public"  # nobody has to be signed in: sign-in page, health probe
+    SELF = "self"  # any signed-in person, about themselves
+    DESK_VIEW = "desk.view"  # markets, books, orders, positions: see, never touch
+    DESK_EXPORT = "desk.export"
+    ORDER_PLACE = "order.place"
+    ORDER_CANCEL = "order.cancel"
+    RFQ_TRADE = "rfq.trade"
+    LIMIT_MANAGE = "limit.manage"
+    KILL_RELEASE = "kill.release"
+    FIX_OPERATE = "fix.operate"
+    VAULT_VIEW = "vault.view"  # labels, scopes, fingerprints; never key material
+    VAULT_MANAGE = "vault.manage"
+    AUDIT_VIEW = "audit.view"
+    PEOPLE_MANAGE = "people.manage"
+    SYSTEM = "system"  # tasks that act for no person: syncs, sweeps
+
+
+_SEE = frozenset({Permission.PUBLIC, Permission.SELF, Permission.DESK_VIEW})
+
+ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.VIEWER: _SEE,
+    Role.ANALYST: _SEE | {Permission.DESK_EXPORT},
+    Role.TRADER: _SEE | {Permission.ORDER_PLACE, Permission.ORDER_CANCEL},
+    Role.QUOTER: _SEE | {Permission.RFQ_TRADE},
+    Role.LEAD: _SEE
+    | {Permission.DESK_EXPORT, Permission.ORDER_CANCEL, Permission.LIMIT_MANAGE, Permission.KILL_RELEASE},
+    Role.OPERATOR: _SEE | {Permission.FIX_OPERATE},
+    Role.VAULT_ADMIN: _SEE | {Permission.VAULT_VIEW, Permission.VAULT_MANAGE},
+    Role.AUDITOR: _SEE | {Permission.DESK_EXPORT, Permission.VAULT_VIEW, Permission.AUDIT_VIEW},
+    Role.ADMIN: _SEE | {Permission.PEOPLE_MANAGE, Permission.VAULT_VIEW},
+}
+
+
+def permissions_of(roles: Iterable[str]) -> frozenset[Permission]:
+    """Return what `roles` allow together. An unknown role allows nothing."""
+    known = {role.value for role in Role}
+    allowed: set[Permission] = set()
+    for role in roles:
+        if role in known:
+            allowed |= ROLE_PERMISSIONS[Role(role)]
+    return frozenset(allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A signed-in person acting on one desk, as services see them.
+
+    Built afresh for every request and every socket command, so that a role lowered a second
+    ago counts. `account_id` and `subaccount` are what the person has selected in the top bar.
+    """
+
+    user_id: int
+    desk_id: int
+    roles: frozenset[str]
+    account_id: int | None = None
+    subaccount: int = 0
+
+    def may(self, permission: Permission) -> bool:
+        return permission in permissions_of(self.roles)

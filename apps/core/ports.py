@@ -1,0 +1,80 @@
+"""Where an app on the right fills in what an app on the left calls. See docs/architecture.md.
+
+Each registry is filled in `AppConfig.ready()` and read-only afterwards.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from apps.core.permissions import Actor, Permission
+from apps.core.topics import TopicName
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that browsers may send over the socket.
+
+    handler(actor, params) is synchronous, may use the database, returns a JSON-ready dict and
+    raises `DeskError` to refuse. The socket checks `permission` on each message; the service
+    that the handler calls checks it again.
+    """
+
+    name: str
+    permission: Permission
+    handler: Callable[[Actor, Mapping[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A kind of live topic.
+
+    mode "whole": each frame is the whole state, newest wins.
+    mode "rows": each frame is {"rows": {key: row or None}}; rows merge by key, newest wins per
+    key, None removes. Every row carries an increasing integer "v".
+    state(topic): the present state in the same shape as a frame, or None when there is none
+    yet; synchronous, may use the database. None here means: the gateway's last frame in Redis.
+    """
+
+    kind: str
+    permission: Permission
+    scope: Literal["environment", "account"]
+    mode: Literal["whole", "rows"]
+    state: Callable[[TopicName], dict[str, Any] | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedContext:
+    """Where a message of the exchange came from. Times: Unix milliseconds."""
+
+    account_id: int
+    environment: str
+    recv_ms: int
+
+
+# handler(context, messages): runs in the gateway's database thread, in order of arrival.
+FeedHandler = Callable[[FeedContext, list[Any]], None]
+
+commands: dict[str, Command] = {}
+topics: dict[str, Topic] = {}
+feed_handlers: dict[str, list[FeedHandler]] = {}
+# Called with an account id after each (re)connect of its private channels, before trading opens.
+reconcilers: list[Callable[[int], None]] = []
+# vault -> exchange: queue a test of one key (limits, scopes, clock offset) by row id.
+key_test_enqueue: list[Callable[[int], None]] = []
+
+
+def register_command(command: Command) -> None:
+    if command.name in commands:
+        raise ValueError(f"command {command.name} registered twice")
+    commands[command.name] = command
+
+
+def register_topic(topic: Topic) -> None:
+    if topic.kind in topics:
+        raise ValueError(f"topic {topic.kind} registered twice")
+    topics[topic.kind] = topic
+
+
+def register_feed_handler(message_type: str, handler: FeedHandler) -> None:
+    feed_handlers.setdefault(message_type, []).append(handler)

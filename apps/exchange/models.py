@@ -1,0 +1,28 @@
+from django.db import models
+
+from apps.accounts.models import Environment, ExchangeAccount
+
+
+class ExchangeStatus(models.Model):
+    """What an environment last said about itself, and how its clock differs from ours."""
+
+    environment = models.CharField(max_length=12, choices=Environment.choices, unique=True)
+    exchange_active = models.BooleanField(null=True)
+    trading_active = models.BooleanField(null=True)
+    resume_at = models.DateTimeField(null=True)
+    # exchange clock minus ours, from the Date header and round trip; milliseconds
+    clock_offset_ms = models.IntegerField(null=True)
+    checked_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=200, blank=True)
+
+
+class AccountLimits(models.Model):
+    """Token buckets of one account as GET /account/limits last gave them (docs:rate_limits)."""
+
+    account = models.OneToOneField(ExchangeAccount, on_delete=models.CASCADE, related_name="limits")
+    usage_tier = models.CharField(max_length=40)
+    read_rate = models.PositiveIntegerField()
+    read_capacity = models.PositiveIntegerField()
+    write_rate = models.PositiveIntegerField()
+    write_capacity = models.PositiveIntegerField()
+    updated_at = models.DateTimeField()

@@ -1,0 +1,106 @@
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from apps.accounts.models import Desk, Environment
+from apps.core.fields import CountField, PriceField
+
+
+class Series(models.Model):
+    """A family of events of one environment (docs: GET /series)."""
+
+    environment = models.CharField(max_length=12, choices=Environment.choices)
+    ticker = models.CharField(max_length=80)
+    title = models.CharField(max_length=300)
+    category = models.CharField(max_length=80, blank=True)
+    tags = models.JSONField(default=list)
+    frequency = models.CharField(max_length=40, blank=True)
+    fee_type = models.CharField(max_length=60, default="quadratic")
+    fee_multiplier = models.CharField(max_length=20, default="1")  # decimal text, as the exchange wrote it
+    settlement_sources = models.JSONField(default=list)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "ticker"], name="series_once")]
+
+
+class Event(models.Model):
+    """One question with one or more markets."""
+
+    environment = models.CharField(max_length=12, choices=Environment.choices)
+    ticker = models.CharField(max_length=120)
+    series_ticker = models.CharField(max_length=80, db_index=True)
+    title = models.CharField(max_length=400)
+    sub_title = models.CharField(max_length=300, blank=True)
+    category = models.CharField(max_length=80, blank=True)
+    is_mutually_exclusive = models.BooleanField(default=False)
+    strike_date = models.DateTimeField(null=True)
+    fee_type_override = models.CharField(max_length=60, null=True)
+    fee_multiplier_override = models.CharField(max_length=20, null=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "ticker"], name="event_once")]
+
+
+class Market(models.Model):
+    """One YES/NO market. Prices are of the last catalogue sync; live ones come from the gateway."""
+
+    environment = models.CharField(max_length=12, choices=Environment.choices)
+    ticker = models.CharField(max_length=120)
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="markets")
+    series_ticker = models.CharField(max_length=80, db_index=True)
+    title = models.CharField(max_length=400, blank=True)
+    yes_sub_title = models.CharField(max_length=300, blank=True)
+    no_sub_title = models.CharField(max_length=300, blank=True)
+    # initialized|inactive|active|closed|determined|disputed|amended|finalized, or a newer word
+    status = models.CharField(max_length=20, db_index=True)
+    open_time = models.DateTimeField(null=True)
+    close_time = models.DateTimeField(null=True, db_index=True)
+    expected_expiration_time = models.DateTimeField(null=True)
+    latest_expiration_time = models.DateTimeField(null=True)
+    fee_waiver_expiration_time = models.DateTimeField(null=True)
+    yes_bid = PriceField(null=True)
+    yes_ask = PriceField(null=True)
+    yes_bid_size = CountField(null=True)
+    yes_ask_size = CountField(null=True)
+    last_price = PriceField(null=True)
+    previous_price = PriceField(null=True)
+    volume = CountField(default=0)
+    volume_24h = CountField(default=0)
+    open_interest = CountField(default=0)
+    notional_value = PriceField(default=1)
+    result = models.CharField(max_length=12, blank=True)
+    settlement_value = PriceField(null=True)
+    rules_primary = models.TextField(blank=True)
+    rules_secondary = models.TextField(blank=True)
+    price_level_structure = models.CharField(max_length=60, blank=True)
+    price_ranges = models.JSONField(default=list)  # [{"start","end","step"}], dollar strings
+    can_close_early = models.BooleanField(default=False)
+    mve_collection_ticker = models.CharField(max_length=120, blank=True)
+    extra = models.JSONField(default=dict)  # fields we do not know yet, as they came
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "ticker"], name="market_once")]
+        indexes = [
+            models.Index(fields=["environment", "status", "close_time"]),
+            models.Index(fields=["environment", "-volume_24h"]),
+        ]
+
+
+class Watchlist(models.Model):
+    """Markets that a desk watches together; `owner` null means shared by the whole desk."""
+
+    desk = models.ForeignKey(Desk, on_delete=models.CASCADE, related_name="watchlists")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
+    environment = models.CharField(max_length=12, choices=Environment.choices)
+    name = models.CharField(max_length=80)
+    tickers = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["desk", "environment", "name"], condition=Q(owner=None), name="watchlist_once"
+            ),
+        ]

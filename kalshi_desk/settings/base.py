@@ -1,0 +1,271 @@
+"""Settings of the desk, for one machine and for a team alike; only URLs differ.
+
+Everything that an operator may change comes from the environment through `kalshi_desk.env`.
+docs/configuration.md lists each variable.
+"""
+
+from pathlib import Path
+
+import dj_database_url
+from csp.constants import NONCE, NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from kalshi_desk import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+DATA_DIR = env.path("DESK_DATA", BASE_DIR / "var")
+
+# demo: paper exchange, generated logins. team: real people, any environment.
+DESK_MODE = env.choice("DESK_MODE", "demo", ("demo", "team"))
+DEBUG = env.flag("DESK_DEBUG", False)
+PORT = env.whole("PORT", 8000, minimum=1, maximum=65535)
+
+
+def _secret_key() -> str:
+    given = env.text("DESK_SECRET_KEY", "")
+    if given:
+        return given
+    stored = DATA_DIR / "secret-key"
+    if stored.is_file():
+        return stored.read_text().strip()
+    raise ImproperlyConfigured(
+        f"DESK_SECRET_KEY is not set and {stored} does not exist. "
+        "Run `make run` once (it creates the file), or set DESK_SECRET_KEY to 50 random characters."
+    )
+
+
+SECRET_KEY = _secret_key()
+PUBLIC_ORIGINS = env.names("DESK_ORIGINS", f"http://127.0.0.1:{PORT},http://localhost:{PORT}")
+ALLOWED_HOSTS = env.names("DESK_HOSTS", "127.0.0.1,localhost")
+CSRF_TRUSTED_ORIGINS = PUBLIC_ORIGINS
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "channels",
+    "csp",
+    "apps.core",
+    "apps.audit",
+    "apps.accounts",
+    "apps.vault",
+    "apps.exchange",
+    "apps.markets",
+    "apps.orders",
+    "apps.portfolio",
+    "apps.web",
+    "apps.paper",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "apps.accounts.middleware.DeskMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "kalshi_desk.urls"
+ASGI_APPLICATION = "kalshi_desk.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": False,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "apps.web.context.frame",
+            ],
+            "loaders": [
+                "django.template.loaders.filesystem.Loader",
+                "django.template.loaders.app_directories.Loader",
+            ],
+        },
+    }
+]
+
+# --- storage ---------------------------------------------------------------------------------
+DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'desk.sqlite3'}")
+_database = dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True)
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    _database["OPTIONS"] = {
+        # FULL: an intent must survive a power cut before its first byte is sent (RELIABILITY I5).
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 10,
+    }
+DATABASES = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.text("REDIS_URL", f"unix://{DATA_DIR / 'run' / 'redis.sock'}")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        # redis-py 8 closes blocking readers after 5 s by default (STACK pitfall A).
+        "OPTIONS": {"socket_timeout": 5},
+        "KEY_PREFIX": "desk-cache",
+    }
+}
+
+# --- people ----------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_ADAPTER = "apps.accounts.adapter.DeskAccountAdapter"
+ACCOUNT_SESSION_REMEMBER = False
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ADAPTER = "apps.accounts.adapter.DeskMfaAdapter"
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_AGE = env.whole("DESK_SESSION_HOURS", 12, minimum=1, maximum=72) * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = env.flag("DESK_SECURE_COOKIES", False)
+CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_USE_SESSIONS = False
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        # AG Grid and the chart put their own style elements in; they carry the page's nonce.
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- words, time, files ----------------------------------------------------------------------
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "apps.web.npm.NodeModulesFinder",
+]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "apps.web.npm.ModuleManifestStorage"},
+}
+NODE_MODULES = BASE_DIR / "node_modules"
+
+# --- celery ----------------------------------------------------------------------------------
+CELERY_BROKER_URL = (
+    REDIS_URL.replace("unix://", "redis+socket://", 1) + "?virtual_host=3"
+    if REDIS_URL.startswith("unix://")
+    else REDIS_URL
+)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_ROUTES = {
+    "apps.orders.tasks.order_send": {"queue": "orders"},
+    "apps.orders.tasks.cancel_send": {"queue": "urgent"},
+    "apps.*.tasks.*_sync": {"queue": "sync"},
+}
+# Celery names are given in full, so that nobody has to search who runs what when.
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
+    "exchange-status": {"task": "apps.exchange.tasks.status_refresh", "schedule": 10.0},
+    "markets-catalogue": {"task": "apps.markets.tasks.catalogue_sync", "schedule": 60.0},
+    "orders-sweep": {"task": "apps.orders.tasks.intents_sweep", "schedule": 5.0},
+    "orders-reconcile": {"task": "apps.orders.tasks.accounts_reconcile", "schedule": 30.0},
+    "portfolio-refresh": {"task": "apps.portfolio.tasks.portfolios_refresh", "schedule": 15.0},
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "run" / "beat-schedule")
+
+# --- exchange --------------------------------------------------------------------------------
+# Source: docs/getting_started/api_environments and demo_env; the second host of each pair is the
+# older documented one and is tried when the first cannot be reached.
+_PAPER_PORT = env.whole("DESK_PAPER_PORT", 18080, minimum=1, maximum=65535)
+EXCHANGE_HOSTS: dict[str, dict[str, list[str]]] = {
+    "paper": {
+        "rest": [f"http://127.0.0.1:{_PAPER_PORT}"],
+        "ws": [f"ws://127.0.0.1:{_PAPER_PORT}"],
+    },
+    "demo": {
+        "rest": ["https://external-api.demo.kalshi.co", "https://demo-api.kalshi.co"],
+        "ws": ["wss://external-api-ws.demo.kalshi.co", "wss://demo-api.kalshi.co"],
+    },
+    "production": {
+        "rest": ["https://external-api.kalshi.com", "https://api.elections.kalshi.com"],
+        "ws": ["wss://external-api-ws.kalshi.com", "wss://api.elections.kalshi.com"],
+    },
+}
+# Environments that people may add accounts for. Production is opt-in.
+EXCHANGE_ENVIRONMENTS = env.names("DESK_ENVIRONMENTS", "paper,demo,production")
+
+# --- vault -----------------------------------------------------------------------------------
+# The web process gets only the public half; the worker and the gateway get both.
+VAULT_PUBLIC_KEY_FILE = env.path("DESK_VAULT_PUBLIC_KEY", DATA_DIR / "vault" / "public.pem")
+VAULT_PRIVATE_KEY_FILE = env.text("DESK_VAULT_PRIVATE_KEY", "")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.choice("DESK_LOG", "INFO", ("DEBUG", "INFO", "WARNING"))},
+    "loggers": {
+        # One line per request is noise on a desk with sockets; the errors stay.
+        "daphne": {"level": "WARNING"},
+        "django.channels.server": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+    },
+}

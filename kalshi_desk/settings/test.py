@@ -1,0 +1,24 @@
+"""Settings of the test suite: everything real but the clock's patience."""
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("DESK_DATA", tempfile.mkdtemp(prefix="desk-test-"))
+os.environ.setdefault("DESK_SECRET_KEY", "test-only-key-that-signs-nothing-outside-the-test-suite-0123456789")
+
+from kalshi_desk.settings.base import *  # noqa: F403 - tests run on the base settings
+from kalshi_desk.settings.base import DATA_DIR, DATABASES
+
+# One hash round instead of argon2's: tests create hundreds of people.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file, because browser and process tests open it from several processes.
+    DATABASES["default"]["TEST"] = {"NAME": str(Path(DATA_DIR) / "test.sqlite3")}
+VAULT_PUBLIC_KEY_FILE = Path(DATA_DIR) / "vault" / "public.pem"
+VAULT_PRIVATE_KEY_FILE = str(Path(DATA_DIR) / "vault" / "private.pem")

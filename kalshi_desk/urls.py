@@ -1,0 +1,13 @@
+"""All pages. Each app declares its own; a test checks that every one names its permission."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("accounts/", include("allauth.urls")),
+    path("settings/vault/", include("apps.vault.urls")),
+    path("markets/", include("apps.markets.urls")),
+    path("orders/", include("apps.orders.urls")),
+    path("portfolio/", include("apps.portfolio.urls")),
+    path("", include("apps.accounts.urls")),
+    path("", include("apps.web.urls")),
+]

@@ -1,0 +1,53 @@
+"""Fixtures that every test may use. Nothing here reaches beyond loopback."""
+
+import ipaddress
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORDED = ROOT.parent / "shared" / "data" / "kalshi-recorded"
+REFERENCE = ROOT.parent / "shared" / "reference"
+
+# Browser tests drive Playwright's loop and the database in one thread.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+_connect = socket.socket.connect
+
+
+def _loopback_only(self: socket.socket, address: Any) -> None:
+    if self.family in (socket.AF_INET, socket.AF_INET6):
+        host = address[0]
+        try:
+            is_loopback = ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            is_loopback = host == "localhost"
+        if not is_loopback:
+            raise AssertionError(f"a test tried to reach {host}: tests stay on loopback")
+    return _connect(self, address)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network() -> Any:
+    socket.socket.connect = _loopback_only  # type: ignore[method-assign]
+    yield
+    socket.socket.connect = _connect  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session")
+def recorded_files() -> list[Path]:
+    """The recorded production frames, one file per market; skips in words where they are absent."""
+    files = sorted(RECORDED.glob("events/*/*.ndjson.gz"))
+    if not files:
+        pytest.skip(f"recorded frames are not on this machine (looked in {RECORDED})")
+    return files
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    if not REFERENCE.is_dir():
+        pytest.skip(f"the exchange's reference files are not on this machine (looked in {REFERENCE})")
+    return REFERENCE
