@@ -1,0 +1,99 @@
+"""Query parameters and body fields, checked; a wrong one is a 400 that names it."""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from apps.paper.server.http import ApiError
+
+Query = Mapping[str, list[str]]
+T = TypeVar("T")
+
+
+def text(query: Query, name: str) -> str | None:
+    """The last value of a parameter; an empty one counts as absent."""
+    values = query.get(name)
+    return values[-1] or None if values else None
+
+
+def names(query: Query, name: str, *, most: int) -> list[str]:
+    """A comma-separated list.
+
+    Raises:
+        ApiError: 400, more than `most` items.
+    """
+    given = [item.strip() for item in (text(query, name) or "").split(",") if item.strip()]
+    if len(given) > most:
+        raise invalid(name, f"at most {most} values")
+    return given
+
+
+def whole(query: Query, name: str, *, minimum: int = 0, maximum: int = 2**62) -> int | None:
+    """Raises ApiError 400 for anything but a whole number inside the limits."""
+    raw = text(query, name)
+    if raw is None:
+        return None
+    try:
+        value = int(raw)
+    except ValueError as exc:
+        raise invalid(name, "a whole number") from exc
+    if not minimum <= value <= maximum:
+        raise invalid(name, f"between {minimum} and {maximum}")
+    return value
+
+
+def limit(query: Query, *, default: int, maximum: int, minimum: int = 1) -> int:
+    value = whole(query, "limit", minimum=minimum, maximum=maximum)
+    return default if value is None or value == 0 else value
+
+
+def flag(query: Query, name: str) -> bool:
+    raw = text(query, name)
+    if raw is None:
+        return False
+    if raw not in ("true", "false", "1", "0"):
+        raise invalid(name, "true or false")
+    return raw in ("true", "1")
+
+
+def choice(query: Query, name: str, allowed: Sequence[str]) -> str | None:
+    raw = text(query, name)
+    if raw is not None and raw not in allowed:
+        raise invalid(name, f"one of {', '.join(allowed)}")
+    return raw
+
+
+def page(rows: Sequence[T], query: Query, *, size: int) -> tuple[Sequence[T], str]:
+    """Return one page and the cursor of the next ("" on the last one).
+
+    A cursor is the offset into the list; a list that grows at its end keeps its cursors valid.
+
+    Raises:
+        ApiError: 400, a cursor that this exchange did not hand out.
+    """
+    start = 0
+    raw = text(query, "cursor")
+    if raw is not None:
+        try:
+            start = int(base64.urlsafe_b64decode(raw.encode()).decode())
+        except (binascii.Error, ValueError) as exc:
+            raise invalid("cursor", "a cursor of an earlier answer") from exc
+        if start < 0:
+            raise invalid("cursor", "a cursor of an earlier answer")
+    end = start + size
+    cursor = base64.urlsafe_b64encode(str(end).encode()).decode() if end < len(rows) else ""
+    return rows[start:end], cursor
+
+
+def body_text(body: Mapping[str, Any], name: str, *, required: bool = True) -> str:
+    value = body.get(name)
+    if value is None and not required:
+        return ""
+    if not isinstance(value, str) or (required and not value):
+        raise invalid(name, "a text")
+    return value
+
+
+def invalid(name: str, wanted: str) -> ApiError:
+    return ApiError(400, "invalid_parameters", f"{name} must be {wanted}", details=name)
