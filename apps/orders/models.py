@@ -57,6 +57,10 @@ class OrderIntent(models.Model):
     error_text = models.CharField(max_length=400, blank=True)
     evidence = models.CharField(max_length=200, blank=True)  # what ended UNKNOWN, in words
     exchange_order_id = models.CharField(max_length=80, null=True)
+    # buy_yes | buy_no | sell_yes | sell_no: how the person said it; the exchange knows only book_side
+    entered_as = models.CharField(max_length=8, blank=True)
+    looks = models.PositiveIntegerField(default=0)  # how often we looked for it at the exchange
+    next_look_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -125,6 +129,8 @@ class CancelIntent(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.COMMITTED)
     attempts = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)  # the last attempt
+    next_attempt_at = models.DateTimeField(null=True)
     resolved_at = models.DateTimeField(null=True)
     error_code = models.CharField(max_length=60, blank=True)
     error_text = models.CharField(max_length=400, blank=True)
@@ -165,3 +171,17 @@ class Fill(models.Model):
             models.CheckConstraint(condition=Q(count__gt=0), name="fill_count_positive"),
         ]
         indexes = [models.Index(fields=["account", "-traded_at"]), models.Index(fields=["account", "ticker"])]
+
+
+class AccountSync(models.Model):
+    """How far the orders and fills of one account have been read over REST.
+
+    `read_through` is the exchange's own "data as of" time, asked for before the read: everything
+    older has been seen, so that the next read may start there. It never comes from a fill that
+    the WebSocket brought, since an earlier one may have been lost on the way.
+    """
+
+    account = models.OneToOneField(ExchangeAccount, on_delete=models.CASCADE, related_name="order_sync")
+    read_through = models.DateTimeField(null=True)  # exchange clock
+    finished_at = models.DateTimeField(null=True)  # our clock
+    error = models.CharField(max_length=200, blank=True)
