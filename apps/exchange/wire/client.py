@@ -1,0 +1,174 @@
+"""The signed REST client: synchronous, long-lived, and honest about what it does not know."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import httpx
+
+from apps.exchange.wire.clock import MS_HEADER, ClockOffset, server_time
+from apps.exchange.wire.errors import ExchangeError, NotSent, RateLimited, body_or_raise, from_transport
+from apps.exchange.wire.limits import Kind, Limiter
+from apps.exchange.wire.signing import REST_PREFIX, RequestSigner
+
+# Seconds. A write that waits longer than this for an answer is looked up instead.
+TIMEOUT = httpx.Timeout(connect=3.0, read=10.0, write=5.0, pool=2.0)
+# Kept below the idle limits of common load balancers: a write on a connection that the other
+# side is just closing has an unknown outcome.
+_LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=15.0)
+# Longest wait for tokens, seconds. A create waits briefly and is then refused in words rather
+# than sent at a price the trader no longer wants; a cancel is worth waiting for.
+MAX_WAIT: dict[Kind, float] = {"read": 10.0, "write": 1.0, "cancel": 5.0}
+
+Params = Mapping[str, str | int | bool | Sequence[str] | None]
+Pairs = list[tuple[str, str | int | float | bool | None]]
+
+
+class ExchangeClient:
+    """REST calls of one key against one environment. Safe to share between threads.
+
+    Args:
+        hosts: documented hosts of the environment, e.g. "https://external-api.kalshi.com"; the
+            next one is tried only when no connection could be made to the one before.
+        signer: None for calls that need no key.
+        limiter: budgets of the account; None spends without counting.
+
+    Writes are never repeated. A read is repeated once when no connection could be made.
+    """
+
+    def __init__(
+        self,
+        hosts: Sequence[str],
+        signer: RequestSigner | None,
+        limiter: Limiter | None,
+        transport: httpx.BaseTransport | None = None,
+        *,
+        timeout: httpx.Timeout = TIMEOUT,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        if not hosts:
+            raise ValueError("an exchange client needs at least one host")
+        self.hosts = tuple(host.rstrip("/") for host in hosts)
+        self.limiter = limiter
+        self.clock = ClockOffset()
+        self._signer = signer
+        self._now_ms = now_ms
+        self._sleep = sleep
+        self._preferred = 0
+        self._http = httpx.Client(
+            transport=transport or httpx.HTTPTransport(http2=False, retries=0, limits=_LIMITS, trust_env=False),
+            timeout=timeout,
+            follow_redirects=False,  # a signature goes to the host it was made for, nowhere else
+            trust_env=False,
+            headers={"User-Agent": "kalshi-desk", "Accept": "application/json"},
+        )
+
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """Exchange clock minus ours, None before the first answer."""
+        return self.clock.ms
+
+    def close(self) -> None:
+        self._http.close()
+
+    def get(self, path: str, *, params: Params | None = None, cost: int = 10, kind: Kind = "read") -> dict[str, Any]:
+        """Read. Raises NotExecuted (Refused, RateLimited, NotSent, ReadFailed); nothing else."""
+        return self._call("GET", path, params=params, json=None, cost=cost, kind=kind)
+
+    def post(
+        self, path: str, *, params: Params | None = None, json: Any = None, cost: int = 10, kind: Kind = "write"
+    ) -> dict[str, Any]:
+        """Create or act. Raises NotExecuted, AlreadyExists or OutcomeUnknown."""
+        return self._call("POST", path, params=params, json=json, cost=cost, kind=kind)
+
+    def put(
+        self, path: str, *, params: Params | None = None, json: Any = None, cost: int = 10, kind: Kind = "write"
+    ) -> dict[str, Any]:
+        """Change. Raises NotExecuted or OutcomeUnknown."""
+        return self._call("PUT", path, params=params, json=json, cost=cost, kind=kind)
+
+    def delete(
+        self, path: str, *, params: Params | None = None, json: Any = None, cost: int = 2, kind: Kind = "cancel"
+    ) -> dict[str, Any]:
+        """Cancel or remove; batches carry a body. Raises NotExecuted or OutcomeUnknown."""
+        return self._call("DELETE", path, params=params, json=json, cost=cost, kind=kind)
+
+    def _call(
+        self, method: str, path: str, *, params: Params | None, json: Any, cost: int, kind: Kind
+    ) -> dict[str, Any]:
+        is_read = method == "GET"
+        self._take(cost, kind=kind)
+        response = self._send(method, path, params=_query(params), json=json, is_read=is_read)
+        try:
+            return body_or_raise(response, is_read=is_read)
+        except RateLimited:
+            if self.limiter is not None:
+                # The exchange's bucket is emptier than ours thinks: somebody else uses this key.
+                self.limiter.drain(kind=kind)
+            raise
+
+    def _take(self, cost: int, *, kind: Kind) -> None:
+        if self.limiter is None:
+            return
+        waited = 0.0
+        while True:
+            try:
+                wait = self.limiter.take(cost, kind=kind)
+            except ValueError as exc:
+                raise RateLimited(str(exc)) from exc
+            if not wait:
+                return
+            if waited + wait > MAX_WAIT[kind]:
+                raise RateLimited(
+                    f"The {kind} budget of this account is spent for {wait:.1f} s. Nothing was sent.",
+                    wait_seconds=wait,
+                )
+            self._sleep(wait)
+            waited += wait
+
+    def _send(self, method: str, path: str, *, params: Pairs, json: Any, is_read: bool) -> httpx.Response:
+        order = [(self._preferred + step) % len(self.hosts) for step in range(len(self.hosts))]
+        if is_read:
+            order.append(order[0])
+        failure: ExchangeError | None = None
+        for index in order:
+            try:
+                response = self._send_to(self.hosts[index], method, path, params=params, json=json)
+            except httpx.HTTPError as exc:
+                failure = from_transport(exc, is_read=is_read)
+                # A full pool says nothing about the host; everything else may have been received.
+                if isinstance(failure, NotSent) and not isinstance(exc, httpx.PoolTimeout):
+                    continue
+                raise failure from exc
+            self._preferred = index
+            return response
+        assert failure is not None
+        raise failure
+
+    def _send_to(self, host: str, method: str, path: str, *, params: Pairs, json: Any) -> httpx.Response:
+        full_path = REST_PREFIX + path
+        sent_ms = self._now_ms()
+        headers: dict[str, str] = {}
+        if self._signer is not None:
+            headers = self._signer.headers(method, full_path, sent_ms + (self.clock.ms or 0))
+        response = self._http.request(method, host + full_path, params=params, json=json, headers=headers)
+        told = server_time(response.headers.get("date"), response.headers.get(MS_HEADER))
+        if told is not None:
+            self.clock.note(sent_ms=sent_ms, received_ms=self._now_ms(), server_ms=told[0], resolution_ms=told[1])
+        return response
+
+
+def _query(params: Params | None) -> Pairs:
+    """Return query pairs: None left out, booleans in JSON's words, sequences repeated."""
+    pairs: Pairs = []
+    for name, value in (params or {}).items():
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            pairs.append((name, "true" if value else "false"))
+        elif isinstance(value, str | int):
+            pairs.append((name, str(value)))
+        else:
+            pairs.extend((name, item) for item in value)
+    return pairs
