@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 
 from apps.core.errors import WireFormatError
 from apps.core.money import PRICE_UNITS_PER_DOLLAR, price_from_units, price_units, price_units_from_wire
@@ -32,7 +33,7 @@ class PriceGrid:
         for start, end, step in ordered:
             if step <= 0 or start >= end:
                 raise WireFormatError(f"not a price range: {_describe((start, end, step))}")
-        for before, after in zip(ordered, ordered[1:], strict=False):
+        for before, after in pairwise(ordered):
             if after[0] < before[1]:
                 raise WireFormatError(f"price ranges overlap: {_describe(before)} and {_describe(after)}")
         members = {unit for start, end, step in ordered for unit in range(start, end + 1, step)}
