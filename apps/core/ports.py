@@ -5,6 +5,7 @@ Each registry is filled in `AppConfig.ready()` and read-only afterwards.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 from apps.core.permissions import Actor, Permission
@@ -78,3 +79,15 @@ def register_topic(topic: Topic) -> None:
 
 def register_feed_handler(message_type: str, handler: FeedHandler) -> None:
     feed_handlers.setdefault(message_type, []).append(handler)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one subaccount is known to hold; None: not known, or too old to rely on."""
+
+    cash: Decimal | None
+    position: Decimal | None  # contracts of one market, positive YES, negative NO
+
+
+# orders -> portfolio: (account id, subaccount, ticker) -> Holding. Empty until portfolio is ready.
+holdings: list[Callable[[int, int, str], Holding]] = []
