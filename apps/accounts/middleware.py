@@ -1,11 +1,69 @@
-from collections.abc import Callable
+"""Who is asking, for every request; deny by default; nothing of a signed-in page is kept."""
 
-from django.http import HttpRequest, HttpResponse
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+
+from apps.accounts.access import presence_load
+from apps.accounts.permissions import UNDECLARED, declared_permission, refuse
+from apps.core.errors import NotAllowed, NotFound
+
+logger = logging.getLogger(__name__)
+
+
+class DeskRequest(HttpRequest):
+    """What `DeskMiddleware` adds to a request, for type hints of views.
+
+    All are None (and subaccount 0) for people who are not signed in or not on a desk.
+    """
+
+    desk: Any
+    membership: Any
+    actor: Any
+    account: Any
+    subaccount: int
 
 
 class DeskMiddleware:
+    """Sets request.desk, .membership, .actor, .account and .subaccount from the database each time.
+
+    A role lowered, a membership ended or an account closed a moment ago counts for this request.
+    """
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        user = request.user
+        is_signed_in = user.is_authenticated
+        presence = presence_load(user.pk, request.session) if user.is_authenticated else None
+        for name in ("desk", "membership", "actor", "account"):
+            setattr(request, name, getattr(presence, name, None))
+        request.subaccount = presence.subaccount if presence else 0  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        if is_signed_in or request.user.is_authenticated:
+            # Neither a shared machine's Back button nor a proxy may show it again.
+            response["Cache-Control"] = "no-store, private"
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponse | None:
+        match = request.resolver_match
+        permission = declared_permission(view, match.url_name if match else None)
+        if permission is not None:
+            return refuse(request, permission)
+        if view.__module__.startswith("allauth."):
+            raise Http404("This page is closed on this desk.")
+        logger.error("view %s.%s declares no permission", view.__module__, getattr(view, "__qualname__", view))
+        raise PermissionDenied(UNDECLARED)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        """Turn a service's refusal into the page of the same meaning."""
+        if isinstance(exception, NotAllowed):
+            raise PermissionDenied(exception.text) from exception
+        if isinstance(exception, NotFound):
+            raise Http404(exception.text) from exception

@@ -1,5 +1,30 @@
+from typing import Any, NoReturn
+
 from django.conf import settings
 from django.db import models
+
+
+class AppendOnly(Exception):
+    """An audit entry was about to be changed or deleted. Nothing was done."""
+
+    def __init__(self) -> None:
+        super().__init__("audit entries are only ever added; see apps.audit.services.record")
+
+
+class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
+    """Reading only. The database's triggers (migration 0002) say the same to other programs."""
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise AppendOnly
+
+    def delete(self) -> NoReturn:
+        raise AppendOnly
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnly
+
+    def bulk_create(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnly
 
 
 class AuditEntry(models.Model):
@@ -20,6 +45,8 @@ class AuditEntry(models.Model):
     previous_digest = models.CharField(max_length=64)
     digest = models.CharField(max_length=64)
 
+    objects = AuditEntryQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["desk_id", "sequence"], name="audit_one_entry_per_sequence"),
@@ -28,3 +55,11 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.desk_id}/{self.sequence} {self.action}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnly
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnly

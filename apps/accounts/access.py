@@ -1,0 +1,105 @@
+"""Who is asking, on which desk, with what selected: read afresh for each request and message."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.db.models import QuerySet
+from django.utils.crypto import constant_time_compare
+
+from apps.accounts.models import Desk, Environment, ExchangeAccount, Membership, User
+from apps.core.errors import NotFound
+from apps.core.permissions import Actor
+
+# What a session remembers of the top bar. Checked on each read, so a stale choice selects nothing.
+SESSION_DESK = "desk_id"
+SESSION_ACCOUNT = "account_id"
+SESSION_SUBACCOUNT = "subaccount"
+MAX_SUBACCOUNT = 63  # docs:subaccounts: 0 is the primary one, up to 63 numbered ones
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A member at work: everything that a request or a socket message may rely on."""
+
+    actor: Actor
+    membership: Membership
+    desk: Desk
+    account: ExchangeAccount | None
+    subaccount: int
+
+
+def presence_load(user_id: int, session: Mapping[str, Any]) -> Presence | None:
+    """Return the person's presence on their selected desk (or first), or None without a membership."""
+    memberships = (
+        Membership.objects.filter(user_id=user_id, is_active=True, user__is_active=True)
+        .select_related("desk")
+        .order_by("pk")
+    )
+    chosen = session.get(SESSION_DESK)
+    membership = next(iter(sorted(memberships, key=lambda row: row.desk_id != chosen)), None)
+    if membership is None:
+        return None
+    account = _account_selected(membership.desk_id, session.get(SESSION_ACCOUNT))
+    subaccount = session.get(SESSION_SUBACCOUNT, 0)
+    if account is None or not isinstance(subaccount, int) or not 0 <= subaccount <= MAX_SUBACCOUNT:
+        subaccount = 0
+    actor = Actor(
+        user_id=user_id,
+        desk_id=membership.desk_id,
+        roles=frozenset(membership.roles),
+        account_id=account.pk if account else None,
+        subaccount=subaccount,
+    )
+    return Presence(actor, membership, membership.desk, account, subaccount)
+
+
+def _account_selected(desk_id: int, chosen: object) -> ExchangeAccount | None:
+    """Return the chosen account while it is the desk's; else its first paper account; else any."""
+    accounts = list(ExchangeAccount.objects.filter(desk_id=desk_id, is_active=True).order_by("pk"))
+    order = list(Environment.values)
+    accounts.sort(key=lambda row: (row.pk != chosen, order.index(row.environment), row.pk))
+    return accounts[0] if accounts else None
+
+
+def actor_for_session(user_id: int, session_key: str) -> Actor | None:
+    """Return who a browser socket speaks for now, or None: signed out, expired, suspended, no desk.
+
+    Synchronous; four small queries. Sockets call it on connect, for each message, and every few
+    seconds while open (docs/realtime.md).
+    """
+    if not session_key:
+        return None
+    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    stored = session.load()  # empty when it is gone or expired
+    if str(stored.get(SESSION_KEY)) != str(user_id):
+        return None
+    if stored.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    # The hash changes with the password: other sessions end then.
+    if user is None or not constant_time_compare(stored.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()):
+        return None
+    presence = presence_load(user_id, stored)
+    return presence.actor if presence else None
+
+
+def accounts_visible(actor: Actor) -> QuerySet[ExchangeAccount]:
+    """The active accounts of the actor's desk."""
+    return ExchangeAccount.objects.filter(desk_id=actor.desk_id, is_active=True).order_by("environment", "name")
+
+
+def account_get(actor: Actor, account_id: int) -> ExchangeAccount:
+    """Raises NotFound for another desk's account exactly as for one that does not exist."""
+    account = accounts_visible(actor).filter(pk=account_id).first()
+    if account is None:
+        raise NotFound("This account does not exist, or it belongs to another desk.")
+    return account
+
+
+def account_is_visible(actor: Actor, account_id: int) -> bool:
+    """Whether topics and rows of this account are the actor's to see."""
+    return accounts_visible(actor).filter(pk=account_id).exists()

@@ -1,0 +1,115 @@
+"""How views and tasks say which permission they need, and what happens without it."""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import resolve_url
+from django.utils.decorators import method_decorator
+from django.views import View
+
+from apps.core.permissions import Actor, Permission
+
+logger = logging.getLogger(__name__)
+
+AnyView = TypeVar("AnyView", bound=Callable[..., Any])
+
+NO_DESK = "You are signed in, but not a member of a desk. Ask an admin to add you."
+NOT_ALLOWED = "Your roles on this desk do not allow this. Ask an admin of the desk."
+UNDECLARED = "This page does not say who may open it, so nobody may. Tell the people who run the desk."
+
+# Pages of django-allauth, by URL name. What is not named here is closed: it answers 404.
+ALLAUTH_PERMISSIONS: dict[str, Permission] = {
+    "account_login": Permission.PUBLIC,
+    "account_inactive": Permission.PUBLIC,
+    "mfa_authenticate": Permission.PUBLIC,  # between password and second factor nobody is signed in yet
+    "account_logout": Permission.SELF,
+    "account_reauthenticate": Permission.SELF,
+    "account_change_password": Permission.SELF,
+    "mfa_index": Permission.SELF,
+    "mfa_reauthenticate": Permission.SELF,
+    "mfa_activate_totp": Permission.SELF,
+    "mfa_deactivate_totp": Permission.SELF,
+    "mfa_view_recovery_codes": Permission.SELF,
+    "mfa_generate_recovery_codes": Permission.SELF,
+    "mfa_download_recovery_codes": Permission.SELF,
+}
+
+
+def requires(permission: Permission) -> Callable[[AnyView], AnyView]:
+    """Declare and enforce what a view (function or class) asks for. The outermost decorator.
+
+    Nobody signed in: to the sign-in page and back. Signed in without the permission: 403, in words.
+    """
+
+    def decorate(view: AnyView) -> AnyView:
+        if isinstance(view, type) and issubclass(view, View):
+            method_decorator(requires(permission), name="dispatch")(view)
+            # as_view() copies the attributes of dispatch to the function that URLs hold.
+            return view
+
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            refusal = refuse(request, permission)
+            return refusal if refusal is not None else view(request, *args, **kwargs)
+
+        guarded.desk_permission = permission  # type: ignore[attr-defined]
+        return cast(AnyView, guarded)
+
+    return decorate
+
+
+def task_permission(permission: Permission) -> Callable[[AnyView], AnyView]:
+    """Declare whose right a Celery task acts with; SYSTEM for syncs and sweeps. Under `@shared_task`.
+
+    A task that acts for a person asks for the person's permission again in its service.
+    """
+
+    def decorate(task: AnyView) -> AnyView:
+        task.desk_permission = permission  # type: ignore[attr-defined]
+        return task
+
+    return decorate
+
+
+def declared_permission(view: Callable[..., Any], url_name: str | None) -> Permission | None:
+    """Return what a resolved view asks for, or None when it is closed or never said."""
+    if view.__module__.startswith("allauth."):
+        return ALLAUTH_PERMISSIONS.get(url_name or "")
+    return getattr(view, "desk_permission", None)
+
+
+def refuse(request: HttpRequest, permission: Permission) -> HttpResponse | None:
+    """Return None when the request may go on, or the way to the sign-in page.
+
+    Raises:
+        PermissionDenied: signed in, but not allowed (a 403 page with its text).
+    """
+    if permission is Permission.PUBLIC:
+        return None
+    if not request.user.is_authenticated:
+        return _sign_in(request)
+    if permission is Permission.SELF:
+        return None
+    actor: Actor | None = getattr(request, "actor", None)
+    if actor is None:
+        raise PermissionDenied(NO_DESK)
+    if not actor.may(permission):
+        logger.warning("refused: user %s lacks %s for %s", actor.user_id, permission, request.resolver_match)
+        raise PermissionDenied(NOT_ALLOWED)
+    return None
+
+
+def _sign_in(request: HttpRequest) -> HttpResponse:
+    # After a refused POST the way back is a plain GET, so only pages are worth returning to.
+    back = request.get_full_path() if request.method == "GET" and "HX-Request" not in request.headers else "/"
+    url = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': back})}"
+    if "HX-Request" in request.headers:
+        # A redirect would put the sign-in page into a fragment of this one.
+        return HttpResponse(status=401, headers={"HX-Redirect": url})
+    return HttpResponseRedirect(url)

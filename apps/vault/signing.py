@@ -1,0 +1,98 @@
+"""Signing exchange requests with an opened key. Source: docs:api_environments, "Request Signing"."""
+
+import base64
+import datetime
+import threading
+from collections.abc import Iterable
+from typing import NoReturn
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from django.views.decorators.debug import sensitive_variables
+
+from apps.vault.errors import ScopeRefused
+
+READ = "read"
+WRITE = "write"
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+_PSS = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.DIGEST_LENGTH)
+
+
+class KeySigner:
+    """One opened key. Holds the key object, because loading a PEM costs a hundred signatures.
+
+    It shows nothing of the key, cannot be copied or pickled, and refuses what its scopes do not
+    allow. Safe to share between threads.
+    """
+
+    __slots__ = ("_lock", "_private_key", "_unreported", "_used_at", "account_id", "key_id", "row_id", "scopes")
+
+    def __init__(
+        self,
+        private_key: RSAPrivateKey,
+        *,
+        key_id: str,
+        scopes: Iterable[str],
+        row_id: int | None = None,
+        account_id: int | None = None,
+    ) -> None:
+        self._private_key = private_key
+        self._lock = threading.Lock()
+        self._unreported = 0
+        self._used_at: datetime.datetime | None = None
+        self.key_id = key_id
+        self.scopes = frozenset(scopes)
+        self.row_id = row_id
+        self.account_id = account_id
+
+    @classmethod
+    @sensitive_variables()
+    def from_pem(cls, *, key_id: str, pem: bytes | str, scopes: Iterable[str]) -> "KeySigner":
+        """For tools and tests that hold their own key. Raises KeyRefused, as an import does."""
+        from apps.vault.pem import private_key_read
+
+        raw = pem.encode() if isinstance(pem, str) else pem
+        return cls(private_key_read(raw).private_key, key_id=key_id, scopes=scopes)
+
+    def headers(self, method: str, path: str, timestamp_ms: int) -> dict[str, str]:
+        """Return the three KALSHI-ACCESS headers of one request.
+
+        Args:
+            path: from the host root, e.g. "/trade-api/v2/portfolio/orders"; a query is dropped.
+            timestamp_ms: Unix milliseconds.
+
+        Raises:
+            ScopeRefused: the method writes and the key may only read. Nothing was signed.
+        """
+        verb = method.upper()
+        if (WRITE if verb not in _SAFE_METHODS else READ) not in self.scopes:
+            raise ScopeRefused
+        message = f"{timestamp_ms}{verb}{path.partition('?')[0]}".encode()
+        signature = self._private_key.sign(message, _PSS, hashes.SHA256())
+        with self._lock:
+            self._unreported += 1
+            self._used_at = datetime.datetime.now(datetime.UTC)
+        return {
+            "KALSHI-ACCESS-KEY": self.key_id,
+            "KALSHI-ACCESS-TIMESTAMP": str(timestamp_ms),
+            "KALSHI-ACCESS-SIGNATURE": base64.b64encode(signature).decode("ascii"),
+        }
+
+    def uses_take(self) -> tuple[int, datetime.datetime | None]:
+        """Return uses since the last call, and the time of the newest."""
+        with self._lock:
+            taken, self._unreported = self._unreported, 0
+            return taken, self._used_at
+
+    def __repr__(self) -> str:
+        return f"<KeySigner row={self.row_id} scopes={sorted(self.scopes)}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a signer stays in the process that opened it")
+
+    def __deepcopy__(self, memo: object) -> NoReturn:
+        raise TypeError("a signer stays in the process that opened it")
+
+    def __copy__(self) -> NoReturn:
+        raise TypeError("a signer stays in the process that opened it")
