@@ -49,7 +49,8 @@ def requires(permission: Permission) -> Callable[[AnyView], AnyView]:
 
     def decorate(view: AnyView) -> AnyView:
         if isinstance(view, type) and issubclass(view, View):
-            method_decorator(requires(permission), name="dispatch")(view)
+            guard: Callable[[AnyView], AnyView] = method_decorator(requires(permission), name="dispatch")
+            guard(view)
             # as_view() copies the attributes of dispatch to the function that URLs hold.
             return view
 

@@ -35,7 +35,9 @@ def private_key_read(raw: bytes) -> PrivateKey:
         KeyRefused: with a code for programs and a text that says what to do.
     """
     if len(raw) > MAX_BYTES:
-        raise _refused("pem_too_large", "This is larger than 16 kB, so it is not a key file. Choose the .key or .pem file.")
+        raise _refused(
+            "pem_too_large", "This is larger than 16 kB, so it is not a key file. Choose the .key or .pem file."
+        )
     text = raw.decode("utf-8-sig", errors="replace").strip()
     _label_check(text)
     try:
@@ -101,7 +103,8 @@ def _strength_check(key: RSAPrivateKey) -> None:
     bits = key.key_size
     if not MIN_BITS <= bits <= MAX_BITS:
         raise _refused(
-            "key_size", f"This key has {bits} bits; {MIN_BITS} to {MAX_BITS} are taken. Create a new key at the exchange."
+            "key_size",
+            f"This key has {bits} bits; {MIN_BITS} to {MAX_BITS} are taken. Create a new key at the exchange.",
         )
     if numbers.public_numbers.e < MIN_EXPONENT:
         raise _refused("weak_exponent", "This key has a weak public exponent. Create a new key at the exchange.")

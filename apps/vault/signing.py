@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from django.views.decorators.debug import sensitive_variables
 
 from apps.vault.errors import ScopeRefused
+from apps.vault.pem import private_key_read
 
 READ = "read"
 WRITE = "write"
@@ -50,8 +51,6 @@ class KeySigner:
     @sensitive_variables()
     def from_pem(cls, *, key_id: str, pem: bytes | str, scopes: Iterable[str]) -> "KeySigner":
         """For tools and tests that hold their own key. Raises KeyRefused, as an import does."""
-        from apps.vault.pem import private_key_read
-
         raw = pem.encode() if isinstance(pem, str) else pem
         return cls(private_key_read(raw).private_key, key_id=key_id, scopes=scopes)
 
