@@ -1,5 +1,147 @@
+"""What base.html and entrance.html need on every page, in one template variable: `frame`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.conf import settings
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+
+from apps.accounts.access import accounts_visible
+from apps.accounts.models import User
+from apps.accounts.permissions import declared_permission
+from apps.core.permissions import Actor, Permission
+from apps.core.timestamps import unix_ms_now
+from apps.portfolio.models import Balance
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An entry of the left rail; shown once its URL exists and the person may open it."""
+
+    url: str
+    label: str
+    icon: str
+    group: int = 1
+
+
+PAGES = (
+    Page("/overview/", "Overview", "layout-dashboard"),
+    Page("/markets/", "Markets", "chart-candlestick"),
+    Page("/orders/", "Orders", "list-ordered"),
+    Page("/rfq/", "RFQ desk", "messages-square"),
+    Page("/portfolio/", "Portfolio", "wallet"),
+    Page("/history/", "History", "history"),
+    Page("/fix/", "FIX", "cable"),
+    Page("/monitor/", "Monitor", "monitor", group=2),
+    Page("/team/", "Team", "users", group=2),
+    Page("/settings/vault/", "Settings", "settings", group=2),
+)
 
 
 def frame(request: HttpRequest) -> dict[str, object]:
-    return {}
+    """Template context processor. Queries the database only for signed-in people."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        theme = request.COOKIES.get("desk-theme", "")
+        return {
+            "frame": {
+                "theme": theme if theme in User.Theme.values else User.Theme.DARK.value,
+                "palette": "standard",
+                "is_demo": settings.DESK_MODE == "demo",
+                "logins_file": "var/demo-logins.json",
+            }
+        }
+    return {"frame": _signed_in(request, cast(User, user))}
+
+
+def _signed_in(request: HttpRequest, user: User) -> dict[str, object]:
+    actor: Actor | None = getattr(request, "actor", None)
+    account = getattr(request, "account", None)
+    subaccount: int = getattr(request, "subaccount", 0)
+    theme = request.COOKIES.get("desk-theme", "")
+    name = user.display_name or user.get_username()
+    pages = list(_pages(actor, request.path))
+    values: dict[str, Any] = {
+        "theme": theme if theme in User.Theme.values else user.theme,
+        "palette": "blue-orange" if user.is_colour_blind_palette else "standard",
+        "environment": account.environment if account else "",
+        "desk": getattr(getattr(request, "desk", None), "name", ""),
+        "account": account,
+        "subaccount": subaccount,
+        "accounts": _accounts(actor, subaccount) if actor else [],
+        "person": {
+            "name": name,
+            "initials": _initials(name),
+            "roles": ", ".join(sorted(actor.roles)) if actor else "",
+        },
+        "pages": pages,
+        "urls": {
+            "account_select": _url("account_select"),
+            "preferences": _url("preferences"),
+            "security": _url("mfa_index"),
+        },
+    }
+    values["data"] = {
+        "environment": values["environment"],
+        "account": account.pk if account else None,
+        "subaccount": subaccount,
+        "price_format": user.price_format,
+        "time_zone": user.time_zone,
+        "permissions": sorted(permission.value for permission in Permission if actor and actor.may(permission)),
+        "pages": [{"url": page["url"], "label": page["label"]} for page in pages],
+        "now_ms": unix_ms_now(),
+    }
+    return values
+
+
+def _pages(actor: Actor | None, path: str) -> Iterable[dict[str, object]]:
+    group = 1
+    for page in PAGES:
+        try:
+            match = resolve(page.url)
+        except Resolver404:
+            continue
+        permission = declared_permission(match.func, match.url_name)
+        if actor is None or permission is None or not actor.may(permission):
+            continue
+        yield {
+            "url": page.url,
+            "label": page.label,
+            "icon": page.icon,
+            "has_rule_before": page.group != group,
+            "is_current": path.startswith(page.url),
+        }
+        group = page.group
+
+
+def _accounts(actor: Actor, selected: int) -> list[dict[str, object]]:
+    """The desk's accounts with the subaccounts that the exchange has reported (0 always)."""
+    accounts = list(accounts_visible(actor))
+    known: dict[int, set[int]] = {account.pk: {0} for account in accounts}
+    for account_id, number in Balance.objects.filter(account__in=accounts).values_list("account_id", "subaccount"):
+        known[account_id].add(number)
+    if actor.account_id in known:
+        known[actor.account_id].add(selected)
+    return [
+        {
+            "id": account.pk,
+            "name": account.name,
+            "environment": account.environment,
+            "subaccounts": sorted(known[account.pk]),
+        }
+        for account in accounts
+    ]
+
+
+def _url(name: str) -> str:
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""
+
+
+def _initials(name: str) -> str:
+    words = [word for word in name.replace("-", " ").replace(".", " ").split() if word]
+    return "".join(word[0] for word in words[:2]).upper()

@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from apps.web import views
+
+urlpatterns: list[URLPattern] = [
+    path("", views.home, name="home"),
+    path("healthz", views.healthz, name="healthz"),
+]

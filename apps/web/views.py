@@ -1,0 +1,23 @@
+"""Pages of the frame itself: the way in, and the probe that a supervisor asks."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from apps.accounts.permissions import requires
+from apps.core.permissions import Permission
+
+
+@requires(Permission.DESK_VIEW)
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    return redirect("/markets/")
+
+
+@requires(Permission.PUBLIC)
+@require_safe
+@never_cache
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Say that this process answers, and nothing else: anybody may ask."""
+    return HttpResponse("ok\n", content_type="text/plain")
