@@ -1,0 +1,1 @@
+"""Seeded market makers and takers that keep the paper exchange alive."""

@@ -1,0 +1,74 @@
+"""What the exchange tells its listeners, in order, after each whole action. `Trade` and `Fill` are told as they are."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from apps.paper.engine.accounts import Position
+from apps.paper.engine.catalogue import Market
+from apps.paper.engine.orders import Fill, Order, Trade
+from apps.paper.engine.units import Outcome
+
+LifecycleType = Literal[
+    "created",
+    "deactivated",
+    "activated",
+    "close_date_updated",
+    "determined",
+    "settled",
+    "price_level_structure_updated",
+    "metadata_updated",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class BookDelta:
+    """Resting size at one price changed. `price_units` in the price of its own `side` (NO price on the NO side).
+
+    order_id, client_order_id, user_id and subaccount name the order that caused the change: the taker's for a trade.
+    """
+
+    ticker: str
+    side: Outcome
+    price_units: int
+    delta_units: int
+    ts_ms: int
+    order_id: str
+    client_order_id: str
+    user_id: str
+    subaccount: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderChanged:
+    """An order is new or different. Read the order at once: it lives on."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class PositionChanged:
+    """A position is different. Read it at once: it lives on."""
+
+    position: Position
+    ts_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TickerChanged:
+    """Best prices, sizes, last trade, volume or open interest of a market changed."""
+
+    market: Market
+    ts_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketLifecycle:
+    """A step in a market's life that the lifecycle channel tells (opening and closing by the clock are not told)."""
+
+    type: LifecycleType
+    market: Market
+    ts_ms: int
+    details: dict[str, object] = field(default_factory=dict)
+
+
+Event = BookDelta | Trade | Fill | OrderChanged | PositionChanged | TickerChanged | MarketLifecycle

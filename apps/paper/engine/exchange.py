@@ -1,0 +1,14 @@
+"""The paper exchange: one object, synchronous, one thread, no I/O, time from the clock it is given.
+
+`PaperExchange(clock=..., seed=...)`, then `apps.paper.world.build_world` lists something to trade, members and keys
+are added, and requests are made: `create_order`, `amend_order`, `decrease_order`, `cancel_order`, and the reads. What
+changes is told to listeners (`subscribe`) after each whole action, in order. `expire_due` must be called now and then.
+"""
+
+from apps.paper.engine.lifecycle import Lifecycle
+from apps.paper.engine.reads import Reads
+from apps.paper.engine.trading import Trading
+
+
+class PaperExchange(Trading, Lifecycle, Reads):
+    """See the module; units in `apps.paper.engine`."""

@@ -1,0 +1,112 @@
+"""What happens by the clock or by the exchange's own hand: listing, opening, closing, pauses, expiry."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
+
+from apps.paper.engine.book import Book
+from apps.paper.engine.candles import CandleStore, Tick
+from apps.paper.engine.catalogue import Market, MarketEvent, Series
+from apps.paper.engine.events import MarketLifecycle
+from apps.paper.engine.matching import Matching
+from apps.paper.engine.orders import Order
+from apps.paper.engine.state import MARKET_TRADES
+
+
+class Lifecycle(Matching):
+    """Listing and the lives of markets. Settlement is not here yet: a closed market stays closed."""
+
+    def list_series(self, series: Series) -> None:
+        """Add a series."""
+        self.series[series.ticker] = series
+
+    def list_event(self, event: MarketEvent) -> None:
+        """Add an event of a listed series."""
+        if event.series_ticker not in self.series:
+            raise ValueError(f"series {event.series_ticker} is not listed")
+        self.events[event.ticker] = event
+
+    def list_market(self, market: Market, *, history: Callable[[], Iterator[Tick]] | None = None) -> None:
+        """Add a market of a listed event, with an optional past (ticks, oldest first, all before this minute)."""
+        if market.ticker in self.markets:
+            raise ValueError(f"market {market.ticker} is listed already")
+        self.events[market.event_ticker].market_tickers.append(market.ticker)
+        self.markets[market.ticker] = market
+        self.books[market.ticker] = Book()
+        self.market_trades[market.ticker] = deque(maxlen=MARKET_TRADES)
+        self.candles[market.ticker] = CandleStore(history=history)
+        if market.status == "initialized":
+            heappush(self.openings, (market.open_ms, market.ticker))
+        if market.status in ("initialized", "active", "inactive"):
+            heappush(self.closings, (market.close_ms, market.ticker))
+        self.tell(MarketLifecycle("created", market, self.clock.now_ms()))
+        self.flush()
+
+    def expire_due(self) -> None:
+        """Do what the clock has made due: openings, closings (with their cancels), order expirations."""
+        now = self.clock.now_ms()
+        while self.openings and self.openings[0][0] <= now:
+            market = self.markets[heappop(self.openings)[1]]
+            if market.status == "initialized":
+                market.status = "active"
+        while self.closings and self.closings[0][0] <= now:
+            close_ms, ticker = heappop(self.closings)
+            market = self.markets[ticker]
+            if market.close_ms == close_ms and market.status in ("initialized", "active", "inactive"):
+                market.status = "closed"
+                self._cancel_all(self.books[ticker], reason="CLOSE_CANCEL")
+        while self.expirations and self.expirations[0][0] <= now:
+            expiration_ms, order_id = heappop(self.expirations)
+            order = self.all_orders.get(order_id)
+            if order and order.status == "resting" and order.expiration_ms == expiration_ms:
+                self.take_off(order, order.remaining, reason="EXPIRED")
+        self.flush()
+
+    def pause_market(self, ticker: str) -> None:
+        """Deactivate a market: orders rest, cancels work, nothing new is taken."""
+        market = self.market(ticker)
+        if market.status == "active":
+            market.status = "inactive"
+            self._cancel_all(self.books[ticker], reason="CANCEL_ON_PAUSE", only=_wants_cancel_on_pause)
+            self.tell(MarketLifecycle("deactivated", market, self.clock.now_ms(), {"is_deactivated": True}))
+        self.flush()
+
+    def resume_market(self, ticker: str) -> None:
+        """Activate a paused market; all its resting orders are cancelled, as the exchange does."""
+        market = self.market(ticker)
+        if market.status == "inactive":
+            self._cancel_all(self.books[ticker], reason="REACTIVATION_CANCEL")
+            market.status = "active"
+            self.tell(MarketLifecycle("activated", market, self.clock.now_ms(), {"is_deactivated": False}))
+        self.flush()
+
+    def move_close(self, ticker: str, *, close_ms: int) -> None:
+        """Set another close time; a closed market whose close moves into the future is active again."""
+        market = self.market(ticker)
+        now = self.clock.now_ms()
+        market.close_ms = close_ms
+        market.updated_ms = now
+        heappush(self.closings, (close_ms, ticker))
+        self.tell(MarketLifecycle("close_date_updated", market, now, {"close_ts": close_ms // 1000}))
+        if market.status == "closed" and close_ms > now:
+            market.status = "active"
+            self.tell(MarketLifecycle("activated", market, now, {"is_deactivated": False}))
+        self.flush()
+
+    def set_exchange_status(self, *, exchange_active: bool, trading_active: bool) -> None:
+        """Pause or resume the whole exchange, or only trading; a pause cancels orders that asked for it."""
+        pausing = (self.exchange_active and not exchange_active) or (self.trading_active and not trading_active)
+        self.exchange_active, self.trading_active = exchange_active, trading_active
+        if pausing:
+            for book in self.books.values():
+                self._cancel_all(book, reason="CANCEL_ON_PAUSE", only=_wants_cancel_on_pause)
+        self.flush()
+
+    def _cancel_all(self, book: Book, *, reason: str, only: Callable[[Order], bool] | None = None) -> None:
+        for order in (*book.yes.orders(), *book.no.orders()):
+            if only is None or only(order):
+                self.take_off(order, order.remaining, reason=reason)
+
+
+def _wants_cancel_on_pause(order: Order) -> bool:
+    return order.cancel_order_on_pause

@@ -1,0 +1,1 @@
+"""A believable world of series, events and markets to trade in."""
