@@ -3,10 +3,10 @@
 Each registry is filled in `AppConfig.ready()` and read-only afterwards.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from apps.core.permissions import Actor, Permission
 from apps.core.topics import TopicName
@@ -91,3 +91,24 @@ class Holding:
 
 # orders -> portfolio: (account id, subaccount, ticker) -> Holding. Empty until portfolio is ready.
 holdings: list[Callable[[int, int, str], Holding]] = []
+
+
+class MarketData(Protocol):
+    """markets -> exchange: what the gateway asks of the catalogue. Calls may block, except `board`."""
+
+    def board(self, environment: str) -> Any:
+        """Return a new `markets.board.MarketBoard`, which turns the feed into frames."""
+        ...
+
+    def known(self, environment: str, tickers: Iterable[str]) -> set[str]: ...
+
+    def metas(self, environment: str) -> Mapping[str, Any]: ...
+
+    def recent_trades(self, environment: str, ticker: str) -> list[dict[str, Any]]: ...
+
+    def trade_row(self, trade: Any) -> dict[str, Any] | None: ...
+
+
+market_data: list[MarketData] = []
+# environment -> markets whose books are wanted whether or not somebody looks (own working orders).
+wanted_tickers: list[Callable[[str], set[str]]] = []

@@ -4,23 +4,30 @@ Only the worker and the gateway can open keys, so only they may call `client_for
 `environment_client` carries no key and works everywhere, for public endpoints.
 """
 
+import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
 from apps.accounts.models import ExchangeAccount
 from apps.core.errors import NotFound
-from apps.exchange import hosts, live
+from apps.exchange import hosts
 from apps.exchange.models import AccountLimits
 from apps.exchange.wire.client import ExchangeClient
-from apps.exchange.wire.limiter import BucketLimits, SharedLimiter
+from apps.exchange.wire.limits import Budget
+from apps.exchange.wire.shared_limits import SharedLimiter
 from apps.vault.models import ApiKey
 from apps.vault.opening import signer_for
 
 # Source: docs:rate_limits, tier Basic, the lowest. Used until GET /account/limits has answered.
-BASIC_READ = (200, 200)  # tokens per second, capacity
-BASIC_WRITE = (100, 100)
+BASIC_READ = Budget(rate=200, capacity=200)
+BASIC_WRITE = Budget(rate=100, capacity=100)
 
 REST_PURPOSES = (ApiKey.Purpose.REST_TRADE, ApiKey.Purpose.REST_READ)
 
@@ -52,13 +59,15 @@ def client_for(account_id: int, *, write: bool) -> ExchangeClient:
     if account is None:
         raise NotFound("This account does not exist or is switched off.")
     rest = hosts.rest_hosts(account.environment)
-    fingerprint = (account.environment, tuple(rest), keys_fingerprint(account_id), _limits_fingerprint(account_id))
+    fingerprint = (account.environment, tuple(rest), keys_fingerprint(account_id))
 
     def build() -> ExchangeClient:
-        signer = signer_for(account_id, write=write)
-        return ExchangeClient(rest, signer, limiter_for(account_id))
+        return ExchangeClient(rest, signer_for(account_id, write=write), limiter_for(account))
 
-    return _cached(("write" if write else "read", account_id), fingerprint, build)
+    client = _cached(("write" if write else "read", account_id), fingerprint, build)
+    # The limits may have been read anew since the client was built.
+    limiter_for(account)
+    return client
 
 
 def environment_client(environment: str) -> ExchangeClient:
@@ -69,24 +78,29 @@ def environment_client(environment: str) -> ExchangeClient:
     rest = hosts.rest_hosts(environment)
 
     def build() -> ExchangeClient:
-        return ExchangeClient(rest, None, _limiter(f"public:{environment}", BASIC_READ, BASIC_WRITE))
+        limiter = _limiter(settings.REDIS_URL, f"{environment}:public")
+        return ExchangeClient(rest, None, limiter)
 
     return _cached(("public", environment), tuple(rest), build)
 
 
-def limiter_for(account_id: int) -> SharedLimiter:
-    """Return the token buckets of an account that all processes share through Redis."""
-    limits = AccountLimits.objects.filter(account_id=account_id).first()
-    if limits is None:
-        return _limiter(f"account:{account_id}", BASIC_READ, BASIC_WRITE)
-    return _limiter(
-        f"account:{account_id}",
-        (limits.read_rate, limits.read_capacity),
-        (limits.write_rate, limits.write_capacity),
-    )
+def limiter_for(account: ExchangeAccount) -> SharedLimiter:
+    """Return the token buckets of an account that all processes share through Redis.
+
+    Two rows of one Kalshi member share one budget, as they do at the exchange.
+    """
+    member = account.exchange_user_id or f"account-{account.pk}"
+    limiter = _limiter(settings.REDIS_URL, f"{account.environment}:{member}")
+    limits = AccountLimits.objects.filter(account_id=account.pk).first()
+    if limits is not None:
+        limiter.configure(
+            read=Budget(rate=limits.read_rate, capacity=limits.read_capacity),
+            write=Budget(rate=limits.write_rate, capacity=limits.write_capacity),
+        )
+    return limiter
 
 
-def keys_fingerprint(account_id: int) -> tuple[tuple[Any, ...], ...]:
+def keys_fingerprint(account_id: int) -> Fingerprint:
     """Return what identifies the account's live REST keys; it changes with every new, rotated or revoked key."""
     keys = (
         ApiKey.objects.filter(account_id=account_id, purpose__in=REST_PURPOSES)
@@ -102,20 +116,22 @@ def clients_forget() -> None:
     with _lock:
         entries = list(_entries.values())
         _entries.clear()
+        _limiter.cache_clear()
     for entry in entries:
         entry.client.close()
 
 
-def _limits_fingerprint(account_id: int) -> Any:
-    return AccountLimits.objects.filter(account_id=account_id).values_list("updated_at", flat=True).first()
-
-
-def _limiter(name: str, read: tuple[int, int], write: tuple[int, int]) -> SharedLimiter:
-    return SharedLimiter(
-        live.redis_client(),
-        name,
-        BucketLimits(read_rate=read[0], read_capacity=read[1], write_rate=write[0], write_capacity=write[1]),
+@functools.lru_cache(maxsize=4)
+def _limiter_redis(url: str) -> redis.Redis:
+    # Orders wait for this one, so it gives up at once and the process counts alone.
+    return redis.Redis.from_url(
+        url, socket_timeout=0.2, socket_connect_timeout=0.2, retry=Retry(NoBackoff(), 1), client_name="desk-limits"
     )
+
+
+@functools.lru_cache(maxsize=512)
+def _limiter(redis_url: str, name: str) -> SharedLimiter:
+    return SharedLimiter(_limiter_redis(redis_url), account=name, read=BASIC_READ, write=BASIC_WRITE)
 
 
 def _cached(key: tuple[str, Any], fingerprint: Fingerprint, build: Callable[[], ExchangeClient]) -> ExchangeClient:

@@ -33,6 +33,8 @@ Frame = Mapping[str, Any]
 Publication = tuple[str, int, Frame]  # topic, version, frame
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
+_decode_publications = msgspec.json.Decoder(list[Publication]).decode
+_decode_state = msgspec.json.Decoder(tuple[int, dict[str, Any]]).decode
 _version_lock = threading.Lock()
 _last_version = 0
 
@@ -71,7 +73,7 @@ def encode(value: object) -> bytes:
 
 def decode_message(raw: bytes | str) -> list[Publication]:
     """Return the publications of one message of the channel `desk:live`."""
-    return msgspec.json.decode(raw, type=list[tuple[str, int, dict[str, Any]]])  # type: ignore[return-value]
+    return _decode_publications(raw)
 
 
 class _Outage:
@@ -145,7 +147,9 @@ def publish(topic: str, frame: Frame, version: int | None = None) -> bool:
     return publish_many([(topic, next_version() if version is None else version, frame)])
 
 
-def publish_rows(topic: str, rows: Mapping[str, Frame | None], *, version: int | None = None, kept: bool = False) -> bool:
+def publish_rows(
+    topic: str, rows: Mapping[str, Frame | None], *, version: int | None = None, kept: bool = False
+) -> bool:
     """Publish rows of a topic of mode "rows": key -> row, or None when the row is gone.
 
     Each row carries its own rising "v"; a row without one gets the frame's version. `kept` also
@@ -201,8 +205,7 @@ def state_read(topic: str) -> tuple[int, dict[str, Any]] | None:
         return None
     if raw is None:
         return None
-    version, frame = msgspec.json.decode(raw, type=tuple[int, dict[str, Any]])  # type: ignore[arg-type]
-    return version, frame
+    return _decode_state(raw)
 
 
 def rows_read(topic: str) -> dict[str, dict[str, Any]]:
@@ -212,11 +215,11 @@ def rows_read(topic: str) -> dict[str, dict[str, Any]]:
     except (redis.RedisError, OSError) as exc:
         _outage.failed(exc)
         return {}
-    rows: dict[str, dict[str, Any]] = {
-        key.decode(): msgspec.json.decode(value)
-        for key, value in raw.items()  # type: ignore[union-attr]
-    }
-    return rows
+    return {_text(key): msgspec.json.decode(value) for key, value in raw.items()}
+
+
+def _text(raw: bytes | str) -> str:
+    return raw.decode() if isinstance(raw, bytes) else raw
 
 
 def state_forget(topics: Iterable[str]) -> bool:
@@ -232,4 +235,4 @@ def heartbeat_ms(environment: str) -> int | None:
     except (redis.RedisError, OSError) as exc:
         _outage.failed(exc)
         return None
-    return None if raw is None else int(raw)  # type: ignore[arg-type]
+    return None if raw is None else int(raw)

@@ -5,3 +5,11 @@ class MarketsConfig(AppConfig):
     name = "apps.markets"
     label = "markets"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from apps.core import ports
+        from apps.markets import feed, live
+
+        live.register()
+        ports.register_feed_handler("market_lifecycle_v2", feed.lifecycle_received)
+        ports.register_feed_handler("event_lifecycle", feed.lifecycle_received)

@@ -1,0 +1,38 @@
+"""Background work about environments and keys. Every task may run twice, late or never without harm."""
+
+import logging
+
+from celery import shared_task
+
+from apps.accounts.permissions import task_permission
+from apps.core.errors import DeskError
+from apps.core.permissions import Permission
+from apps.exchange import selectors, services
+from apps.vault.models import ApiKey
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def status_refresh() -> None:
+    """Refresh the status of every environment that has an active account. Beat runs this every 10 s."""
+    for environment in selectors.environments_in_use():
+        try:
+            services.status_refresh(environment)
+        except DeskError as exc:
+            logger.warning("status of %s was not read: %s", environment, exc)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def key_test(key_row_id: int) -> None:
+    """Test one key at the exchange (`core.ports.key_test_enqueue`); the vault checked who asked."""
+    try:
+        services.key_test(key_row_id)
+    except ApiKey.DoesNotExist:
+        logger.warning("key row %s to be tested does not exist", key_row_id)
+
+
+def key_test_enqueue(key_row_id: int) -> None:
+    key_test.delay(key_row_id)

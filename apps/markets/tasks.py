@@ -1,0 +1,61 @@
+"""Background work of the catalogue. Every task may run twice, late or never without harm."""
+
+import logging
+
+from celery import shared_task
+from django.core.cache import cache
+
+from apps.accounts.permissions import task_permission
+from apps.core.errors import DeskError
+from apps.core.permissions import Permission
+from apps.exchange.selectors import environments_in_use
+from apps.exchange.wire.errors import ExchangeError
+from apps.markets import services
+
+logger = logging.getLogger(__name__)
+
+# A pass that was killed lets the next one start after this long.
+LOCK_SECONDS = 300
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def catalogue_sync() -> None:
+    """Sync the catalogue of every environment that has an active account. Beat runs this every 60 s."""
+    for environment in environments_in_use():
+        catalogue_environment_sync.delay(environment)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def catalogue_environment_sync(environment: str) -> None:
+    """Sync one environment, unless a pass over it is still running."""
+    lock = f"catalogue-sync-lock:{environment}"
+    if not cache.add(lock, 1, timeout=LOCK_SECONDS):
+        return
+    try:
+        services.catalogue_sync(environment)
+    except (ExchangeError, DeskError) as exc:
+        logger.warning("catalogue of %s was not synced, beat tries again: %s", environment, exc)
+    finally:
+        cache.delete(lock)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def market_fetch(environment: str, ticker: str) -> None:
+    """Read one market again, because a lifecycle message or a page asked for it."""
+    try:
+        services.market_fetch(environment, ticker)
+    except (ExchangeError, DeskError) as exc:
+        logger.warning("market %s of %s was not read: %s", ticker, environment, exc)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def event_fetch(environment: str, ticker: str) -> None:
+    """Read one event and its markets again."""
+    try:
+        services.event_fetch(environment, ticker)
+    except (ExchangeError, DeskError) as exc:
+        logger.warning("event %s of %s was not read: %s", ticker, environment, exc)
