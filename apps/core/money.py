@@ -105,13 +105,19 @@ def parse_dollars(raw: str) -> Decimal:
     return money_from_units(money_units_from_wire(raw))
 
 
-def _to_units(value: Decimal, places: int) -> int:
+def to_units(value: Decimal, places: int) -> int:
+    """Return `value` in units of 10**-places, exact.
+
+    Raises:
+        TypeError: not a Decimal (a float is not exact).
+        ValueError: finer than the unit, not finite, or above twelve digits before the point.
+    """
     if not isinstance(value, Decimal):
         raise TypeError(f"expected a Decimal, was {type(value).__name__}")
     if not value.is_finite():
         raise ValueError(f"not a finite number: {value}")
     # Integer arithmetic: the decimal context would round a long number silently.
-    if value.adjusted() > 12:
+    if value.adjusted() > 11:
         raise ValueError(f"number too large: {value:.6e}")
     numerator, denominator = value.as_integer_ratio()
     scale: int = 10**places
@@ -123,34 +129,35 @@ def _to_units(value: Decimal, places: int) -> int:
 
 def price_units(price: Decimal) -> int:
     """Return `price` (dollars) in units of 1/10,000 dollar. Raises ValueError if finer."""
-    return _to_units(price, PRICE_PLACES)
+    return to_units(price, PRICE_PLACES)
 
 
 def count_units(count: Decimal) -> int:
     """Return `count` (contracts) in units of 1/100 contract. Raises ValueError if finer."""
-    return _to_units(count, COUNT_PLACES)
+    return to_units(count, COUNT_PLACES)
 
 
 def money_units(dollars: Decimal) -> int:
     """Return `dollars` in units of 1/1,000,000 dollar. Raises ValueError if finer."""
-    return _to_units(dollars, MONEY_PLACES)
+    return to_units(dollars, MONEY_PLACES)
 
 
-def _from_units(units: int, places: int) -> Decimal:
+def from_units(units: int, places: int) -> Decimal:
+    """Return `units` of 10**-places as a Decimal with exactly `places` places."""
     # From digits, not by scaleb: that would round to the context's 28 digits.
     return Decimal((int(units < 0), tuple(map(int, str(abs(units)))), -places))
 
 
 def price_from_units(units: int) -> Decimal:
-    return _from_units(units, PRICE_PLACES)
+    return from_units(units, PRICE_PLACES)
 
 
 def count_from_units(units: int) -> Decimal:
-    return _from_units(units, COUNT_PLACES)
+    return from_units(units, COUNT_PLACES)
 
 
 def money_from_units(units: int) -> Decimal:
-    return _from_units(units, MONEY_PLACES)
+    return from_units(units, MONEY_PLACES)
 
 
 def _format_units(units: int, places: int) -> str:
