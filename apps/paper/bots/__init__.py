@@ -1,1 +1,5 @@
 """Seeded market makers and takers that keep the paper exchange alive."""
+
+from apps.paper.bots.pool import BotPool
+
+__all__ = ["BotPool"]

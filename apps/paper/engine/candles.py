@@ -4,7 +4,7 @@ A candle ends at `end_s` (Unix seconds, inclusive) and covers the period before 
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 MINUTE_MS = 60_000
@@ -86,11 +86,11 @@ def period_end(ts_ms: int, period_s: int) -> int:
 
 
 class CandleStore:
-    """Candles of one market. `history` gives the ticks of before the start, on first need, oldest first."""
+    """Candles of one market. `history`: ticks of before the start, oldest first, read on first need."""
 
     __slots__ = ("_ends", "_history", "_hourly", "_minutes", "_quote")
 
-    def __init__(self, *, history: Callable[[], Iterator[Tick]] | None = None) -> None:
+    def __init__(self, *, history: Sequence[Tick] = ()) -> None:
         self._minutes: dict[int, Candle] = {}
         self._ends: list[int] = []
         self._history = history
@@ -215,13 +215,13 @@ class CandleStore:
 
     def _load(self) -> None:
         """Build what was before the start; the live minutes are all later."""
-        if self._history is None:
+        if not self._history:
             return
-        history, self._history = self._history, None
+        history, self._history = self._history, ()
         live, live_ends, quote = self._minutes, self._ends, self._quote
         self._minutes, self._ends = {}, []
         first = True
-        for tick in history():
+        for tick in history:
             if first:
                 self._quote, first = (tick.yes_bid, tick.yes_ask), False
             self.trade(ts_ms=tick.ts_ms, price=tick.price, count=tick.count, open_interest=tick.open_interest)

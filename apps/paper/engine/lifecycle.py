@@ -1,7 +1,7 @@
 """What happens by the clock or by the exchange's own hand: listing, opening, closing, pauses, expiry."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 
 from apps.paper.engine.book import Book
@@ -9,8 +9,9 @@ from apps.paper.engine.candles import CandleStore, Tick
 from apps.paper.engine.catalogue import Market, MarketEvent, Series
 from apps.paper.engine.events import MarketLifecycle
 from apps.paper.engine.matching import Matching
-from apps.paper.engine.orders import Order
+from apps.paper.engine.orders import Order, Trade
 from apps.paper.engine.state import MARKET_TRADES
+from apps.paper.engine.units import Side
 
 
 class Lifecycle(Matching):
@@ -26,7 +27,7 @@ class Lifecycle(Matching):
             raise ValueError(f"series {event.series_ticker} is not listed")
         self.events[event.ticker] = event
 
-    def list_market(self, market: Market, *, history: Callable[[], Iterator[Tick]] | None = None) -> None:
+    def list_market(self, market: Market, *, history: Sequence[Tick] = ()) -> None:
         """Add a market of a listed event, with an optional past (ticks, oldest first, all before this minute)."""
         if market.ticker in self.markets:
             raise ValueError(f"market {market.ticker} is listed already")
@@ -41,6 +42,28 @@ class Lifecycle(Matching):
             heappush(self.closings, (market.close_ms, market.ticker))
         self.tell(MarketLifecycle("created", market, self.clock.now_ms()))
         self.flush()
+
+    def adopt_past(self, ticks: Mapping[str, Sequence[Tick]]) -> None:
+        """Take in trades of before the start: tape, last price, volume, open interest. Candles have them by listing."""
+        past = sorted((tick.ts_ms, ticker, tick) for ticker, market_ticks in ticks.items() for tick in market_ticks)
+        for ts_ms, ticker, tick in past:
+            side: Side = "bid" if tick.price == tick.yes_ask else "ask"
+            trade = Trade(
+                trade_id=self.ids.uuid(),
+                sequence=self.next_sequence(),
+                ticker=ticker,
+                price=tick.price,
+                count=tick.count,
+                taker_side=side,
+                ts_ms=ts_ms,
+            )
+            self.all_trades.append(trade)
+            self.market_trades[ticker].append(trade)
+            market = self.markets[ticker]
+            market.last_price, market.last_size, market.last_trade_ms = tick.price, tick.count, ts_ms
+            market.volume += tick.count
+            market.dollar_volume += tick.price * tick.count
+            market.open_interest = tick.open_interest
 
     def expire_due(self) -> None:
         """Do what the clock has made due: openings, closings (with their cancels), order expirations."""
