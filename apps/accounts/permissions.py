@@ -17,6 +17,7 @@ from apps.core.permissions import Actor, Permission
 
 logger = logging.getLogger(__name__)
 
+_GUARD: Any = method_decorator  # its type hints know functions only
 AnyView = TypeVar("AnyView", bound=Callable[..., Any])
 
 NO_DESK = "You are signed in, but not a member of a desk. Ask an admin to add you."
@@ -49,15 +50,15 @@ def requires(permission: Permission) -> Callable[[AnyView], AnyView]:
 
     def decorate(view: AnyView) -> AnyView:
         if isinstance(view, type) and issubclass(view, View):
-            guard: Callable[[AnyView], AnyView] = method_decorator(requires(permission), name="dispatch")
-            guard(view)
             # as_view() copies the attributes of dispatch to the function that URLs hold.
-            return view
+            return cast(AnyView, _GUARD(requires(permission), name="dispatch")(view))
 
-        @wraps(view)
+        function: Callable[..., Any] = view
+
+        @wraps(function)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             refusal = refuse(request, permission)
-            return refusal if refusal is not None else view(request, *args, **kwargs)
+            return refusal if refusal is not None else function(request, *args, **kwargs)
 
         guarded.desk_permission = permission  # type: ignore[attr-defined]
         return cast(AnyView, guarded)

@@ -1,3 +1,10 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from apps.accounts import views
+
+urlpatterns = [
+    path("settings/preferences/", views.preferences, name="preferences"),
+    path("settings/preferences/update/", views.preferences_update, name="preferences_update"),
+    path("accounts-select/", views.account_select, name="account_select"),
+    path("desks-select/", views.desk_select, name="desk_select"),
+]

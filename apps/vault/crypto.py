@@ -31,7 +31,8 @@ from apps.vault.errors import KeyUnreadable
 _MAGIC = b"KDV"
 FORMAT = 1
 ALGORITHM = 1
-_KEY_ID_BOUND = 0b1
+_KEY_ID_BOUND = 0b01
+_MAY_WRITE = 0b10
 _ID_BYTES, _PUBLIC_BYTES, _NONCE_BYTES, _KEY_BYTES, _TAG_BYTES = 16, 32, 12, 32, 16
 _HEADER_BYTES = len(_MAGIC) + 3 + _ID_BYTES
 _WRAP_BYTES = _PUBLIC_BYTES + _NONCE_BYTES + _KEY_BYTES + _TAG_BYTES
@@ -43,7 +44,8 @@ class SealContext:
     """Where a secret belongs. It opens only where all of this is the same.
 
     key_id is "" for a pair made in the desk until the exchange has named it; the header says
-    whether it was bound.
+    whether it was bound. Whether the key may write is in the header too, so that a row may later
+    be narrowed (`may_write`), never widened.
     """
 
     row: int
@@ -52,7 +54,6 @@ class SealContext:
     environment: str
     purpose: str
     key_id: str
-    scopes: tuple[str, ...]
     fingerprint: str
     version: int
 
@@ -64,7 +65,6 @@ class SealContext:
             self.environment,
             self.purpose,
             self.key_id if with_key_id else "",
-            sorted(self.scopes),
             self.fingerprint,
             self.version,
         ]
@@ -77,11 +77,11 @@ def sealing_key_id(public: X25519PublicKey) -> str:
 
 
 @sensitive_variables()
-def seal(secret: bytes, *, public: X25519PublicKey, context: SealContext) -> bytes:
+def seal(secret: bytes, *, public: X25519PublicKey, context: SealContext, may_write: bool) -> bytes:
     """Return `secret` sealed to `public` for `context`."""
-    flags = _KEY_ID_BOUND if context.key_id else 0
+    flags = (_KEY_ID_BOUND if context.key_id else 0) | (_MAY_WRITE if may_write else 0)
     header = _MAGIC + bytes([FORMAT, ALGORITHM, flags]) + bytes.fromhex(sealing_key_id(public))
-    bound = header + context.encode(with_key_id=bool(flags))
+    bound = header + context.encode(with_key_id=bool(flags & _KEY_ID_BOUND))
     one_time = X25519PrivateKey.generate()
     sender = _raw(one_time.public_key())
     wrapping = _agree(one_time.exchange(public), sender=sender, recipient=_raw(public))
@@ -124,6 +124,11 @@ def unseal(sealed: bytes, *, private_keys: Mapping[str, X25519PrivateKey], conte
             "This key's row was changed or moved after it was sealed. Do not use it: look at the audit trail, "
             "revoke the key at the exchange, and add a new one."
         ) from None
+
+
+def may_write(sealed: bytes) -> bool:
+    """Whether the secret was sealed as one that may write. Means something only after `unseal`."""
+    return len(sealed) > _HEADER_BYTES and bool(sealed[5] & _MAY_WRITE)
 
 
 def _raw(public: X25519PublicKey) -> bytes:

@@ -123,14 +123,17 @@ def _uses_write(signer: KeySigner) -> None:
 def _unseal(row: ApiKey) -> KeySigner:
     try:
         _still_live(row)
-        private_key = serialization.load_der_private_key(sealing.row_unseal(row), password=None)
+        secret, may_write = sealing.row_unseal(row)
+        private_key = serialization.load_der_private_key(secret, password=None)
         if not isinstance(private_key, RSAPrivateKey) or pem.describe(private_key).fingerprint != row.fingerprint:
             raise KeyUnreadable("What this row opens to is not the key it names. Revoke it and add the key again.")
     except KeyUnreadable as exc:
         logger.error("vault: key row %s of account %s does not open: %s", row.pk, row.account_id, exc.text)
         _audit(row, "vault.key.unreadable")
         raise
-    scopes = {READ} if row.purpose == ApiKey.Purpose.REST_READ else set(row.scopes) & {READ, WRITE}
+    allowed = {READ, WRITE} if may_write and row.purpose != ApiKey.Purpose.REST_READ else {READ}
+    # The row may say less than was sealed (the exchange narrowed the key), never more.
+    scopes = allowed & set(row.scopes)
     _audit(row, "vault.key.opened")
     return KeySigner(private_key, key_id=row.key_id, scopes=scopes, row_id=row.pk, account_id=row.account_id)
 

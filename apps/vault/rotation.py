@@ -64,9 +64,9 @@ def _reseal(pk: int, *, current: str) -> int:
         row = ApiKey.objects.select_for_update(of=("self",)).select_related("account").get(pk=pk)
         if row.sealing_key_id == current or not row.sealed:
             return 0
-        secret = sealing.row_unseal(row)
+        secret, may_write = sealing.row_unseal(row)
         row.version += 1
-        sealing.row_seal(row, secret)
+        sealing.row_seal(row, secret, may_write=may_write)
     return 1
 
 

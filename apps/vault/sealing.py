@@ -17,14 +17,13 @@ def context_of(row: ApiKey) -> crypto.SealContext:
         environment=row.account.environment,
         purpose=row.purpose,
         key_id=row.key_id,
-        scopes=tuple(row.scopes),
         fingerprint=row.fingerprint,
         version=row.version,
     )
 
 
 @sensitive_variables("secret")
-def row_seal(row: ApiKey, secret: bytes) -> None:
+def row_seal(row: ApiKey, secret: bytes, *, may_write: bool) -> None:
     """Seal `secret` into a row that has its id, and save that. Inside the caller's transaction.
 
     The public half is read under a shared lock, so that a rotation cannot retire it before this
@@ -32,15 +31,17 @@ def row_seal(row: ApiKey, secret: bytes) -> None:
     """
     sealing_lock(exclusive=False)
     public = keyfiles.public_key_load()
-    row.sealed = crypto.seal(secret, public=public, context=context_of(row))
+    row.sealed = crypto.seal(secret, public=public, context=context_of(row), may_write=may_write)
     row.sealing_key_id = crypto.sealing_key_id(public)
     row.save(update_fields=["sealed", "sealing_key_id", "version"])
 
 
 @sensitive_variables()
-def row_unseal(row: ApiKey) -> bytes:
-    """Raises VaultClosed, KeyUnreadable."""
-    return crypto.unseal(bytes(row.sealed), private_keys=keyfiles.private_keys_load(), context=context_of(row))
+def row_unseal(row: ApiKey) -> tuple[bytes, bool]:
+    """Return the secret, and whether it was sealed as one that may write. Raises VaultClosed, KeyUnreadable."""
+    sealed = bytes(row.sealed)
+    secret = crypto.unseal(sealed, private_keys=keyfiles.private_keys_load(), context=context_of(row))
+    return secret, crypto.may_write(sealed)
 
 
 def sealing_lock(*, exclusive: bool) -> None:

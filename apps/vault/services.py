@@ -1,12 +1,10 @@
 """Adding, naming, testing and revoking keys. This side can seal; it can never open."""
 
-import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from apps.accounts.access import account_get
@@ -89,7 +87,7 @@ def _store(actor: Actor, new: NewKey, *, account: ExchangeAccount, key: pem.Priv
         sealing_key_id="",
         created_by_id=actor.user_id,
     )
-    sealing.row_seal(row, pem.to_der(key.private_key))
+    sealing.row_seal(row, pem.to_der(key.private_key), may_write=WRITE in new.scopes)
     how = "vault.key.generated" if new.secret is None else "vault.key.imported"
     facts = {"label": row.label, "key_id": row.key_id, "scopes": row.scopes, "bits": row.key_size}
     _audit(actor, how, row, facts | {"fingerprint": row.fingerprint, "replaces": new.replaces})
@@ -135,7 +133,7 @@ def key_revoke(actor: Actor, key_row_id: int) -> ApiKey:
 
 
 def key_test_request(actor: Actor, key_row_id: int) -> ApiKey:
-    """Ask the worker to try a key at the exchange; the answer arrives by `key_test_record`."""
+    """Ask the worker to try a key at the exchange; `apps.exchange` stores the answer in the row."""
     _may_manage(actor)
     row = key_get(actor, key_row_id)
     if row.status == ApiKey.Status.REVOKED:
@@ -148,42 +146,6 @@ def key_test_request(actor: Actor, key_row_id: int) -> ApiKey:
         _audit(actor, "vault.key.test_requested", row, {})
         transaction.on_commit(lambda: ports.key_test_enqueue[0](row.pk))
     return row
-
-
-def key_test_record(
-    key_row_id: int,
-    *,
-    is_valid: bool | None,
-    result: Mapping[str, Any],
-    exchange_user_id: str = "",
-    at: datetime.datetime | None = None,
-) -> None:
-    """Store what a test found. For the worker; the key may have been revoked while it ran.
-
-    Args:
-        is_valid: True: works; False: the exchange refused the key; None: no answer, nothing known.
-        result: {"tier", "read", "write", "scopes", "clock_offset_ms", "error"}, as JSON.
-    """
-    status = {True: ApiKey.Status.VALID, False: ApiKey.Status.INVALID}.get(is_valid) if is_valid is not None else None
-    with transaction.atomic():
-        row = ApiKey.objects.select_related("account").defer("sealed").filter(pk=key_row_id).first()
-        if row is None or row.status == ApiKey.Status.REVOKED:
-            return
-        changes: dict[str, Any] = {"tested_at": at or timezone.now(), "test_result": dict(result)}
-        if status is not None:
-            changes["status"] = status
-        ApiKey.objects.filter(pk=row.pk).exclude(status=ApiKey.Status.REVOKED).update(**changes)
-        if exchange_user_id:
-            ExchangeAccount.objects.filter(pk=row.account_id).update(exchange_user_id=exchange_user_id)
-        outcome = {True: "valid", False: "refused", None: "no answer"}[is_valid]
-        record(
-            "vault.key.tested",
-            actor_id=None,
-            desk_id=row.account.desk_id,
-            environment=row.account.environment,
-            target=f"api_key:{row.pk}",
-            data={"outcome": outcome},
-        )
 
 
 def _may_manage(actor: Actor) -> None:

@@ -31,12 +31,16 @@ class Command(BaseCommand):
         for desk_id in desks:
             result = services.verify(desk_id, expected=expected)
             if result.is_intact:
-                self.stdout.write(f"desk {desk_id}: {result.entries} entries, intact, head {result.entries}:{result.head}")
+                self.stdout.write(
+                    f"desk {desk_id}: {result.entries} entries, intact, head {result.entries}:{result.head}"
+                )
             else:
                 broken += 1
                 self.stderr.write(f"desk {desk_id}: BROKEN at entry {result.sequence}: {result.problem}")
         if broken:
-            raise CommandError(f"{broken} of {len(desks)} chains are broken. Keep the database file and compare backups.")
+            raise CommandError(
+                f"{broken} of {len(desks)} chains are broken. Keep the database file and compare backups."
+            )
 
     @staticmethod
     def _expected(raw: str | None) -> tuple[int, str] | None:

@@ -3,6 +3,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
 from apps.core.errors import DeskError
 from apps.vault import keyfiles
@@ -26,7 +27,7 @@ class Command(BaseCommand):
             keyfiles.public_key_write(public, current.public_key())
             self.stdout.write(f"Vault is set up: sealing key {next(iter(keys))}.")
             return
-        if ApiKey.objects.exclude(sealed=b"").exists():
+        if self._has_sealed_keys():
             raise CommandError(
                 f"There are sealed keys, but {private} is missing: a new pair would not open them. "
                 "Restore the file from its backup, or set DESK_VAULT_PRIVATE_KEY to where it is."
@@ -36,3 +37,9 @@ class Command(BaseCommand):
         keyfiles.public_key_write(public, key.public_key())
         self.stdout.write(f"Vault created: sealing key {sealing_key_id(key.public_key())}.")
         self.stdout.write(f"Private half: {private}. Give it to the worker and the gateway only, and back it up apart.")
+
+    @staticmethod
+    def _has_sealed_keys() -> bool:
+        # A first start may come here before the tables exist.
+        is_migrated = ApiKey._meta.db_table in connection.introspection.table_names()
+        return is_migrated and ApiKey.objects.exclude(sealed=b"").exists()
