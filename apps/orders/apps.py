@@ -5,3 +5,12 @@ class OrdersConfig(AppConfig):
     name = "apps.orders"
     label = "orders"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from apps.core import ports
+        from apps.orders import commands, feed, services
+
+        commands.register()
+        ports.register_feed_handler("user_order", feed.orders_received)
+        ports.register_feed_handler("fill", feed.fills_received)
+        ports.reconcilers.append(services.orders_reconcile)

@@ -7,16 +7,18 @@ numbers; `services.order_apply` and `services.fills_record` know only these.
 Directions are on the YES leg: `bid` buys YES, `ask` sells YES (docs:order_direction).
 """
 
-from collections.abc import Mapping
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 from apps.core.errors import WireFormatError
 from apps.core.money import parse_count, parse_dollars, parse_price
 from apps.core.timestamps import from_unix_ms, from_unix_seconds, parse_rfc3339
+from apps.exchange.wire.schemas import rest, ws
 
+T = TypeVar("T")
 Source = Literal["answer", "ws", "rest"]
 
 _BOOK_SIDES = ("bid", "ask")
@@ -64,65 +66,59 @@ class FillReport:
     client_order_id: str = ""
 
 
-def order_from_rest(raw: Mapping[str, Any]) -> OrderReport:
-    """Read an `Order` of GET /portfolio/orders. Raises WireFormatError."""
-    try:
-        return OrderReport(
-            order_id=_text(raw, "order_id"),
-            ticker=_text(raw, "ticker"),
-            book_side=_book_side(raw),
-            price=parse_price(raw["yes_price_dollars"]),
-            status=_text(raw, "status"),
-            initial_count=parse_count(raw["initial_count_fp"]),
-            filled_count=parse_count(raw["fill_count_fp"]),
-            remaining_count=parse_count(raw["remaining_count_fp"]),
-            client_order_id=str(raw.get("client_order_id") or ""),
-            subaccount=int(raw.get("subaccount_number") or 0),
-            fill_cost=_sum(raw, "taker_fill_cost_dollars", "maker_fill_cost_dollars"),
-            fees=_sum(raw, "taker_fees_dollars", "maker_fees_dollars"),
-            order_group_id=str(raw.get("order_group_id") or ""),
-            expires_at=_time(raw.get("expiration_time")),
-            created_at=_time(raw.get("created_time")),
-            updated_at=_time(raw.get("last_update_time")),
-        )
-    except KeyError as exc:
-        raise WireFormatError(f"order without {exc}") from exc
+def order_from_rest(order: rest.Order) -> OrderReport:
+    """Read an order of GET /portfolio/orders. Raises WireFormatError."""
+    return OrderReport(
+        order_id=order.order_id,
+        ticker=order.ticker,
+        book_side=_direction(order.book_side, order.outcome_side),
+        price=parse_price(_needed(order.yes_price_dollars)),
+        status=order.status,
+        initial_count=parse_count(_needed(order.initial_count_fp)),
+        filled_count=parse_count(_needed(order.fill_count_fp)),
+        remaining_count=parse_count(_needed(order.remaining_count_fp)),
+        client_order_id=order.client_order_id or "",
+        subaccount=order.subaccount_number or 0,
+        fill_cost=_both(order.taker_fill_cost_dollars, order.maker_fill_cost_dollars),
+        fees=_both(order.taker_fees_dollars, order.maker_fees_dollars),
+        order_group_id=order.order_group_id or "",
+        expires_at=_time(order.expiration_time),
+        created_at=_time(order.created_time),
+        updated_at=_time(order.last_update_time) or _time(order.created_time),
+    )
 
 
-def fill_from_rest(raw: Mapping[str, Any]) -> FillReport:
-    """Read a `Fill` of GET /portfolio/fills. Raises WireFormatError."""
-    try:
-        return FillReport(
-            trade_id=str(raw.get("fill_id") or _text(raw, "trade_id")),
-            order_id=_text(raw, "order_id"),
-            ticker=str(raw.get("ticker") or _text(raw, "market_ticker")),
-            book_side=_book_side(raw),
-            yes_price=parse_price(raw["yes_price_dollars"]),
-            count=parse_count(raw["count_fp"]),
-            is_taker=raw["is_taker"] is True,
-            fee=parse_dollars(raw["fee_cost"]),
-            traded_at=_time(raw.get("created_time")) or from_unix_seconds(raw["ts"]),
-            subaccount=int(raw.get("subaccount_number") or 0),
-        )
-    except KeyError as exc:
-        raise WireFormatError(f"fill without {exc}") from exc
+def fill_from_rest(fill: rest.FillRecord) -> FillReport:
+    """Read a fill of GET /portfolio/fills. Raises WireFormatError."""
+    return FillReport(
+        trade_id=fill.trade_id,
+        order_id=fill.order_id,
+        ticker=fill.ticker,
+        book_side=_direction(fill.book_side, fill.outcome_side),
+        yes_price=parse_price(fill.yes_price_dollars),
+        count=parse_count(fill.count_fp),
+        is_taker=fill.is_taker,
+        fee=parse_dollars(_needed(fill.fee_cost)),
+        traded_at=_time(fill.created_time) or from_unix_seconds(_needed(fill.ts)),
+        subaccount=fill.subaccount_number or 0,
+    )
 
 
-def order_from_ws(message: Any) -> OrderReport:
-    """Read the body of a `user_order` message. Raises WireFormatError."""
+def order_from_ws(message: ws.UserOrder) -> OrderReport:
+    """Read a `user_order` message. Raises WireFormatError; a REST sync then tells the same."""
     return OrderReport(
         order_id=message.order_id,
         ticker=message.ticker,
-        book_side=_known_side(message.book_side),
-        price=parse_price(message.yes_price_dollars),
+        book_side=_direction(message.book_side, message.outcome_side),
+        price=parse_price(_needed(message.yes_price_dollars)),
         status=message.status,
-        initial_count=parse_count(message.initial_count_fp),
-        filled_count=parse_count(message.fill_count_fp),
-        remaining_count=parse_count(message.remaining_count_fp),
+        initial_count=parse_count(_needed(message.initial_count_fp)),
+        filled_count=parse_count(_needed(message.fill_count_fp)),
+        remaining_count=parse_count(_needed(message.remaining_count_fp)),
         client_order_id=message.client_order_id or "",
         subaccount=message.subaccount_number or 0,
-        fill_cost=parse_dollars(message.taker_fill_cost_dollars) + parse_dollars(message.maker_fill_cost_dollars),
-        fees=parse_dollars(message.taker_fees_dollars) + parse_dollars(message.maker_fees_dollars),
+        fill_cost=_both(message.taker_fill_cost_dollars, message.maker_fill_cost_dollars),
+        fees=_both(message.taker_fees_dollars, message.maker_fees_dollars),
         order_group_id=message.order_group_id or "",
         expires_at=_ms(message.expiration_ts_ms),
         created_at=_ms(message.created_ts_ms),
@@ -130,48 +126,54 @@ def order_from_ws(message: Any) -> OrderReport:
     )
 
 
-def fill_from_ws(message: Any) -> FillReport:
-    """Read the body of a `fill` message. Raises WireFormatError."""
+def fill_from_ws(message: ws.Fill) -> FillReport:
+    """Read a `fill` message. Raises WireFormatError; a REST sync then tells the same."""
     return FillReport(
         trade_id=message.trade_id,
         order_id=message.order_id,
         ticker=message.market_ticker,
-        book_side=_known_side(message.book_side),
+        book_side=_direction(message.book_side, message.outcome_side),
         yes_price=parse_price(message.yes_price_dollars),
         count=parse_count(message.count_fp),
         is_taker=message.is_taker,
-        fee=parse_dollars(message.fee_cost),
-        traded_at=from_unix_ms(message.ts_ms),
+        fee=parse_dollars(_needed(message.fee_cost)),
+        traded_at=from_unix_ms(_needed(message.ts_ms)),
         subaccount=message.subaccount or 0,
         client_order_id=message.client_order_id or "",
     )
 
 
-def _text(raw: Mapping[str, Any], key: str) -> str:
-    value = raw[key]
-    if not isinstance(value, str) or not value:
-        raise WireFormatError(f"{key}: expected a text, was {type(value).__name__}")
+def uuid_or_none(client_order_id: str) -> uuid.UUID | None:
+    """Return a client order id as one of ours could look; other tools may write anything there."""
+    try:
+        return uuid.UUID(client_order_id)
+    except ValueError:
+        return None
+
+
+def _needed(value: T | None) -> T:
+    if value is None:
+        raise WireFormatError("a field that this message needs is missing")
     return value
 
 
-def _book_side(raw: Mapping[str, Any]) -> str:
-    return _known_side(raw["book_side"])
+def _direction(book_side: object, outcome_side: object) -> str:
+    """Return "bid" or "ask"; the two fields say the same thing (docs:order_direction)."""
+    side = book_side or {"yes": "bid", "no": "ask"}.get(str(outcome_side))
+    if side not in _BOOK_SIDES:
+        raise WireFormatError(f"book_side: expected bid or ask, was {str(book_side)[:20]!r}")
+    return str(side)
 
 
-def _known_side(value: object) -> str:
-    if value not in _BOOK_SIDES:
-        raise WireFormatError(f"book_side: expected bid or ask, was {str(value)[:20]!r}")
-    return str(value)
-
-
-def _sum(raw: Mapping[str, Any], first: str, second: str) -> Decimal | None:
-    if first not in raw or second not in raw:
+def _both(first: str | None, second: str | None) -> Decimal | None:
+    """Add what an order paid as taker and as maker; None unless both are told."""
+    if first is None or second is None:
         return None
-    return parse_dollars(raw[first]) + parse_dollars(raw[second])
+    return parse_dollars(first) + parse_dollars(second)
 
 
-def _time(raw: object) -> datetime | None:
-    return parse_rfc3339(str(raw)) if raw else None
+def _time(raw: str | None) -> datetime | None:
+    return parse_rfc3339(raw) if raw else None
 
 
 def _ms(milliseconds: int | None) -> datetime | None:

@@ -5,46 +5,52 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('orders', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("orders", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='cancelintent',
-            name='next_attempt_at',
+            model_name="cancelintent",
+            name="next_attempt_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
-            model_name='cancelintent',
-            name='sent_at',
+            model_name="cancelintent",
+            name="sent_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
-            model_name='orderintent',
-            name='entered_as',
+            model_name="orderintent",
+            name="entered_as",
             field=models.CharField(blank=True, max_length=8),
         ),
         migrations.AddField(
-            model_name='orderintent',
-            name='looks',
+            model_name="orderintent",
+            name="looks",
             field=models.PositiveIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='orderintent',
-            name='next_look_at',
+            model_name="orderintent",
+            name="next_look_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.CreateModel(
-            name='AccountSync',
+            name="AccountSync",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('read_through', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('error', models.CharField(blank=True, max_length=200)),
-                ('account', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='order_sync', to='accounts.exchangeaccount')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("read_through", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("error", models.CharField(blank=True, max_length=200)),
+                (
+                    "account",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="order_sync",
+                        to="accounts.exchangeaccount",
+                    ),
+                ),
             ],
         ),
     ]

@@ -1,0 +1,62 @@
+"""The only door to orders and fills for a person: those of the accounts of their own desk."""
+
+from django.db.models import QuerySet
+
+from apps.accounts.access import account_is_visible
+from apps.accounts.models import Membership
+from apps.core.errors import NotAllowed, NotFound
+from apps.core.permissions import Actor, Permission
+from apps.orders.models import Fill, Order, OrderIntent
+
+
+def actor_of(*, user_id: int, desk_id: int) -> Actor | None:
+    """Return what a person may do on a desk now; None when they are suspended or no longer a member.
+
+    The sender asks this for the author of an intent right before it sends (RELIABILITY I15).
+    """
+    membership = Membership.objects.filter(
+        user_id=user_id, desk_id=desk_id, is_active=True, user__is_active=True
+    ).first()
+    if membership is None:
+        return None
+    return Actor(user_id=user_id, desk_id=desk_id, roles=frozenset(membership.roles))
+
+
+def require(actor: Actor, permission: Permission) -> None:
+    """Raises NotAllowed."""
+    if not actor.may(permission):
+        raise NotAllowed
+
+
+def intents_visible_to(actor: Actor) -> QuerySet[OrderIntent]:
+    require(actor, Permission.DESK_VIEW)
+    return OrderIntent.objects.filter(desk_id=actor.desk_id)
+
+
+def orders_visible_to(actor: Actor) -> QuerySet[Order]:
+    require(actor, Permission.DESK_VIEW)
+    return Order.objects.filter(account__desk_id=actor.desk_id)
+
+
+def fills_visible_to(actor: Actor) -> QuerySet[Fill]:
+    require(actor, Permission.DESK_VIEW)
+    return Fill.objects.filter(account__desk_id=actor.desk_id)
+
+
+def order_for(actor: Actor, order_id: str, *, account_id: int | None = None) -> Order:
+    """Return an order by the exchange's id, in the actor's selected account unless another is named.
+
+    Raises NotAllowed, NotFound (a foreign order looks exactly like none).
+    """
+    account_id = actor.account_id if account_id is None else account_id
+    order = orders_visible_to(actor).filter(account_id=account_id, order_id=order_id).first()
+    if order is None:
+        raise NotFound("This order does not exist, or it belongs to another desk.")
+    return order
+
+
+def account_of_topic(actor: Actor, scope: str) -> int:
+    """Return the account id in a topic's scope. Raises NotFound for anything but one of the desk's."""
+    if not scope.isdecimal() or not account_is_visible(actor, int(scope)):
+        raise NotFound("This account does not exist, or it belongs to another desk.")
+    return int(scope)

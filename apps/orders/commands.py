@@ -1,0 +1,113 @@
+"""Socket commands and topics of orders. Each is a thin way into one service or selector.
+
+* `order.place`: see `tickets.ticket_from_params`; answer {"intent": row}
+* `order.preview`: as `order.place`; answer: see `preview`
+* `order.cancel` {idempotency_key, order_id}; answer {"cancel": {"id", "state"}}
+* `order.cancel_market` {ticker}, `order.cancel_all` {}; answer {"cancels", "withdrawn", "unresolved"}
+"""
+
+import uuid
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from apps.accounts.access import account_get
+from apps.core.errors import DeskError
+from apps.core.money import format_count, format_dollars
+from apps.core.permissions import Actor, Permission
+from apps.core.ports import Command, Topic, register_command, register_topic
+from apps.core.topics import TopicName
+from apps.orders import events, selectors, services
+from apps.orders.access import order_for
+from apps.orders.models import Order
+from apps.orders.tickets import read_key, ticket_from_params
+
+Params = Mapping[str, Any]
+Answer = dict[str, Any]
+
+
+def place(actor: Actor, params: Params) -> Answer:
+    intent = services.intent_submit(actor, ticket_from_params(actor, params))
+    # A repeat of an old key answers with what has become of it.
+    order = Order.objects.filter(intent=intent).first()
+    return {"intent": events.intent_row(intent, order)}
+
+
+def preview(actor: Actor, params: Params) -> Answer:
+    """Return dollars and counts as strings; what is not known is null, with its reason in words.
+
+    {"cost", "proceeds", "fee", "fee_worst", "worst_case", "payout", "opening", "closing",
+    "position_after", "balance_after", "reasons": {part: words}, "refusal": null | {"code", "text", "fields"}}
+    """
+    # A preview is asked for on each keystroke, before there is a key.
+    ticket = ticket_from_params(actor, {"idempotency_key": str(uuid.UUID(int=0)), **params})
+    told = services.order_preview(actor, ticket)
+    estimate, refusal = told.estimate, told.refusal
+    return {
+        "cost": format_dollars(estimate.cost),
+        "proceeds": format_dollars(estimate.proceeds),
+        "fee": _dollars(estimate.fee_one_fill),
+        "fee_worst": _dollars(estimate.fee_worst_split),
+        "worst_case": _dollars(estimate.worst_case),
+        "payout": format_dollars(estimate.payout),
+        "opening": format_count(estimate.opening),
+        "closing": format_count(estimate.closing),
+        "position_after": None if told.position_after is None else format_count(told.position_after),
+        "balance_after": _dollars(told.balance_after),
+        "reasons": told.reasons,
+        "refusal": None
+        if refusal is None
+        else {"code": refusal.code, "text": refusal.text, "fields": dict(refusal.fields)},
+    }
+
+
+def cancel(actor: Actor, params: Params) -> Answer:
+    order = order_for(actor, str(params.get("order_id") or ""))
+    try:
+        key = read_key(params.get("idempotency_key"))
+    except ValueError as exc:
+        raise DeskError("bad_input", str(exc), fields={"idempotency_key": str(exc)}) from exc
+    wish = services.cancel_submit(actor, order, idempotency_key=key)
+    return {"cancel": {"id": wish.pk, "state": wish.state}}
+
+
+def cancel_market(actor: Actor, params: Params) -> Answer:
+    ticker = params.get("ticker")
+    if not isinstance(ticker, str) or not ticker:
+        raise DeskError("bad_input", "Say which market.", fields={"ticker": "This is needed."})
+    return _cancel_all(actor, ticker=ticker)
+
+
+def cancel_everything(actor: Actor, params: Params) -> Answer:
+    return _cancel_all(actor, ticker=None)
+
+
+def _cancel_all(actor: Actor, *, ticker: str | None) -> Answer:
+    if actor.account_id is None:
+        raise DeskError("no_account", "Choose an account in the top bar first.")
+    account = account_get(actor, actor.account_id)
+    done = services.cancel_all(actor, account_id=account.pk, ticker=ticker)
+    return {"cancels": done.cancels, "withdrawn": done.withdrawn, "unresolved": done.unresolved}
+
+
+def orders_state(topic: TopicName) -> Answer:
+    return {"all": True, "rows": selectors.rows_of(int(topic.scope))}
+
+
+def fills_state(topic: TopicName) -> Answer:
+    return {"all": True, "rows": selectors.fill_rows_of(int(topic.scope))}
+
+
+def _dollars(amount: Decimal | None) -> str | None:
+    return None if amount is None else format_dollars(amount)
+
+
+def register() -> None:
+    """Fill the registries of `core.ports`. Called once, by AppConfig.ready()."""
+    register_command(Command("order.place", Permission.ORDER_PLACE, place))
+    register_command(Command("order.preview", Permission.DESK_VIEW, preview))
+    register_command(Command("order.cancel", Permission.ORDER_CANCEL, cancel))
+    register_command(Command("order.cancel_market", Permission.ORDER_CANCEL, cancel_market))
+    register_command(Command("order.cancel_all", Permission.ORDER_CANCEL, cancel_everything))
+    register_topic(Topic("orders", Permission.DESK_VIEW, scope="account", mode="rows", state=orders_state))
+    register_topic(Topic("fills", Permission.DESK_VIEW, scope="account", mode="rows", state=fills_state))

@@ -1,0 +1,95 @@
+"""What an order would cost, in the worst and best case. Pure arithmetic over known facts.
+
+What is not known is None with a reason in words, never zero.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from apps.core.fees import FeeNotKnown, FeeSchedule, fee_preview, schedule_for_market
+from apps.markets.models import Market, Series
+from apps.orders.models import BookSide
+from apps.orders.tickets import OrderTicket
+
+
+@dataclass(frozen=True, slots=True)
+class CostEstimate:
+    """An order as if all of it filled at its price. Dollars; counts in contracts.
+
+    Contracts that close a held position cost nothing and bring `proceeds`; the others cost
+    `cost` and pay out `payout` when they win.
+    """
+
+    closing: Decimal
+    opening: Decimal
+    cost: Decimal
+    proceeds: Decimal
+    payout: Decimal
+    fee_one_fill: Decimal | None
+    fee_worst_split: Decimal | None
+    position_after: Decimal
+    reasons: dict[str, str] = field(default_factory=dict)  # name of an unknown part -> why
+
+    @property
+    def worst_case(self) -> Decimal | None:
+        """What can be lost on the opened contracts: their cost and the worst fee."""
+        return None if self.fee_worst_split is None else self.cost + self.fee_worst_split
+
+    @property
+    def cash_change(self) -> Decimal | None:
+        """How the balance moves if it all fills: proceeds less cost and the worst fee."""
+        return None if self.fee_worst_split is None else self.proceeds - self.cost - self.fee_worst_split
+
+
+def cost_estimate(market: Market, ticket: OrderTicket, *, position: Decimal, now: datetime) -> CostEstimate:
+    """Args: position: net contracts held, positive YES, negative NO."""
+    is_bid = ticket.book_side == BookSide.BID
+    yes = ticket.yes_price
+    # Buying YES at p and selling NO at 1 - p are one thing: contracts of the other outcome that
+    # are held go first, and their sale brings 1 - p.
+    held = max(-position if is_bid else position, Decimal(0))
+    closing = min(held, ticket.count)
+    opening = Decimal(0) if ticket.is_reduce_only else ticket.count - closing
+    price = yes if is_bid else 1 - yes
+    traded = closing + opening
+    reasons: dict[str, str] = {}
+    one_fill = worst = None
+    try:
+        schedule = schedule_of(market, now=now)
+        # A resting order pays as a maker; only post-only is certain to.
+        fees = fee_preview(
+            schedule,
+            book_side="bid" if is_bid else "ask",
+            price=yes,
+            count=traded,
+            is_taker=not ticket.is_post_only,
+        )
+        one_fill, worst = (fees.single, fees.worst) if traded else (Decimal(0), Decimal(0))
+    except FeeNotKnown as exc:
+        reasons["fee"] = f"The fee is not known: {exc}."
+    return CostEstimate(
+        closing=closing,
+        opening=opening,
+        cost=price * opening,
+        proceeds=(1 - price) * closing,
+        payout=market.notional_value * opening,
+        fee_one_fill=one_fill,
+        fee_worst_split=worst,
+        position_after=position + (traded if is_bid else -traded),
+        reasons=reasons,
+    )
+
+
+def schedule_of(market: Market, *, now: datetime) -> FeeSchedule:
+    """Return the fee schedule of a market. Raises FeeNotKnown."""
+    series = Series.objects.filter(environment=market.environment, ticker=market.series_ticker).first()
+    if series is None:
+        raise FeeNotKnown(f"the series {market.series_ticker} has not been read yet")
+    return schedule_for_market(
+        (series.fee_type, series.fee_multiplier),
+        event_type=market.event.fee_type_override,
+        event_multiplier=market.event.fee_multiplier_override,
+        waived_until=market.fee_waiver_expiration_time,
+        now=now,
+    )

@@ -1,0 +1,95 @@
+"""What pages and topics read. Callers pass querysets of `access` where a person asks."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from apps.core.permissions import Actor
+from apps.core.timestamps import utc_now
+from apps.orders import events
+from apps.orders.access import fills_visible_to, intents_visible_to, orders_visible_to
+from apps.orders.models import AccountSync, CancelIntent, Fill, Order, OrderIntent
+
+RECENT = timedelta(hours=24)
+ROWS_AT_MOST = 500
+_OPEN_INTENTS = (
+    OrderIntent.State.COMMITTED,
+    OrderIntent.State.SENDING,
+    OrderIntent.State.UNKNOWN,
+)
+
+
+def working_orders(actor: Actor, *, account_id: int, ticker: str | None = None) -> list[events.Row]:
+    """Return rows of what may still fill, newest first: resting orders and intents without an answer."""
+    rows = rows_of(account_id, ticker=ticker, visible_to=actor, only_working=True)
+    return sorted(rows.values(), key=lambda row: row["created_ms"] or 0, reverse=True)
+
+
+def recent_orders(actor: Actor, *, account_id: int, ticker: str | None = None) -> list[events.Row]:
+    """Return rows of working orders and of everything of the last 24 hours, newest first."""
+    rows = rows_of(account_id, ticker=ticker, visible_to=actor)
+    return sorted(rows.values(), key=lambda row: row["created_ms"] or 0, reverse=True)
+
+
+def fills_recent(actor: Actor, *, account_id: int, ticker: str | None = None, limit: int = 100) -> QuerySet[Fill]:
+    """Return fills of an account (of one market), newest first."""
+    scope = {"account_id": account_id} | ({"ticker": ticker} if ticker else {})
+    return fills_visible_to(actor).filter(**scope).select_related("order").order_by("-traded_at", "-pk")[:limit]
+
+
+def working_tickers(account_id: int) -> list[str]:
+    """Return the markets with resting orders of an account."""
+    resting = Order.objects.filter(account_id=account_id, status=Order.Status.RESTING)
+    return sorted(set(resting.values_list("ticker", flat=True)))
+
+
+def sync_of(account_id: int) -> AccountSync | None:
+    return AccountSync.objects.filter(account_id=account_id).first()
+
+
+def rows_of(
+    account_id: int, *, ticker: str | None = None, visible_to: Actor | None = None, only_working: bool = False
+) -> dict[str, events.Row]:
+    """Return `orders` rows by key: everything working, and unless `only_working` the last 24 hours, 500 at most.
+
+    visible_to: None for the topic's state, whose access was checked by account.
+    """
+    since = utc_now() - RECENT
+    scope = {"account_id": account_id} | ({"ticker": ticker} if ticker else {})
+    intents = (intents_visible_to(visible_to) if visible_to else OrderIntent.objects.all()).filter(**scope)
+    orders = (orders_visible_to(visible_to) if visible_to else Order.objects.all()).filter(**scope)
+    open_intents = Q(state__in=_OPEN_INTENTS) | Q(state=OrderIntent.State.ACKED, order=None)
+    open_orders = Q(status=Order.Status.RESTING)
+    if not only_working:
+        open_intents |= Q(created_at__gte=since)
+        open_orders |= Q(seen_at__gte=since, created_at__gte=since) | Q(seen_at__gte=since, created_at=None)
+    found: dict[str, events.Row] = {}
+    cancels = Prefetch("cancels", CancelIntent.objects.order_by("-pk"), to_attr="cancels_newest_first")
+    told = orders.filter(open_orders).select_related("intent").prefetch_related(cancels).order_by("-seen_at", "-pk")
+    for order in told[:ROWS_AT_MOST]:
+        _put(found, order)
+    without_order = intents.filter(open_intents, order=None).order_by("-pk")[:ROWS_AT_MOST]
+    for intent in without_order:
+        row = events.intent_row(intent, None)
+        found[row["key"]] = row
+    return found
+
+
+def _put(found: dict[str, events.Row], order: Order) -> None:
+    cancels: Iterable[CancelIntent] = getattr(order, "cancels_newest_first", ())
+    cancel = next(iter(cancels), None)
+    row = events.intent_row(order.intent, order, cancel) if order.intent else events.external_row(order, cancel)
+    found[row["key"]] = row
+
+
+def fill_rows_of(account_id: int) -> dict[str, events.Row]:
+    """Return `fills` rows by key: the last 24 hours, the newest 500."""
+    fills = (
+        Fill.objects.filter(account_id=account_id, traded_at__gte=utc_now() - RECENT)
+        .select_related("order")
+        .order_by("-traded_at", "-pk")[:ROWS_AT_MOST]
+    )
+    return {
+        events.fill_key(fill): events.fill_row(fill, fill.order.intent_id if fill.order else None) for fill in fills
+    }

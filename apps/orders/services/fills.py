@@ -1,0 +1,72 @@
+"""The one door for fills. Each is stored once, whichever source tells it first."""
+
+from collections.abc import Iterable
+
+from django.db import transaction
+
+from apps.core.timestamps import utc_now
+from apps.orders import events, queue
+from apps.orders.models import Fill, Order, OrderIntent
+from apps.orders.reports import FillReport, Source, uuid_or_none
+from apps.orders.services.apply import cancels_close, fills_follow, fills_link, intent_acknowledge
+
+
+def fills_record(account_id: int, fills: Iterable[FillReport], *, source: Source) -> int:
+    """Store fills, bring their orders up to them, and return how many were new.
+
+    A fill is (trade id, order id): both sides of a self-trade carry one trade id. Orders that the
+    desk has not seen yet are read from the exchange.
+    """
+    with transaction.atomic():
+        new = [fill for fill in (_store(account_id, report, source=source) for report in fills) if fill is not None]
+        if not new:
+            return 0
+        touched = {fill.order_id_text for fill in new}
+        orders = Order.objects.select_for_update().filter(account_id=account_id, order_id__in=touched)
+        for order in orders.order_by("pk"):
+            if fills_follow(order):
+                cancels_close(order)
+                events.order_publish(order)
+        if any(fill.order_id is None for fill in new):
+            queue.enqueue_on_commit(queue.ACCOUNT_SYNC, account_id)
+        events.fills_publish(account_id, new)
+    return len(new)
+
+
+def _store(account_id: int, report: FillReport, *, source: Source) -> Fill | None:
+    """Return the new row, or None when it was known. The unique constraint decides between two sources."""
+    order = Order.objects.filter(account_id=account_id, order_id=report.order_id).first()
+    fill, is_new = Fill.objects.get_or_create(
+        account_id=account_id,
+        trade_id=report.trade_id,
+        order_id_text=report.order_id,
+        defaults={
+            "order": order,
+            "subaccount": report.subaccount,
+            "ticker": report.ticker,
+            "book_side": report.book_side,
+            "yes_price": report.yes_price,
+            "count": report.count,
+            "is_taker": report.is_taker,
+            "fee": report.fee,
+            "traded_at": report.traded_at,
+            "seen_at": utc_now(),
+            "source": source,
+        },
+    )
+    if not is_new:
+        if fill.order_id is None and order is not None:
+            fills_link(order)  # the two were stored at the same moment, each before it saw the other
+        return None
+    if order is None and report.client_order_id:
+        _evidence(account_id, report)
+    return fill
+
+
+def _evidence(account_id: int, report: FillReport) -> None:
+    """A fill that names our client order id proves that the order exists, before its own report came."""
+    client_order_id = uuid_or_none(report.client_order_id)
+    intent = OrderIntent.objects.filter(account_id=account_id, client_order_id=client_order_id).first()
+    if intent is not None and intent_acknowledge(intent, order_id=report.order_id, evidence=f"fill {report.trade_id}"):
+        intent.refresh_from_db()
+        events.intent_publish(intent)

@@ -1,0 +1,62 @@
+"""What an order would cost, said before it is placed. Nothing is stored or sent."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from apps.accounts.access import account_get
+from apps.core.errors import DeskError
+from apps.core.permissions import Actor, Permission
+from apps.core.timestamps import utc_now
+from apps.markets.access import market_for
+from apps.orders.access import require
+from apps.orders.costs import CostEstimate, cost_estimate
+from apps.orders.services.checks import holding_of, order_check
+from apps.orders.tickets import OrderTicket
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPreview:
+    """An estimate. Unknown parts are None with their reason in `reasons`; `refusal` says why it would be refused."""
+
+    estimate: CostEstimate
+    position: Decimal | None
+    cash: Decimal | None
+    reasons: dict[str, str]
+    refusal: DeskError | None
+
+    @property
+    def position_after(self) -> Decimal | None:
+        return None if self.position is None else self.estimate.position_after
+
+    @property
+    def balance_after(self) -> Decimal | None:
+        change = self.estimate.cash_change
+        return None if self.cash is None or change is None else self.cash + change
+
+
+def order_preview(actor: Actor, ticket: OrderTicket, *, now: datetime | None = None) -> OrderPreview:
+    """Estimate a ticket. Also for people who may only look: a preview touches nothing.
+
+    Raises:
+        NotAllowed, NotFound: not the actor's account, or no such market.
+    """
+    require(actor, Permission.DESK_VIEW)
+    now = now or utc_now()
+    account = account_get(actor, ticket.account_id)
+    market = market_for(actor, environment=account.environment, ticker=ticket.ticker)
+    holding = holding_of(account.pk, ticket.subaccount, ticket.ticker)
+    estimate = cost_estimate(market, ticket, position=holding.position or Decimal(0), now=now)
+    reasons = dict(estimate.reasons)
+    if holding.cash is None:
+        reasons["balance_after"] = "The balance is not known yet."
+    elif estimate.cash_change is None:
+        reasons["balance_after"] = reasons["fee"]
+    if holding.position is None:
+        reasons["position_after"] = "The position is not known yet."
+    refusal = None
+    try:
+        order_check(actor, ticket, account=account, now=now)
+    except DeskError as exc:
+        refusal = exc
+    return OrderPreview(estimate, holding.position, holding.cash, reasons, refusal)

@@ -1,0 +1,258 @@
+"""Send an intent to the exchange: at most once, ever. See docs/adr/0007-at-most-one-send.md.
+
+The claim is one conditional UPDATE (COMMITTED -> SENDING). Whoever gets it makes the one attempt;
+nothing ever puts an intent back to COMMITTED, so a redelivered task, a second worker or a restart
+finds nothing to claim.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal, cast
+
+from django.db import transaction
+from django.db.models import F
+
+from apps.accounts.models import ExchangeAccount
+from apps.audit import services as audit
+from apps.core.errors import DeskError, NotAllowed, WireFormatError
+from apps.core.money import format_count, format_price, parse_count
+from apps.core.timestamps import from_unix_ms, to_unix_seconds, utc_now
+from apps.exchange.clients import client_for
+from apps.exchange.wire import api
+from apps.exchange.wire.errors import AlreadyExists, NotSent, OutcomeUnknown, RateLimited, Refused
+from apps.exchange.wire.schemas.rest import OrderAck
+from apps.orders import events, queue
+from apps.orders.access import actor_of
+from apps.orders.models import BookSide, Order, OrderIntent
+from apps.orders.reports import OrderReport
+from apps.orders.services.apply import order_apply
+from apps.orders.services.checks import account_check, order_check
+from apps.orders.tickets import GOOD_TILL_CANCELED, OrderTicket
+
+logger = logging.getLogger(__name__)
+
+State = OrderIntent.State
+TimeInForce = Literal["fill_or_kill", "good_till_canceled", "immediate_or_cancel"]
+SelfTradePrevention = Literal["taker_at_cross", "maker"]
+
+# An intent that nobody could claim for this long is not sent any more: the trader meant that
+# moment's market. It becomes REFUSED, and certainly nothing left the desk.
+GOOD_FOR = timedelta(seconds=15)
+TOO_LATE = "Not sent: the desk could not send it in time. Nothing reached the exchange."
+
+
+def intent_send(intent_id: int) -> OrderIntent | None:
+    """Send one committed intent, and record what came of it.
+
+    Returns the intent afterwards, or None when there was nothing to claim: it was sent already, or
+    it is too old (then it is REFUSED here). Safe to call twice, late, or never.
+
+    Cost: 10 write tokens. Source: docs:api-reference/orders/create-order-v2.
+    """
+    if not _claim(intent_id):
+        intents_expire(intent_id=intent_id)
+        return None
+    intent = OrderIntent.objects.select_related("account").get(pk=intent_id)
+    events.intent_publish(intent)
+    try:
+        _check_again(intent)
+    except DeskError as exc:
+        return intent_refuse(intent, code=exc.code, text=f"Not sent: {exc.text}")
+    return _send(intent)
+
+
+def _claim(intent_id: int) -> bool:
+    now = utc_now()
+    fresh = OrderIntent.objects.filter(pk=intent_id, state=State.COMMITTED, created_at__gt=now - GOOD_FOR)
+    return fresh.update(state=State.SENDING, claimed_at=now, version=F("version") + 1) == 1
+
+
+def _check_again(intent: OrderIntent) -> None:
+    """Ask once more for the author's right, the market and the grid: all may have changed since.
+
+    Raises DeskError.
+    """
+    actor = actor_of(user_id=intent.placed_by_id, desk_id=intent.desk_id)
+    if actor is None:
+        raise NotAllowed("The person who placed it is no longer an active member of this desk.")
+    account = account_check(actor, intent.account_id)
+    order_check(actor, _ticket_of(intent), account=account, now=utc_now())
+
+
+def _ticket_of(intent: OrderIntent) -> OrderTicket:
+    return OrderTicket(
+        idempotency_key=intent.idempotency_key,
+        account_id=intent.account_id,
+        subaccount=intent.subaccount,
+        ticker=intent.ticker,
+        # On the YES leg, whatever the person said: the stored price is of that leg.
+        side="buy_yes" if intent.book_side == BookSide.BID else "sell_yes",
+        price=intent.price,
+        count=intent.count,
+        time_in_force=intent.time_in_force,
+        expires_at=intent.expires_at,
+        is_post_only=intent.is_post_only,
+        is_reduce_only=intent.is_reduce_only,
+        cancel_on_pause=intent.cancel_on_pause,
+        self_trade_prevention=intent.self_trade_prevention,
+    )
+
+
+def _send(intent: OrderIntent) -> OrderIntent:
+    """Make the one attempt, outside any transaction: a rollback would forget a live order.
+
+    Whatever is not listed below escapes and leaves SENDING behind, which the sweep turns into
+    UNKNOWN: an error we did not foresee is no proof that nothing happened.
+    """
+    try:
+        client = client_for(intent.account_id, write=True)
+        report = report_from_answer(intent, api.create_order(client, new_order(intent)))
+    except Refused as exc:
+        return intent_refuse(intent, code=exc.code, text=exc.text)
+    except RateLimited as exc:
+        return intent_refuse(intent, code=exc.code, text=f"Not sent: {exc.text}")
+    except NotSent as exc:
+        return intent_refuse(intent, code=exc.code, text=f"It never left the desk. {exc.text}")
+    except DeskError as exc:
+        # Raised by the vault, the host table or the signer, all before the first byte.
+        return intent_refuse(intent, code=exc.code, text=f"Not sent: {exc.text}")
+    except (AlreadyExists, OutcomeUnknown) as exc:
+        return intent_unknown(intent, code=exc.code, text=exc.text)
+    except WireFormatError as exc:
+        return intent_unknown(intent, code="schema", text=f"The exchange's answer is not an order: {exc}")
+    order_apply(intent.account_id, report, source="answer")
+    intent.refresh_from_db()
+    return intent
+
+
+def new_order(intent: OrderIntent) -> api.NewOrder:
+    """Return the create request of an intent."""
+    return api.NewOrder(
+        ticker=intent.ticker,
+        client_order_id=str(intent.client_order_id),
+        side="bid" if intent.book_side == BookSide.BID else "ask",
+        count=format_count(intent.count),
+        price=format_price(intent.price),
+        time_in_force=cast(TimeInForce, intent.time_in_force),
+        self_trade_prevention_type=cast(SelfTradePrevention, intent.self_trade_prevention),
+        expiration_time=to_unix_seconds(intent.expires_at) if intent.expires_at else None,
+        post_only=intent.is_post_only,
+        reduce_only=intent.is_reduce_only,
+        cancel_order_on_pause=intent.cancel_on_pause,
+        subaccount=intent.subaccount,
+    )
+
+
+def report_from_answer(intent: OrderIntent, ack: OrderAck) -> OrderReport:
+    """Read the answer to a create.
+
+    Raises:
+        WireFormatError: a 2xx that does not say what became of this order. The order may exist.
+    """
+    if not ack.order_id:
+        raise WireFormatError("no order id")
+    if ack.client_order_id not in (None, "", str(intent.client_order_id)):
+        raise WireFormatError("it names another client order id")
+    if ack.fill_count is None or ack.remaining_count is None:
+        raise WireFormatError("no counts")
+    filled, remaining = parse_count(ack.fill_count), parse_count(ack.remaining_count)
+    moment = from_unix_ms(ack.ts_ms) if ack.ts_ms is not None else None
+    return OrderReport(
+        order_id=ack.order_id,
+        ticker=intent.ticker,
+        book_side=intent.book_side,
+        price=intent.price,
+        status=_status_of_answer(intent, filled=filled, remaining=remaining),
+        initial_count=intent.count,
+        filled_count=filled,
+        remaining_count=remaining if intent.time_in_force == GOOD_TILL_CANCELED else Decimal(0),
+        client_order_id=str(intent.client_order_id),
+        subaccount=intent.subaccount,
+        # The answer has only rounded averages of cost and fee; the order message brings exact ones.
+        expires_at=intent.expires_at,
+        created_at=moment,
+        updated_at=moment,
+    )
+
+
+def _status_of_answer(intent: OrderIntent, *, filled: Decimal, remaining: Decimal) -> str:
+    if filled == intent.count:
+        return Order.Status.EXECUTED
+    if remaining and intent.time_in_force == GOOD_TILL_CANCELED:
+        return Order.Status.RESTING
+    return Order.Status.CANCELED  # what did not fill at once is gone
+
+
+def intent_refuse(intent: OrderIntent, *, code: str, text: str) -> OrderIntent:
+    """SENDING -> REFUSED: certainly no order. Loses against evidence of an order, as it should."""
+    return _end_sending(intent, state=State.REFUSED, code=code, text=text)
+
+
+def intent_unknown(intent: OrderIntent, *, code: str, text: str) -> OrderIntent:
+    """SENDING -> UNKNOWN: look it up by reading, never send again."""
+    return _end_sending(intent, state=State.UNKNOWN, code=code, text=text)
+
+
+def _end_sending(intent: OrderIntent, *, state: OrderIntent.State, code: str, text: str) -> OrderIntent:
+    now = utc_now()
+    changes: dict[str, Any] = {"error_code": code[:60], "error_text": text[:400], "answered_at": now}
+    if state == State.UNKNOWN:
+        changes["next_look_at"] = now
+    with transaction.atomic():
+        row = OrderIntent.objects.filter(pk=intent.pk, state=State.SENDING)
+        # The WebSocket may have shown the order before the answer came (RELIABILITY A10).
+        if row.update(state=state, version=F("version") + 1, **changes):
+            ended_record(intent, state=state, code=code, text=text)
+            if state == State.UNKNOWN:
+                queue.enqueue_on_commit(queue.INTENT_RESOLVE, intent.pk)
+    intent.refresh_from_db()
+    return intent
+
+
+def ended_record(intent: OrderIntent, *, state: OrderIntent.State, code: str, text: str) -> None:
+    """Publish and audit an intent's new state. Inside the transaction that changed it."""
+    account: ExchangeAccount = intent.account
+    fresh = OrderIntent.objects.get(pk=intent.pk)
+    events.intent_publish(fresh)
+    audit.record(
+        f"orders.intent.{state.value}",
+        actor_id=None,
+        desk_id=intent.desk_id,
+        environment=account.environment,
+        target=f"order_intent:{intent.pk}",
+        data={"code": code[:60], "text": text[:400]},
+    )
+
+
+def intents_expire(*, intent_id: int | None = None, now: datetime | None = None) -> int:
+    """COMMITTED and older than GOOD_FOR -> REFUSED; returns how many. Nothing of them was sent."""
+    now = now or utc_now()
+    late = OrderIntent.objects.filter(state=State.COMMITTED, created_at__lte=now - GOOD_FOR)
+    if intent_id is not None:
+        late = late.filter(pk=intent_id)
+    count = 0
+    for intent in late.select_related("account"):
+        with transaction.atomic():
+            changed = OrderIntent.objects.filter(pk=intent.pk, state=State.COMMITTED).update(
+                state=State.REFUSED,
+                version=F("version") + 1,
+                answered_at=now,
+                error_code="too_late",
+                error_text=TOO_LATE,
+            )
+            if changed:
+                ended_record(intent, state=State.REFUSED, code="too_late", text=TOO_LATE)
+                count += 1
+    return count
+
+
+def intents_interrupted(*, older_than: timedelta, now: datetime | None = None) -> int:
+    """SENDING without an answer for `older_than` -> UNKNOWN; returns how many.
+
+    The worker died, or hangs. It is never sent again: the exchange may have it.
+    """
+    now = now or utc_now()
+    text = "The desk was interrupted while sending. Looking it up at the exchange."
+    stuck = OrderIntent.objects.filter(state=State.SENDING, claimed_at__lte=now - older_than).select_related("account")
+    return sum(intent_unknown(intent, code="interrupted", text=text).state == State.UNKNOWN for intent in stuck)

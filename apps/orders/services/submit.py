@@ -1,0 +1,105 @@
+"""From a ticket to a committed intent. Nothing is sent here."""
+
+import logging
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from apps.accounts.models import ExchangeAccount
+from apps.audit import services as audit
+from apps.core.errors import DeskError
+from apps.core.permissions import Actor, Permission
+from apps.core.timestamps import utc_now
+from apps.orders import events, queue
+from apps.orders.access import require
+from apps.orders.models import OrderIntent
+from apps.orders.services.checks import account_check, order_check
+from apps.orders.tickets import OrderTicket
+
+logger = logging.getLogger(__name__)
+
+
+def intent_submit(actor: Actor, ticket: OrderTicket, *, now: datetime | None = None) -> OrderIntent:
+    """Check a ticket, commit the intent and its audit row, then queue the send.
+
+    The same idempotency key gives the same intent, however often and from however many threads
+    it is submitted, also after the market has closed in between.
+
+    Returns:
+        The intent: COMMITTED, or further on when the key was seen before.
+
+    Raises:
+        NotAllowed, NotFound: role, or another desk's account.
+        DeskError: what is wrong with the ticket, in words; `idempotency_mismatch` when the key
+            belongs to a different order. Nothing was stored and nothing will be sent.
+    """
+    require(actor, Permission.ORDER_PLACE)
+    now = now or utc_now()
+    known = _known_intent(actor, ticket)
+    if known is not None:
+        return known
+    account = account_check(actor, ticket.account_id)
+    order_check(actor, ticket, account=account, now=now)
+    try:
+        with transaction.atomic():
+            # Two clicks that both found nothing: on SQLite the second waits here and finds the
+            # first; on PostgreSQL the unique constraint turns it away.
+            return _known_intent(actor, ticket) or _commit(actor, ticket, account=account, now=now)
+    except IntegrityError:
+        known = _known_intent(actor, ticket)
+        if known is None:
+            raise
+        return known
+
+
+def _commit(actor: Actor, ticket: OrderTicket, *, account: ExchangeAccount, now: datetime) -> OrderIntent:
+    intent = OrderIntent.objects.create(
+        **_terms(ticket),
+        desk_id=account.desk_id,
+        placed_by_id=actor.user_id,
+        idempotency_key=ticket.idempotency_key,
+        created_at=now,
+    )
+    events.intent_publish(intent)
+    queue.enqueue_on_commit(queue.ORDER_SEND, intent.pk)
+    audit.record(
+        "orders.intent.committed",
+        actor_id=actor.user_id,
+        desk_id=account.desk_id,
+        environment=account.environment,
+        target=f"order_intent:{intent.pk}",
+        data={**_terms(ticket), "client_order_id": intent.client_order_id},
+    )
+    return intent
+
+
+def _known_intent(actor: Actor, ticket: OrderTicket) -> OrderIntent | None:
+    """Return the intent of this key. Raises DeskError when it is a different order."""
+    known = OrderIntent.objects.filter(placed_by_id=actor.user_id, idempotency_key=ticket.idempotency_key).first()
+    if known is None:
+        return None
+    if known.desk_id != actor.desk_id or any(getattr(known, name) != value for name, value in _terms(ticket).items()):
+        raise DeskError(
+            "idempotency_mismatch",
+            "This ticket was sent already with other values. Look at the blotter, then open a new ticket.",
+        )
+    return known
+
+
+def _terms(ticket: OrderTicket) -> dict[str, object]:
+    """Return the columns of an intent that say what the order is."""
+    return {
+        "account_id": ticket.account_id,
+        "subaccount": ticket.subaccount,
+        "ticker": ticket.ticker,
+        "book_side": ticket.book_side,
+        "entered_as": ticket.side,
+        "price": ticket.yes_price,
+        "count": ticket.count,
+        "time_in_force": ticket.time_in_force,
+        "expires_at": ticket.expires_at,
+        "is_post_only": ticket.is_post_only,
+        "is_reduce_only": ticket.is_reduce_only,
+        "cancel_on_pause": ticket.cancel_on_pause,
+        "self_trade_prevention": ticket.self_trade_prevention,
+    }

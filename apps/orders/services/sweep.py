@@ -1,0 +1,40 @@
+"""What makes path 2 whole when a message is lost: found in SQL, handed over again."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from apps.core.timestamps import utc_now
+from apps.orders import queue
+from apps.orders.models import CancelIntent, OrderIntent
+from apps.orders.services.cancel import CLAIM_FOR
+from apps.orders.services.send import intents_expire, intents_interrupted
+
+# A committed intent is claimed within milliseconds; after this long its message was lost.
+LOST_AFTER = timedelta(seconds=2)
+# Longer than the client's own time-outs together: who is still SENDING has no answer coming.
+INTERRUPTED_AFTER = timedelta(seconds=30)
+
+
+def intents_sweep(*, now: datetime | None = None) -> None:
+    """Expire, hand over again, and look up. Beat runs this every 5 s, each worker once at its start.
+
+    Twice at once is harmless: each step is a conditional UPDATE, or a message whose repeat is.
+    """
+    now = now or utc_now()
+    intents_expire(now=now)
+    intents_interrupted(older_than=INTERRUPTED_AFTER, now=now)
+    state = OrderIntent.State
+    lost = OrderIntent.objects.filter(state=state.COMMITTED, created_at__lte=now - LOST_AFTER)
+    for pk in lost.values_list("pk", flat=True):
+        queue.enqueue(queue.ORDER_SEND, pk)
+    due = Q(state=state.UNKNOWN) & (Q(next_look_at=None) | Q(next_look_at__lte=now))
+    # Accepted by a fill's word alone: the order itself has not been seen yet.
+    unseen = Q(state=state.ACKED, order=None, resolved_at__lte=now - LOST_AFTER)
+    for pk in OrderIntent.objects.filter(due | unseen).values_list("pk", flat=True):
+        queue.enqueue(queue.INTENT_RESOLVE, pk)
+    cancel = CancelIntent.State
+    waiting = Q(state__in=[cancel.COMMITTED, cancel.UNKNOWN]) & (Q(next_attempt_at=None) | Q(next_attempt_at__lte=now))
+    abandoned = Q(state=cancel.SENDING, sent_at__lte=now - CLAIM_FOR)
+    for pk in CancelIntent.objects.filter(waiting | abandoned).values_list("pk", flat=True):
+        queue.enqueue(queue.CANCEL_SEND, pk)

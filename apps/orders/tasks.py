@@ -1,0 +1,98 @@
+"""Background work of orders. Every task may run twice, late, or never without harm.
+
+`intents_sweep` is the retry of all others: what must happen stands in SQL.
+"""
+
+import logging
+
+import redis
+from celery import shared_task
+from celery.signals import worker_ready
+from django.core.cache import cache
+
+from apps.accounts.permissions import task_permission
+from apps.core.errors import DeskError, WireFormatError
+from apps.core.permissions import Permission
+from apps.exchange.selectors import accounts_with_keys
+from apps.exchange.wire.errors import ExchangeError
+from apps.orders import queue, services
+
+logger = logging.getLogger(__name__)
+
+# A sync that was killed lets the next one start after this long.
+SYNC_LOCK_SECONDS = 120
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.ORDER_PLACE)
+def order_send(intent_id: int) -> None:
+    """Send one intent. A repeat finds nothing to claim; the author's right is asked for again."""
+    services.intent_send(intent_id)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.ORDER_CANCEL)
+def cancel_send(cancel_id: int) -> None:
+    """Make one attempt to cancel. The person's right is asked for again."""
+    services.cancel_send(cancel_id)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def intent_resolve(intent_id: int) -> None:
+    """Look for the order of one unconfirmed intent. It only reads, and applies under a lock."""
+    services.intent_resolve(intent_id)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def intents_sweep() -> None:
+    """Expire, hand over again, look up. Beat runs this every 5 s."""
+    services.intents_sweep()
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def accounts_reconcile() -> None:
+    """Queue a sync of orders and fills for every account with a key. Beat runs this every 30 s."""
+    for account in accounts_with_keys():
+        queue.enqueue(queue.ACCOUNT_SYNC, account.account_id)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def account_orders_sync(account_id: int) -> None:
+    """Read one account's orders and fills, unless a sync of it is still running."""
+    lock = f"orders-sync-lock:{account_id}"
+    if not _lock_take(lock):
+        return
+    try:
+        services.orders_reconcile(account_id)
+    except (ExchangeError, DeskError, WireFormatError) as exc:
+        services.sync_failed(account_id, str(exc))
+        logger.warning("orders of account %s were not synced, beat tries again: %s", account_id, exc)
+    finally:
+        _lock_drop(lock)
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def _worker_started(**_: object) -> None:
+    """Restart is recovery: what the last worker left behind is swept before the first beat."""
+    queue.enqueue(queue.INTENTS_SWEEP)
+    queue.enqueue(queue.ACCOUNTS_RECONCILE)
+
+
+def _lock_take(name: str) -> bool:
+    """Two syncs at once are harmless, only wasteful: without a cache we go on without the lock."""
+    try:
+        return bool(cache.add(name, 1, timeout=SYNC_LOCK_SECONDS))
+    except (redis.RedisError, OSError) as exc:
+        logger.warning("no sync lock (%s)", type(exc).__name__)
+        return True
+
+
+def _lock_drop(name: str) -> None:
+    try:
+        cache.delete(name)
+    except (redis.RedisError, OSError) as exc:
+        logger.warning("a sync lock stays until it expires (%s)", type(exc).__name__)
