@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from apps.markets import views
+
+urlpatterns = [
+    path("<str:ticker>/", views.market_detail, name="market_detail"),
+    path("<str:ticker>/candles.json", views.market_candles, name="market_candles"),
+]

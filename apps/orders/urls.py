@@ -1,3 +1,7 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from apps.orders import views
+
+urlpatterns = [
+    path("place/<str:ticker>/", views.order_place, name="order_place"),
+]

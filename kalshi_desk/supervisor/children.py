@@ -1,5 +1,6 @@
 """One child process: started, named, logged, ended with its parent. No Django here."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -105,10 +106,8 @@ class Child:
 
     def signal(self, number: int) -> None:
         if self.pid is not None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
-            except ProcessLookupError:
-                pass
 
     def ended(self) -> None:
         """Note the end and when it may start again: 0.5 s after the first, up to 10 s later."""

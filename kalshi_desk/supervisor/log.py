@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import sys
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -21,7 +20,7 @@ class Log:
         handler.setFormatter(logging.Formatter("%(message)s"))
         self._file = logging.Logger("desk-log")
         self._file.addHandler(handler)
-        os.chmod(folder / "desk.log", 0o600)
+        (folder / "desk.log").chmod(0o600)
 
     def line(self, name: str, text: str) -> None:
         if name not in self._names:

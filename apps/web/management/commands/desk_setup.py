@@ -1,0 +1,63 @@
+"""`manage.py desk_setup`: everything between an empty folder and a desk that can start."""
+
+import hashlib
+import time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from apps.web import demo
+from apps.web.npm import FILES
+
+PAPER_LIMIT_S = 60.0
+
+
+class Command(BaseCommand):
+    help = "Create or update the database, the vault's key pair, static files and (in demo mode) the demo data."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        data = Path(settings.DATA_DIR)
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            self.stdout.write("Setting up the database")
+            call_command("migrate", interactive=False, verbosity=0)
+        call_command("vault_init", stdout=self.stdout)
+        self._collect_static(data)
+        if settings.DESK_MODE == "demo":
+            self._wait_for_paper(data / "paper" / "paper.json")
+            demo.seed(data)
+
+    def _collect_static(self, data: Path) -> None:
+        """Collect static files when any of them, or the packages they come from, changed."""
+        stamp = data / "run" / "static-stamp"
+        now = _static_state()
+        if stamp.exists() and stamp.read_text() == now and Path(settings.STATIC_ROOT).is_dir():
+            return
+        self.stdout.write("Collecting static files")
+        call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(now)
+
+    def _wait_for_paper(self, file: Path) -> None:
+        end = time.monotonic() + PAPER_LIMIT_S
+        while not file.exists():
+            if time.monotonic() > end:
+                raise CommandError("The paper exchange did not start; its lines in the log say why.")
+            time.sleep(0.05)
+
+
+def _static_state() -> str:
+    digest = hashlib.sha256()
+    folders = [Path(folder) for folder in settings.STATICFILES_DIRS]
+    files = sorted(file for folder in folders for file in folder.rglob("*") if file.is_file())
+    lock = Path(settings.BASE_DIR) / "package-lock.json"
+    for file in [*files, lock]:
+        status = file.stat()
+        digest.update(f"{file}:{status.st_mtime_ns}:{status.st_size}\n".encode())
+    digest.update(repr(FILES).encode())
+    return digest.hexdigest()

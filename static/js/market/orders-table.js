@@ -1,0 +1,212 @@
+/** Orders and fills of one market: rows keyed by the server's key, drawn into one table with tabs. */
+import { DOLLAR, formatCount, formatMoney, formatPrice, toUnits } from "../core/fixed.js";
+
+/** @typedef {Record<string, any>} Row */
+/** @typedef {"working" | "unknown" | "done" | "fills"} Tab */
+
+const HEADS = {
+  orders: ["Time", "Side", "Contracts", "Price", "Filled", "Terms", "State", ""],
+  fills: ["Time", "Side", "Contracts", "Price", "Role", "Fee", "", ""],
+};
+const NUMERIC = new Set(["Contracts", "Price", "Filled", "Fee"]);
+const EMPTY = {
+  working: "No working order in this market.",
+  unknown: "No order with an unknown outcome.",
+  done: "No finished order in this market yet.",
+  fills: "No fill in this market yet.",
+};
+const BADGE = {
+  resting: "resting",
+  executed: "ok",
+  canceled: "muted",
+  refused: "danger",
+  unknown: "unknown",
+  not_seen: "unknown",
+  sending: "muted",
+  committed: "muted",
+  accepted: "resting",
+};
+
+/** @param {Row} row @returns {Tab} */
+export function tabOf(row) {
+  if (row.state === "unknown" || row.state === "not_seen") return "unknown";
+  return row.is_working ? "working" : "done";
+}
+
+/**
+ * What the person did, in words: how they entered it, else the outcome bought.
+ * @param {Row} row
+ */
+export function sideWords(row) {
+  if (row.entered_as) return row.entered_as.replace("_", " ").toUpperCase();
+  return `BUY ${row.outcome_side.toUpperCase()}`;
+}
+
+/** The price in the prices of what was entered. @param {Row} row */
+export function shownPrice(row) {
+  const isNo = row.entered_as ? row.entered_as.endsWith("_no") : row.outcome_side === "no";
+  const yes = toUnits(row.price ?? row.yes_price, 4);
+  return isNo ? DOLLAR - yes : yes;
+}
+
+/** @param {Row} row */
+export function terms(row) {
+  if (row.is_external) return "placed elsewhere";
+  const base =
+    row.time_in_force === "immediate_or_cancel" ? "IOC" : row.time_in_force === "fill_or_kill" ? "FOK" : row.expires_ms ? "expires" : "GTC";
+  return [base, row.post_only ? "post-only" : "", row.reduce_only ? "reduce" : ""].filter(Boolean).join(" ");
+}
+
+/**
+ * @param {HTMLElement} panel
+ * @param {{zone: string, step: number, format: import("../core/fixed.js").PriceFormat, canCancel: boolean, onCancel: (row: Row) => void,
+ *   onCancelAll: (rows: Row[]) => void}} options
+ */
+export function createOrdersTable(panel, options) {
+  const head = /** @type {HTMLElement} */ (panel.querySelector("[data-orders-head]"));
+  const body = /** @type {HTMLElement} */ (panel.querySelector("[data-orders]"));
+  const empty = /** @type {HTMLElement} */ (panel.querySelector("[data-orders-empty]"));
+  const cancelAll = /** @type {HTMLButtonElement | null} */ (panel.querySelector("[data-cancel-all]"));
+  const clock = new Intl.DateTimeFormat("en-GB", { timeZone: options.zone, hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  /** @type {Row[]} */
+  let orders = [];
+  /** @type {Row[]} */
+  let fills = [];
+  /** @type {Tab} */
+  let tab = "working";
+
+  /** @param {string} text @param {string} [css] */
+  function cell(text, css = "") {
+    const element = document.createElement("td");
+    element.textContent = text;
+    if (css) element.className = css;
+    return element;
+  }
+
+  /** @param {string} text @param {string} kind @param {string} [title] */
+  function badge(text, kind, title = "") {
+    const element = document.createElement("td");
+    const mark = document.createElement("span");
+    mark.className = `badge badge--${kind}`;
+    mark.textContent = text;
+    mark.title = title;
+    element.append(mark);
+    return element;
+  }
+
+  /** @param {Row} row */
+  function orderRow(row) {
+    const line = document.createElement("tr");
+    line.dataset.key = row.key;
+    line.dataset.state = row.state;
+    const side = sideWords(row);
+    const isBuyYes = row.book_side === "bid";
+    const words = row.cancel && row.is_working ? row.cancel_text : row.state === "resting" && toUnits(row.filled, 2) ? "partly filled" : row.state_text;
+    const kind = row.state === "resting" && toUnits(row.filled, 2) ? "partly" : (BADGE[/** @type {keyof typeof BADGE} */ (row.state)] ?? "muted");
+    line.append(
+      cell(row.created_ms ? clock.format(row.created_ms) : "-"),
+      badge(side, isBuyYes ? "buy" : "sell"),
+      cell(formatCount(toUnits(row.count, 2)), "num"),
+      cell(formatPrice(shownPrice(row), options), "num"),
+      cell(row.state === "unknown" ? "?" : formatCount(toUnits(row.filled, 2)), "num"),
+      cell(terms(row)),
+      badge(words.toLowerCase(), kind, row.error || row.evidence || words),
+    );
+    const last = document.createElement("td");
+    last.className = "num";
+    if (options.canCancel && row.is_working && row.order_id) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "button button--quiet button--small";
+      button.textContent = "Cancel";
+      button.disabled = ["committed", "sending"].includes(row.cancel);
+      button.setAttribute("aria-label", `Cancel ${side}, ${formatCount(toUnits(row.remaining, 2))} left`);
+      button.addEventListener("click", () => options.onCancel(row));
+      last.append(button);
+    } else if (row.error) {
+      last.dataset.reason = "";
+      last.textContent = row.error;
+      last.title = row.error;
+    }
+    line.append(last);
+    return line;
+  }
+
+  /** @param {Row} row */
+  function fillRow(row) {
+    const line = document.createElement("tr");
+    const isBid = row.book_side === "bid";
+    line.append(
+      cell(clock.format(row.traded_ms)),
+      badge(`BUY ${row.outcome_side.toUpperCase()}`, isBid ? "buy" : "sell"),
+      cell(formatCount(toUnits(row.count, 2)), "num"),
+      cell(formatPrice(toUnits(row.outcome_price, 4), options), "num"),
+      cell(row.is_taker ? "taker" : "maker"),
+      cell(formatMoney(toUnits(row.fee, 6)), "num"),
+      cell(""),
+      cell(""),
+    );
+    return line;
+  }
+
+  function draw() {
+    const groups = { working: /** @type {Row[]} */ ([]), unknown: /** @type {Row[]} */ ([]), done: /** @type {Row[]} */ ([]) };
+    for (const row of orders) groups[/** @type {"working" | "unknown" | "done"} */ (tabOf(row))].push(row);
+    const counts = { working: groups.working.length, unknown: groups.unknown.length, done: groups.done.length, fills: fills.length };
+    for (const [name, count] of Object.entries(counts)) {
+      const place = panel.querySelector(`[data-count="${name}"]`);
+      if (place) place.textContent = String(count);
+    }
+    const names = tab === "fills" ? HEADS.fills : HEADS.orders;
+    if (head.dataset.kind !== String(tab === "fills")) {
+      head.dataset.kind = String(tab === "fills");
+      const line = document.createElement("tr");
+      for (const name of names) {
+        const th = document.createElement(name ? "th" : "td");
+        if (name) th.setAttribute("scope", "col");
+        th.textContent = name;
+        if (NUMERIC.has(name)) th.className = "num";
+        line.append(th);
+      }
+      head.replaceChildren(line);
+    }
+    const rows =
+      tab === "fills"
+        ? [...fills].sort((a, b) => b.traded_ms - a.traded_ms).map(fillRow)
+        : [...groups[tab]].sort((a, b) => (b.created_ms ?? 0) - (a.created_ms ?? 0)).map(orderRow);
+    const focused = document.activeElement?.closest("tr")?.getAttribute("data-key");
+    body.replaceChildren(...rows.slice(0, 200));
+    if (focused) /** @type {HTMLElement | null} */ (body.querySelector(`[data-key="${CSS.escape(focused)}"] button`))?.focus();
+    head.hidden = rows.length === 0;
+    empty.hidden = rows.length > 0;
+    empty.textContent = EMPTY[tab];
+    if (cancelAll) {
+      const working = groups.working.filter((row) => row.order_id);
+      cancelAll.disabled = working.length === 0;
+      cancelAll.textContent = working.length ? `Cancel all ${working.length} here` : "Cancel all here";
+    }
+  }
+
+  for (const button of panel.querySelectorAll("[data-orders-tab]")) {
+    button.addEventListener("click", () => {
+      tab = /** @type {Tab} */ (/** @type {HTMLElement} */ (button).dataset.ordersTab);
+      for (const other of panel.querySelectorAll("[data-orders-tab]")) other.setAttribute("aria-current", String(other === button));
+      draw();
+    });
+  }
+  cancelAll?.addEventListener("click", () => options.onCancelAll(orders.filter((row) => tabOf(row) === "working" && row.order_id)));
+  draw();
+
+  return {
+    /** @param {Row[]} rows */
+    showOrders(rows) {
+      orders = rows;
+      draw();
+    },
+    /** @param {Row[]} rows */
+    showFills(rows) {
+      fills = rows;
+      draw();
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { countForCost, readCount, readPrice } from "../../../static/js/market/ticket-model.js";
+
+test("a price is read as people type it", () => {
+  for (const [text, units] of /** @type {[string, number][]} */ ([
+    ["52", 5200],
+    ["52.5", 5250],
+    ["52,5", 5250],
+    ["52.5c", 5250],
+    ["52¢", 5200],
+    ["$0.525", 5250],
+    ["0.52", 5200],
+    [".52", 5200],
+    ["0.5c", 50],
+    ["99.99", 9999],
+  ])) {
+    assert.deepEqual(readPrice(text), { units }, text);
+  }
+});
+
+test("what is not a price says so and gives no number", () => {
+  for (const text of ["", "abc", "1e3", "-5", "0", "100", "$1.00", "52.123", "NaN", "5 2"]) {
+    const result = readPrice(text);
+    assert.ok("error" in result && result.error.length > 10, text);
+  }
+});
+
+test("a count is read with thousands, k and fractions", () => {
+  for (const [text, units] of /** @type {[string, number][]} */ ([
+    ["500", 50_000],
+    ["1,000", 100_000],
+    ["2k", 200_000],
+    ["1.5k", 150_000],
+    ["0.25", 25],
+  ])) {
+    assert.deepEqual(readCount(text), { units }, text);
+  }
+});
+
+test("a wrong count says so", () => {
+  for (const text of ["", "0", "-1", "0.001", "1e9", "99999999999999"]) {
+    assert.ok("error" in readCount(text), text);
+  }
+});
+
+test("a cost buys whole contracts and never more than it pays for", () => {
+  assert.equal(countForCost(10_000_000, 5250), 1900);
+  assert.equal(countForCost(520_000, 5200), 100);
+  assert.equal(countForCost(519_999, 5200), 0);
+});

@@ -1,0 +1,123 @@
+"""The whole desk as real processes, for journeys and fault tests."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(condition: Callable[[], Any], *, within: float = 10.0, what: str = "the condition") -> Any:
+    """Return the first truthy value of `condition`; fail in words after `within` seconds."""
+    end = time.monotonic() + within
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"{what} did not come true within {within:.0f} s; last value: {value!r}")
+        threading.Event().wait(0.05)
+
+
+@dataclass
+class RunningDesk:
+    """A started installation in a folder of its own."""
+
+    process: subprocess.Popen[str]
+    port: int
+    data: Path
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def logins(self) -> dict[str, dict[str, str]]:
+        return {entry["role"]: entry for entry in json.loads((self.data / "demo-logins.json").read_text())["people"]}
+
+    @property
+    def paper(self) -> dict[str, Any]:
+        return dict(json.loads((self.data / "paper" / "paper.json").read_text()))
+
+    def children(self) -> dict[str, int]:
+        """Return name -> pid of the supervisor's live children (Linux)."""
+        found = {}
+        listing = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for pid in listing:
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
+            found[name.removeprefix("desk-")] = int(pid)
+        return found
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout=30)
+
+    def tail(self, count: int = 40) -> str:
+        return "\n".join(self.lines[-count:])
+
+
+def _environment(data: Path, port: int, extra: dict[str, str]) -> dict[str, str]:
+    # Nothing of the test's own settings may leak into the real processes.
+    kept = {name: value for name, value in os.environ.items() if not re.match(r"DESK_|DJANGO_|DATABASE_|REDIS_", name)}
+    return {**kept, "DESK_DATA": str(data), "PORT": str(port), "DESK_PAPER_PORT": str(free_port()), **extra}
+
+
+def start_desk(data: Path, *, port: int | None = None, within: float = 120.0, **extra: str) -> RunningDesk:
+    """Start `python -m kalshi_desk.supervisor` and return once it says that it is ready."""
+    port = port or free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kalshi_desk.supervisor"],
+        cwd=ROOT,
+        env=_environment(data, port, extra),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    desk = RunningDesk(process=process, port=port, data=data)
+    threading.Thread(target=_collect, args=(desk,), daemon=True).start()
+    try:
+        eventually(
+            lambda: any("Desk ready" in line for line in desk.lines) or process.poll() is not None,
+            within=within,
+            what="the desk's start",
+        )
+        if process.poll() is not None:
+            raise AssertionError(f"the desk ended at start:\n{desk.tail()}")
+    except AssertionError:
+        desk.stop(signal.SIGKILL)
+        raise AssertionError(f"the desk did not become ready:\n{desk.tail()}") from None
+    return desk
+
+
+def _collect(desk: RunningDesk) -> None:
+    assert desk.process.stdout is not None
+    for line in desk.process.stdout:
+        desk.lines.append(line.rstrip("\n"))
+
+
+@contextmanager
+def running_desk(data: Path, **extra: str) -> Iterator[RunningDesk]:
+    desk = start_desk(data, **extra)
+    try:
+        yield desk
+    finally:
+        desk.stop()
