@@ -74,7 +74,7 @@ class _AllowList(FileSystemStorage):
         return super().path(FILES[name])
 
 
-class ModuleManifestStorage(CompressedManifestStaticFilesStorage):
+class ModuleManifestStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     """Hashed names also inside ES modules: `import "./x.js"` becomes `import "./x.<hash>.js"`."""
 
     support_js_module_import_aggregation = True

@@ -1,1 +1,5 @@
-websocket_urlpatterns: list = []
+from django.urls import URLPattern, path
+
+from apps.web.consumers import DeskConsumer
+
+websocket_urlpatterns: list[URLPattern] = [path("ws/", DeskConsumer.as_asgi())]

@@ -157,8 +157,14 @@ export function createSocket({ open, timers = realTimers, random = Math.random }
     // Messages that queued up while the tab slept arrive first of all: they are old.
     if (silence() > SILENCE_MS) return resync("the tab was asleep: catching up");
     hear();
-    const message = JSON.parse(data);
+    const parsed = JSON.parse(data);
+    (Array.isArray(parsed) ? parsed : [parsed]).forEach(dispatch);
+  }
+
+  /** @param {any} message */
+  function dispatch(message) {
     if ("hb" in message) {
+      wire?.send(JSON.stringify({ ack: message.hb }));
       clockListeners.forEach((listener) => listener(message.hb, null));
       failures = 0;
       setLink("live", "");

@@ -1,0 +1,119 @@
+"""One browser of the hub: its outbox, and the one task that writes to its socket.
+
+ASGI servers differ in what an awaited send means (daphne buffers without limit), so the browser itself
+says how far it is: it answers each heartbeat with an acknowledgement. Above `WINDOW` bytes on the way
+the writer waits, the outbox conflates, and nobody else notices.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from apps.web.outbox import Frame, Outbox
+
+WINDOW = 1_048_576  # bytes on their way to one browser
+PROBE = 131_072  # bytes after which a heartbeat goes along, so that acknowledgements come often enough
+STALL_SECONDS = 10.0  # a browser that does not move for this long is closed
+MAX_REPLIES = 500
+
+FAULT = 1011
+
+
+class Client:
+    """Frames go through `put` (newest wins), answers through `reply` (each one is sent, in order)."""
+
+    def __init__(self, send: Callable[[str], Awaitable[None]], close: Callable[[int], Awaitable[None]]) -> None:
+        self.outbox = Outbox()
+        self.topics: set[str] = set()
+        self._send = send
+        self._close = close
+        self._replies: deque[str] = deque()
+        self._wake = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._sent = 0
+        self._acknowledged = 0
+        self._beats: deque[tuple[int, int]] = deque()  # (heartbeat ms, bytes sent up to it)
+        self._last_beat = 0
+        self._probed_at = 0
+        self._is_beat_due = False
+        self._writer: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._writer = asyncio.create_task(self._run(), name="browser-writer")
+
+    async def stop(self) -> None:
+        if self._writer is not None and self._writer is not asyncio.current_task():
+            self._writer.cancel()
+            await asyncio.gather(self._writer, return_exceptions=True)
+
+    def put(self, frame: Frame) -> None:
+        self.outbox.put(frame)
+        self._wake.set()
+
+    def release(self, topic: str, state: Frame | None) -> None:
+        self.outbox.release(topic, state)
+        self._wake.set()
+
+    def reply(self, text: str) -> None:
+        self._replies.append(text)
+        self._wake.set()
+
+    def beat(self) -> None:
+        self._is_beat_due = True
+        self._wake.set()
+
+    def acknowledge(self, beat_ms: int) -> None:
+        """The browser has read everything up to the heartbeat `beat_ms`."""
+        while self._beats and self._beats[0][0] <= beat_ms:
+            self._acknowledged = self._beats.popleft()[1]
+        self._moved.set()
+
+    @property
+    def bytes_on_the_way(self) -> int:
+        return self._sent - self._acknowledged
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._has_work():
+                    await self._room()
+                    async with asyncio.timeout(STALL_SECONDS):
+                        await self._write()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            # Too slow, or gone: the browser reconnects and starts from the whole state again.
+            await self._close(FAULT)
+
+    def _has_work(self) -> bool:
+        return bool(self._replies or self._is_beat_due or len(self.outbox))
+
+    async def _room(self) -> None:
+        while self.bytes_on_the_way > WINDOW or len(self._replies) > MAX_REPLIES:
+            if len(self._replies) > MAX_REPLIES:
+                raise ConnectionError("the browser does not read its answers")
+            self._moved.clear()
+            async with asyncio.timeout(STALL_SECONDS):
+                await self._moved.wait()
+
+    async def _write(self) -> None:
+        texts = [*self._replies, *self.outbox.take()]
+        self._replies.clear()
+        size = sum(map(len, texts))
+        beat: int | None = None
+        if self._is_beat_due or self._sent + size - self._probed_at > PROBE:
+            self._is_beat_due = False
+            beat = self._last_beat = max(time.time_ns() // 1_000_000, self._last_beat + 1)
+            texts.append(f'{{"hb":{beat}}}')
+        if not texts:
+            return
+        text = texts[0] if len(texts) == 1 else f"[{','.join(texts)}]"
+        self._sent += len(text)
+        if beat is not None:
+            # Before the send: the answer may come while it is still awaited.
+            self._beats.append((beat, self._sent))
+            self._probed_at = self._sent
+        await self._send(text)

@@ -1,0 +1,200 @@
+"""The browsers' one socket. Protocol: docs/realtime.md.
+
+Close codes: 4401 sign in again, 4403 not allowed, 4429 too many messages, 1009 message too large, 1011 our
+fault (the page reconnects). Nothing is remembered about the person but who they are: what they may do is
+read afresh for each message, and every few seconds while nothing comes.
+"""
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import msgspec
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from apps.accounts.access import account_is_visible, actor_for_session
+from apps.core import ports
+from apps.core.errors import DeskError, NotAllowed, WireFormatError
+from apps.core.permissions import Actor, Permission
+from apps.core.topics import TopicName, parse_topic
+from apps.web.client import Client
+from apps.web.hub import Hub, hub_of_loop
+
+logger = logging.getLogger(__name__)
+
+RECHECK_SECONDS = 5.0
+MAX_MESSAGE = 32_768  # characters
+MAX_TOPICS = 300  # per tab
+BURST = 100  # messages at once
+RATE = 30.0  # messages per second over time
+
+SIGN_IN, NOT_ALLOWED, TOO_MANY, TOO_LARGE = 4401, 4403, 4429, 1009
+
+
+class Message(msgspec.Struct):
+    """What a browser may send; `ack` stands alone, everything else has `id` and `cmd`."""
+
+    id: int = 0
+    cmd: str = ""
+    topics: list[str] = []
+    params: dict[str, Any] = {}
+    at: float | None = None
+    ack: int | None = None
+
+
+_decode = msgspec.json.Decoder(Message).decode
+_encode = msgspec.json.Encoder(decimal_format="string", enc_hook=str).encode
+
+
+class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+    async def connect(self) -> None:
+        user = self.scope.get("user")
+        self._user_id: int = user.pk if user is not None and user.is_authenticated else 0
+        self._session_key: str = getattr(self.scope.get("session"), "session_key", None) or ""
+        self._allowance = float(BURST)
+        self._counted_at = time.monotonic()
+        self._hub: Hub | None = None
+        self._recheck: asyncio.Task[None] | None = None
+        # Accepted before it is judged: a browser cannot read the code of a refused handshake.
+        await self.accept()
+        if await self._actor() is None:
+            return
+        self._client = Client(self._send_text, self.close)
+        self._hub = hub_of_loop()
+        self._hub.join(self._client)
+        self._recheck = asyncio.create_task(self._keep_checking(), name="browser-recheck")
+
+    async def disconnect(self, code: int) -> None:
+        if self._recheck is not None and self._recheck is not asyncio.current_task():
+            self._recheck.cancel()
+            await asyncio.gather(self._recheck, return_exceptions=True)
+        if self._hub is not None:
+            hub, self._hub = self._hub, None
+            await hub.leave(self._client)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self._hub is None:
+            return
+        if text_data is None or len(text_data) > MAX_MESSAGE:
+            await self.close(TOO_LARGE)
+            return
+        try:
+            message = _decode(text_data)
+        except (msgspec.DecodeError, RecursionError):
+            self._refuse(0, "bad_message", "The desk could not read this message. Reload the page.")
+            await self._count()
+            return
+        if not await self._count():
+            return
+        if message.ack is not None:
+            self._client.acknowledge(message.ack)
+            return
+        actor = await self._actor()
+        if actor is not None:
+            await self._handle(message, actor)
+
+    # --- who -----------------------------------------------------------------------------------
+    async def _actor(self) -> Actor | None:
+        """Return who this socket speaks for at this moment; closes it when nobody may."""
+        actor = None
+        if self._user_id:
+            actor = await database_sync_to_async(actor_for_session)(self._user_id, self._session_key)
+        if actor is None:
+            await self.close(SIGN_IN)
+        elif not actor.may(Permission.DESK_VIEW):
+            await self.close(NOT_ALLOWED)
+            return None
+        return actor
+
+    async def _keep_checking(self) -> None:
+        while True:
+            await asyncio.sleep(RECHECK_SECONDS)
+            try:
+                actor = await self._actor()
+                if actor is None or self._hub is None:
+                    return
+                for topic in list(self._client.topics):
+                    if not await _may_watch(actor, parse_topic(topic)):
+                        self._hub.unsubscribe(self._client, topic)
+            except Exception:
+                # Rights that cannot be read are no rights.
+                logger.exception("a socket's rights could not be checked")
+                await self.close(1011)
+                return
+
+    async def _count(self) -> bool:
+        now = time.monotonic()
+        self._allowance = min(BURST, self._allowance + (now - self._counted_at) * RATE) - 1
+        self._counted_at = now
+        if self._allowance < 0:
+            await self.close(TOO_MANY)
+            return False
+        return True
+
+    # --- what ----------------------------------------------------------------------------------
+    async def _handle(self, message: Message, actor: Actor) -> None:
+        try:
+            answer = await self._answer(message, actor)
+        except DeskError as exc:
+            self._refuse(message.id, exc.code, exc.text, exc.fields)
+        except WireFormatError as exc:
+            self._refuse(message.id, "bad_value", str(exc))
+        except Exception:
+            logger.exception("command %s failed", message.cmd[:60])
+            self._refuse(message.id, "fault", "This failed on our side and is logged. Check before trying again.")
+        else:
+            self._client.reply(_encode({"id": message.id, "ok": answer}).decode())
+
+    async def _answer(self, message: Message, actor: Actor) -> dict[str, Any]:
+        if message.cmd == "ping":
+            return {"at": message.at, "server_ms": time.time_ns() // 1_000_000}
+        if message.cmd == "subscribe":
+            return await self._subscribe(message.topics, actor)
+        if message.cmd == "unsubscribe":
+            for topic in message.topics:
+                self._required_hub().unsubscribe(self._client, topic)
+            return {}
+        command = ports.commands.get(message.cmd)
+        if command is None:
+            raise DeskError("unknown_command", "The desk does not know this command. Reload the page.")
+        if not actor.may(command.permission):
+            raise NotAllowed
+        answer: dict[str, Any] = await database_sync_to_async(command.handler)(actor, message.params)
+        return answer
+
+    async def _subscribe(self, topics: list[str], actor: Actor) -> dict[str, Any]:
+        names = list(dict.fromkeys(parse_topic(topic) for topic in topics))
+        for name in names:
+            if not await _may_watch(actor, name):
+                # The same words for what does not exist and for what is another desk's.
+                raise DeskError("not_found", f"There is no live topic {name} for you on this desk.")
+        if len(self._client.topics | {str(name) for name in names}) > MAX_TOPICS:
+            raise DeskError("too_many_topics", f"A tab may watch {MAX_TOPICS} topics. Close some panels.")
+        await self._required_hub().subscribe(self._client, names)
+        return {"topics": [str(name) for name in names]}
+
+    def _required_hub(self) -> Hub:
+        if self._hub is None:
+            raise DeskError("closed", "This socket is closed.")
+        return self._hub
+
+    def _refuse(self, message_id: int, code: str, text: str, fields: dict[str, str] | None = None) -> None:
+        error = {"code": code, "text": text, "fields": fields or {}}
+        self._client.reply(_encode({"id": message_id, "error": error}).decode())
+
+    async def _send_text(self, text: str) -> None:
+        await self.base_send({"type": "websocket.send", "text": text})
+
+
+async def _may_watch(actor: Actor, name: TopicName) -> bool:
+    topic = ports.topics.get(name.kind)
+    if topic is None or not actor.may(topic.permission):
+        return False
+    if topic.scope == "environment":
+        return actor.may(Permission.DESK_VIEW) and name.scope in settings.EXCHANGE_HOSTS
+    if not (name.scope.isascii() and name.scope.isdecimal() and len(name.scope) < 16):
+        return False
+    return bool(await database_sync_to_async(account_is_visible)(actor, int(name.scope)))
