@@ -115,9 +115,8 @@ class OrderBook:
         for price, count in levels:
             if count < 0 or price in side or not 0 < price < PRICE_UNITS_PER_DOLLAR:
                 raise BookCorrupt(f"{self.ticker}: impossible level in a snapshot: {price} units, {count} units")
-            if count:
-                side[price] = count
-        return side
+            side[price] = count
+        return {price: count for price, count in side.items() if count}
 
 
 def levels_from_wire(levels: Iterable[Iterable[str]] | None) -> list[Level]:

@@ -15,7 +15,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
-from apps.core.errors import WireFormatError
+# Re-exported: the paper exchange may import this module and `timestamps`, nothing else of core.
+from apps.core.errors import WireFormatError as WireFormatError
 
 PRICE_PLACES: Final = 4
 COUNT_PLACES: Final = 2
@@ -110,14 +111,14 @@ def to_units(value: Decimal, places: int) -> int:
 
     Raises:
         TypeError: not a Decimal (a float is not exact).
-        ValueError: finer than the unit, not finite, or above twelve digits before the point.
+        ValueError: finer than the unit, not finite, or of more than 19 digits before the point.
     """
     if not isinstance(value, Decimal):
         raise TypeError(f"expected a Decimal, was {type(value).__name__}")
     if not value.is_finite():
         raise ValueError(f"not a finite number: {value}")
     # Integer arithmetic: the decimal context would round a long number silently.
-    if value.adjusted() > 11:
+    if value.adjusted() > 18:
         raise ValueError(f"number too large: {value:.6e}")
     numerator, denominator = value.as_integer_ratio()
     scale: int = 10**places

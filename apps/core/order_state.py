@@ -156,13 +156,7 @@ def report_is_newer(current: OrderReport, new: OrderReport) -> bool:
     if new.filled != current.filled:
         return new.filled > current.filled
     if new.status is not current.status:
-        return current.status is OrderStatus.RESTING or (
-            new.status is not OrderStatus.RESTING or _is_later(new.updated_at, current.updated_at)
-        )
+        return new.status is not OrderStatus.RESTING
     if new.updated_at is None:
         return current.updated_at is None and new.remaining != current.remaining
     return current.updated_at is None or new.updated_at > current.updated_at
-
-
-def _is_later(new: datetime | None, current: datetime | None) -> bool:
-    return new is not None and current is not None and new > current
