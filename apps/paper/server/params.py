@@ -5,10 +5,12 @@ import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+from apps.paper.engine.reads import Sequenced
 from apps.paper.server.http import ApiError
 
 Query = Mapping[str, list[str]]
 T = TypeVar("T")
+Sequenced_T = TypeVar("Sequenced_T", bound=Sequenced)
 
 
 def text(query: Query, name: str) -> str | None:
@@ -65,25 +67,42 @@ def choice(query: Query, name: str, allowed: Sequence[str]) -> str | None:
 
 
 def page(rows: Sequence[T], query: Query, *, size: int) -> tuple[Sequence[T], str]:
-    """Return one page and the cursor of the next ("" on the last one).
-
-    A cursor is the offset into the list; a list that grows at its end keeps its cursors valid.
+    """Return one page of a list that only grows at its end, and the cursor of the next ("" on the last one).
 
     Raises:
         ApiError: 400, a cursor that this exchange did not hand out.
     """
-    start = 0
-    raw = text(query, "cursor")
-    if raw is not None:
-        try:
-            start = int(base64.urlsafe_b64decode(raw.encode()).decode())
-        except (binascii.Error, ValueError) as exc:
-            raise invalid("cursor", "a cursor of an earlier answer") from exc
-        if start < 0:
-            raise invalid("cursor", "a cursor of an earlier answer")
+    start = cursor(query) or 0
     end = start + size
-    cursor = base64.urlsafe_b64encode(str(end).encode()).decode() if end < len(rows) else ""
-    return rows[start:end], cursor
+    return rows[start:end], make_cursor(end) if end < len(rows) else ""
+
+
+def newest_first(rows: Sequence[Sequenced_T], *, size: int) -> tuple[Sequence[Sequenced_T], str]:
+    """As `page`, of rows newest first that were asked for with one more than `size`.
+
+    The cursor is the last row's place in the order of all things, so new rows do not shift the pages.
+    """
+    if len(rows) <= size:
+        return rows, ""
+    return rows[:size], make_cursor(rows[size - 1].sequence)
+
+
+def cursor(query: Query) -> int | None:
+    """Raises ApiError 400 for a cursor that this exchange did not hand out."""
+    raw = text(query, "cursor")
+    if raw is None:
+        return None
+    try:
+        value = int(base64.urlsafe_b64decode(raw.encode()).decode())
+    except (binascii.Error, ValueError) as exc:
+        raise invalid("cursor", "a cursor of an earlier answer") from exc
+    if value < 0:
+        raise invalid("cursor", "a cursor of an earlier answer")
+    return value
+
+
+def make_cursor(value: int) -> str:
+    return base64.urlsafe_b64encode(str(value).encode()).decode()
 
 
 def body_text(body: Mapping[str, Any], name: str, *, required: bool = True) -> str:

@@ -1,0 +1,156 @@
+"""Misbehaviour on demand: of single WebSocket frames, and of single REST answers."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from apps.paper.server.http import Request
+
+if TYPE_CHECKING:
+    from apps.paper.server.session import Subscription
+
+FrameFaultKind = Literal["drop", "repeat", "reorder", "delay", "corrupt"]
+RestFaultKind = Literal["lose_before", "lose_after", "delay", "status", "rate_limit"]
+FRAME_FAULTS: tuple[str, ...] = get_args(FrameFaultKind)
+REST_FAULTS: tuple[str, ...] = get_args(RestFaultKind)
+
+
+def _negative(text: str) -> str:
+    """A delta that takes more than any level holds; other frames lose their last brace."""
+    changed = re.sub(r'"delta_fp":"[^"]*"', '"delta_fp":"-99999999.00"', text)
+    return changed if changed != text else text[:-1]
+
+
+CORRUPTIONS: dict[str, Callable[[str], str]] = {
+    "truncate": lambda text: text[: len(text) // 2],
+    "garbage": lambda text: "\u0000{]" + text[::-1],
+    "unknown_type": lambda text: re.sub(r'"type":"[a-z_]+"', '"type":"not_known_yet"', text, count=1),
+    "unknown_field": lambda text: text[:-1] + ',"not_known_yet":{"a":[1,2,3]}}',
+    "unknown_enum": lambda text: re.sub(r'"(side|status|taker_book_side)":"[a-z]+"', r'"\1":"sideways"', text),
+    "negative": _negative,
+    "not_a_number": lambda text: re.sub(r'"(delta_fp|price_dollars|count_fp)":"[^"]*"', r'"\1":NaN', text),
+    "wide_price": lambda text: re.sub(r'"(\w*price_dollars)":"(\d\.\d+)"', r'"\1":"\g<2>00"', text),
+    "deep": lambda text: text[:-1] + ',"deep":' + "[" * 20_000 + "]" * 20_000 + "}",
+    "huge": lambda text: text[:-1] + ',"padding":"' + "x" * 10_000_000 + '"}',
+}
+
+
+@dataclass(slots=True)
+class FrameFault:
+    """Hits the next `left` data frames that match. Empty channel, ticker or user_id match all."""
+
+    kind: FrameFaultKind
+    left: int
+    channel: str = ""
+    ticker: str = ""
+    user_id: str = ""
+    delay_ms: int = 0
+    how: str = "truncate"
+
+    def matches(self, subscription: "Subscription", ticker: str) -> bool:
+        return (
+            self.left > 0
+            and self.channel in ("", subscription.channel)
+            and self.ticker in ("", ticker)
+            and self.user_id in ("", subscription.session.key.user_id)
+        )
+
+
+class FrameFaults:
+    """Applied after `seq` was given, so that a client can notice what it noticed in production."""
+
+    def __init__(self) -> None:
+        self._faults: list[FrameFault] = []
+        self._held: dict[Subscription, str] = {}
+        self.applied = 0
+
+    @property
+    def armed(self) -> bool:
+        return bool(self._faults or self._held)
+
+    def arm(self, fault: FrameFault) -> None:
+        self._faults.append(fault)
+
+    def clear(self) -> None:
+        """Disarm everything; a frame held for reordering is dropped."""
+        self._faults.clear()
+        self._held.clear()
+
+    def forget(self, subscription: "Subscription") -> None:
+        self._held.pop(subscription, None)
+
+    def pending(self) -> list[FrameFault]:
+        return list(self._faults)
+
+    def apply(self, subscription: "Subscription", ticker: str, text: str) -> list[tuple[str, int]]:
+        """Return what goes out in place of this frame: (text, milliseconds to hold it)."""
+        fault = next((f for f in self._faults if f.matches(subscription, ticker)), None)
+        held = self._held.pop(subscription, None)
+        behind = [] if held is None else [(held, 0)]
+        if fault is None:
+            return [(text, 0), *behind]
+        self.applied += 1
+        fault.left -= 1
+        if fault.left == 0:
+            self._faults.remove(fault)
+        match fault.kind:
+            case "drop":
+                return behind
+            case "repeat":
+                return [(text, 0), (text, 0), *behind]
+            case "reorder":
+                # Sent right after the next frame of the same subscription.
+                self._held[subscription] = text
+                return behind
+            case "delay":
+                return [(text, fault.delay_ms), *behind]
+            case "corrupt":
+                return [(CORRUPTIONS[fault.how](text), 0), *behind]
+
+
+@dataclass(slots=True)
+class RestFault:
+    """Hits the next `left` requests of this method whose path begins with `path` (both empty: any).
+
+    lose_before: the connection dies and nothing was done. lose_after: it was done, the answer is lost.
+    delay: the answer comes `delay_ms` late; the request is acted on after the delay, or (`when` after) when it arrives.
+    status: answered with `status` and not done, or done and still answered so (`when` after).
+    rate_limit: 429 as documented, nothing was done.
+    """
+
+    kind: RestFaultKind
+    left: int
+    method: str = ""
+    path: str = ""
+    status: int = 503
+    delay_ms: int = 0
+    when: Literal["before", "after"] = "before"
+
+    def matches(self, request: Request) -> bool:
+        return self.left > 0 and self.method in ("", request.method) and request.path.startswith(self.path)
+
+
+class RestFaults:
+    def __init__(self) -> None:
+        self._faults: list[RestFault] = []
+        self.applied = 0
+
+    def arm(self, fault: RestFault) -> None:
+        self._faults.append(fault)
+
+    def clear(self) -> None:
+        self._faults.clear()
+
+    def pending(self) -> list[RestFault]:
+        return list(self._faults)
+
+    def take(self, request: Request) -> RestFault | None:
+        """Return the fault that hits this request, used up by one."""
+        fault = next((f for f in self._faults if f.matches(request)), None)
+        if fault is not None:
+            self.applied += 1
+            fault.left -= 1
+            if fault.left == 0:
+                self._faults.remove(fault)
+        return fault

@@ -1,0 +1,265 @@
+"""The catalogue and the portfolio as REST writes them (OpenAPI 3.18.0). Source: kalshi-openapi.yaml."""
+
+from typing import Any
+
+from apps.core.money import format_count_units, format_money_units, format_price_units
+from apps.core.timestamps import format_rfc3339, from_unix_ms
+from apps.paper.engine.accounts import EventPosition, Position
+from apps.paper.engine.catalogue import Market, MarketEvent, MarketStatistics, Series
+from apps.paper.engine.fees import FeeSchedule
+from apps.paper.engine.orders import Fill, Order, OrderResult, Trade
+from apps.paper.engine.units import DOLLAR_PRICE, Outcome, Side
+
+Json = dict[str, Any]
+
+ZERO_TIME = "0001-01-01T00:00:00Z"
+
+
+def time_text(unix_ms: int) -> str:
+    return format_rfc3339(from_unix_ms(unix_ms))
+
+
+def optional_time(unix_ms: int | None) -> str | None:
+    return None if unix_ms is None else time_text(unix_ms)
+
+
+def legacy_direction(side: Side) -> tuple[str, str]:
+    """(side, action) of the deprecated pair: every order buys its outcome (docs: order_direction, equivalence)."""
+    return ("yes" if side == "bid" else "no"), "buy"
+
+
+def book_side(outcome: Outcome) -> Side:
+    return "bid" if outcome == "yes" else "ask"
+
+
+def series_json(series: Series, *, now_ms: int, volume: int | None, with_metadata: bool = True) -> Json:
+    fees = series.fees_at(now_ms)
+    shape: Json = {
+        "ticker": series.ticker,
+        "frequency": series.frequency,
+        "title": series.title,
+        "category": series.category,
+        "tags": list(series.tags),
+        "settlement_sources": [{"name": source.name, "url": source.url} for source in series.settlement_sources],
+        "contract_url": series.contract_url,
+        "contract_terms_url": series.contract_terms_url,
+        "fee_type": fees.fee_type,
+        "fee_multiplier": float(fees.multiplier),
+        "additional_prohibitions": list(series.additional_prohibitions),
+        "last_updated_ts": time_text(series.updated_ms),
+    }
+    if with_metadata:
+        shape["product_metadata"] = series.product_metadata
+    if volume is not None:
+        shape["volume_fp"] = format_count_units(volume)
+    return shape
+
+
+def event_json(event: MarketEvent, *, markets: list[Json] | None = None) -> Json:
+    shape: Json = {
+        "event_ticker": event.ticker,
+        "series_ticker": event.series_ticker,
+        "sub_title": event.sub_title,
+        "title": event.title,
+        "collateral_return_type": event.collateral_return_type,
+        "mutually_exclusive": event.mutually_exclusive,
+        "category": event.category,
+        "strike_period": event.strike_period,
+        "available_on_brokers": event.available_on_brokers,
+        "product_metadata": event.product_metadata,
+        "last_updated_ts": time_text(event.updated_ms),
+        "strike_date": optional_time(event.strike_ms),
+        **_fee_override(event.fee_override),
+    }
+    if markets is not None:
+        shape["markets"] = markets
+    return shape
+
+
+def _fee_override(schedule: FeeSchedule | None) -> Json:
+    if schedule is None:
+        return {}
+    return {"fee_type_override": schedule.fee_type, "fee_multiplier_override": float(schedule.multiplier)}
+
+
+def market_json(market: Market, *, statistics: MarketStatistics) -> Json:
+    shape: Json = {
+        "ticker": market.ticker,
+        "event_ticker": market.event_ticker,
+        "market_type": "binary",
+        "title": market.title,
+        "subtitle": market.subtitle,
+        "yes_sub_title": market.yes_sub_title,
+        "no_sub_title": market.no_sub_title,
+        "created_time": time_text(market.created_ms),
+        "updated_time": time_text(market.updated_ms or market.created_ms),
+        "open_time": time_text(market.open_ms),
+        "close_time": time_text(market.close_ms),
+        "expected_expiration_time": time_text(market.expected_expiration_ms),
+        "expiration_time": time_text(market.latest_expiration_ms),
+        "latest_expiration_time": time_text(market.latest_expiration_ms),
+        "settlement_timer_seconds": market.settlement_timer_seconds,
+        "status": market.status,
+        "response_price_units": "usd_cent",
+        "notional_value_dollars": "1.0000",
+        "liquidity_dollars": "0.0000",
+        "result": market.result,
+        "can_close_early": market.can_close_early,
+        "fractional_trading_enabled": True,
+        "expiration_value": market.expiration_value,
+        "rules_primary": market.rules_primary,
+        "rules_secondary": market.rules_secondary,
+        "price_level_structure": market.price_level_structure,
+        "price_ranges": [_price_range(r.start, r.end, r.step) for r in market.price_ranges],
+        "is_provisional": False,
+    }
+    return shape | _market_quote(market, statistics) | _market_options(market)
+
+
+def _price_range(start: int, end: int, step: int) -> dict[str, str]:
+    return {"start": format_price_units(start), "end": format_price_units(end), "step": format_price_units(step)}
+
+
+def _market_quote(market: Market, statistics: MarketStatistics) -> Json:
+    return {
+        "yes_bid_dollars": format_price_units(market.yes_bid),
+        "yes_bid_size_fp": format_count_units(market.yes_bid_size),
+        "yes_ask_dollars": format_price_units(market.yes_ask),
+        "yes_ask_size_fp": format_count_units(market.yes_ask_size),
+        "no_bid_dollars": format_price_units(market.no_bid),
+        "no_ask_dollars": format_price_units(market.no_ask),
+        "last_price_dollars": format_price_units(market.last_price),
+        "volume_fp": format_count_units(market.volume),
+        "volume_24h_fp": format_count_units(statistics.volume_24h),
+        "open_interest_fp": format_count_units(market.open_interest),
+        "previous_yes_bid_dollars": format_price_units(statistics.previous_yes_bid),
+        "previous_yes_ask_dollars": format_price_units(statistics.previous_yes_ask),
+        "previous_price_dollars": format_price_units(statistics.previous_price),
+    }
+
+
+def _market_options(market: Market) -> Json:
+    optional: Json = {
+        "settlement_value_dollars": None
+        if market.settlement_value is None
+        else format_price_units(market.settlement_value),
+        "settlement_ts": optional_time(market.settled_ms),
+        "occurrence_datetime": optional_time(market.occurrence_ms),
+        "fee_waiver_expiration_time": optional_time(market.fee_waiver_until_ms),
+        "early_close_condition": market.early_close_condition,
+        "strike_type": market.strike_type,
+        "floor_strike": None if market.floor_strike is None else float(market.floor_strike),
+        "cap_strike": None if market.cap_strike is None else float(market.cap_strike),
+        "functional_strike": market.functional_strike,
+        "custom_strike": market.custom_strike,
+        "primary_participant_key": market.primary_participant_key,
+    }
+    return {name: value for name, value in optional.items() if value is not None}
+
+
+def levels_json(levels: list[tuple[int, int]]) -> list[list[str]]:
+    return [[format_price_units(price), format_count_units(size)] for price, size in levels]
+
+
+def trade_json(trade: Trade) -> Json:
+    outcome = trade.taker_outcome_side
+    return {
+        "trade_id": trade.trade_id,
+        "ticker": trade.ticker,
+        "count_fp": format_count_units(trade.count),
+        "yes_price_dollars": format_price_units(trade.price),
+        "no_price_dollars": format_price_units(DOLLAR_PRICE - trade.price),
+        "taker_side": outcome,
+        "taker_outcome_side": outcome,
+        "taker_book_side": trade.taker_side,
+        "created_time": time_text(trade.ts_ms),
+    }
+
+
+def order_json(order: Order) -> Json:
+    side, action = legacy_direction(order.side)
+    return {
+        "order_id": order.order_id,
+        "user_id": order.user_id,
+        "client_order_id": order.client_order_id,
+        "ticker": order.ticker,
+        "side": side,
+        "action": action,
+        "outcome_side": order.outcome_side,
+        "book_side": order.side,
+        "type": "limit",
+        "status": order.status,
+        "yes_price_dollars": format_price_units(order.price),
+        "no_price_dollars": format_price_units(order.no_price),
+        "fill_count_fp": format_count_units(order.filled),
+        "remaining_count_fp": format_count_units(order.remaining),
+        "initial_count_fp": format_count_units(order.initial_count),
+        "taker_fill_cost_dollars": format_money_units(order.taker_fill_cost),
+        "maker_fill_cost_dollars": format_money_units(order.maker_fill_cost),
+        "taker_fees_dollars": format_money_units(order.taker_fees),
+        "maker_fees_dollars": format_money_units(order.maker_fees),
+        "expiration_time": optional_time(order.expiration_ms),
+        "created_time": time_text(order.created_ms),
+        "last_update_time": time_text(order.updated_ms),
+        "self_trade_prevention_type": order.self_trade_prevention_type,
+        "order_group_id": order.order_group_id,
+        "cancel_order_on_pause": order.cancel_order_on_pause,
+        "subaccount_number": order.subaccount,
+    }
+
+
+def fill_json(fill: Fill) -> Json:
+    side, action = legacy_direction(fill.side)
+    return {
+        "fill_id": fill.trade_id,
+        "trade_id": fill.trade_id,
+        "order_id": fill.order_id,
+        "ticker": fill.ticker,
+        "market_ticker": fill.ticker,
+        "side": side,
+        "action": action,
+        "outcome_side": fill.outcome_side,
+        "book_side": fill.side,
+        "count_fp": format_count_units(fill.count),
+        "yes_price_dollars": format_price_units(fill.price),
+        "no_price_dollars": format_price_units(DOLLAR_PRICE - fill.price),
+        "is_taker": fill.is_taker,
+        "created_time": time_text(fill.ts_ms),
+        "fee_cost": format_money_units(fill.fee),
+        "subaccount_number": fill.subaccount,
+        "ts": fill.ts_ms // 1000,
+    }
+
+
+def market_position_json(position: Position, *, resting_orders: int) -> Json:
+    return {
+        "ticker": position.ticker,
+        "total_traded_dollars": format_money_units(position.total_traded),
+        "position_fp": format_count_units(position.count),
+        "market_exposure_dollars": format_money_units(position.cost),
+        "realized_pnl_dollars": format_money_units(position.realized_pnl),
+        "resting_orders_count": resting_orders,
+        "fees_paid_dollars": format_money_units(position.fees_paid),
+        "last_updated_ts": time_text(position.updated_ms),
+    }
+
+
+def event_position_json(row: EventPosition) -> Json:
+    return {
+        "event_ticker": row.event_ticker,
+        "total_cost_dollars": format_money_units(row.total_cost),
+        "total_cost_shares_fp": format_count_units(row.total_cost_shares),
+        "event_exposure_dollars": format_money_units(row.event_exposure),
+        "realized_pnl_dollars": format_money_units(row.realized_pnl),
+        "fees_paid_dollars": format_money_units(row.fees_paid),
+    }
+
+
+def averages_json(result: OrderResult) -> Json:
+    """average_fill_price and average_fee_paid: only after fills of this request (OpenAPI: 'only if fill_count > 0')."""
+    shape: Json = {}
+    if result.average_fill_price is not None:
+        shape["average_fill_price"] = format_money_units(result.average_fill_price)
+    if result.average_fee_paid is not None:
+        shape["average_fee_paid"] = format_money_units(result.average_fee_paid)
+    return shape
