@@ -1,10 +1,14 @@
 """Settings of the test suite: everything real but the clock's patience."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("DESK_DATA", tempfile.mkdtemp(prefix="desk-test-"))
+if "DESK_DATA" not in os.environ:
+    os.environ["DESK_DATA"] = tempfile.mkdtemp(prefix="desk-test-")
+    atexit.register(shutil.rmtree, os.environ["DESK_DATA"], ignore_errors=True)
 os.environ.setdefault("DESK_SECRET_KEY", "test-only-key-that-signs-nothing-outside-the-test-suite-0123456789")
 
 from kalshi_desk.settings.base import *  # noqa: F403 - tests run on the base settings
