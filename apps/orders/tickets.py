@@ -70,13 +70,23 @@ class OrderTicket:
 
 
 def ticket_from_params(actor: Actor, params: Mapping[str, Any]) -> OrderTicket:
-    """Read the parameters of `order.place`. The account and subaccount are the actor's selection.
+    """Read the parameters of `order.place`.
+
+    The account and subaccount are the actor's selection; a ticket that was opened for others says so in
+    `account_id` and `subaccount`, and is refused.
 
     Raises:
-        DeskError: `bad_input` with every field that cannot be read, or `no_account`.
+        DeskError: `bad_input` with every field that cannot be read; `no_account`; or
+            `account_changed` when the ticket names an account that is no longer selected.
     """
     if actor.account_id is None:
         raise DeskError("no_account", "Choose an account in the top bar first.")
+    for name, selected in (("account_id", actor.account_id), ("subaccount", actor.subaccount)):
+        if params.get(name) not in (None, "", selected, str(selected)):
+            raise DeskError(
+                "account_changed",
+                "Another account was selected since this ticket was opened. Look at the top bar, then send again.",
+            )
     faults: dict[str, str] = {}
 
     def read(name: str, reader: Callable[[Any], Any], default: Any = None) -> Any:
@@ -128,16 +138,23 @@ def _ticker(raw: object) -> str:
 
 def _price(raw: object) -> Decimal:
     try:
-        return parse_price(raw)  # type: ignore[arg-type] - refuses what is not a string
+        return parse_price(_string(raw))
     except WireFormatError as exc:
         raise ValueError("Give the price in dollars between 0 and 1, for example 0.56.") from exc
 
 
 def _count(raw: object) -> Decimal:
     try:
-        return parse_count(str(raw) if isinstance(raw, int) and not isinstance(raw, bool) else raw)  # type: ignore[arg-type]
+        return parse_count(_string(raw))
     except WireFormatError as exc:
         raise ValueError("Give the number of contracts, for example 10.") from exc
+
+
+def _string(raw: object) -> str:
+    # A JSON number has been through a binary float on its way here.
+    if not isinstance(raw, str):
+        raise WireFormatError(f"expected a decimal string, was {type(raw).__name__}")
+    return raw
 
 
 def _flag(raw: object) -> bool:
@@ -148,8 +165,7 @@ def _flag(raw: object) -> bool:
 
 def _moment(raw: object) -> datetime:
     """Unix milliseconds or RFC 3339; whole seconds, since that is what the exchange takes."""
-    is_number = isinstance(raw, int) and not isinstance(raw, bool)
-    moment = from_unix_ms(raw) if is_number else parse_rfc3339(str(raw))  # type: ignore[arg-type]
+    moment = from_unix_ms(raw) if isinstance(raw, int) else parse_rfc3339(str(raw))
     return moment.replace(microsecond=0)
 
 

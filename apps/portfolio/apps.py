@@ -5,3 +5,19 @@ class PortfolioConfig(AppConfig):
     name = "apps.portfolio"
     label = "portfolio"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from apps.core import ports
+        from apps.core.permissions import Permission
+        from apps.portfolio import feed, selectors, services
+
+        view = Permission.DESK_VIEW
+        ports.register_topic(
+            ports.Topic("positions", view, scope="account", mode="rows", state=selectors.positions_state)
+        )
+        ports.register_topic(ports.Topic("balance", view, scope="account", mode="whole", state=selectors.balance_state))
+        ports.register_feed_handler("market_position", feed.positions_received)
+        ports.register_feed_handler("fill", feed.balance_moved)
+        ports.register_feed_handler("user_order", feed.balance_moved)
+        ports.holdings.append(selectors.holding_of)
+        ports.reconcilers.append(services.portfolio_refresh)

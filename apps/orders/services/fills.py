@@ -66,6 +66,8 @@ def _store(account_id: int, report: FillReport, *, source: Source) -> Fill | Non
 def _evidence(account_id: int, report: FillReport) -> None:
     """A fill that names our client order id proves that the order exists, before its own report came."""
     client_order_id = uuid_or_none(report.client_order_id)
+    if client_order_id is None:
+        return
     intent = OrderIntent.objects.filter(account_id=account_id, client_order_id=client_order_id).first()
     if intent is not None and intent_acknowledge(intent, order_id=report.order_id, evidence=f"fill {report.trade_id}"):
         intent.refresh_from_db()
