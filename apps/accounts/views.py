@@ -73,7 +73,8 @@ def preferences_update(request: HttpRequest) -> HttpResponse:
 
 def _preferences_page(request: HttpRequest, form: PreferencesForm, *, status: int = 200) -> HttpResponse:
     memberships = cast(User, request.user).memberships.filter(is_active=True).select_related("desk")
-    return render(request, "accounts/preferences.html", {"form": form, "memberships": memberships}, status=status)
+    context = {"current": "preferences", "form": form, "memberships": memberships}
+    return render(request, "accounts/preferences.html", context, status=status)
 
 
 def _back(request: HttpRequest) -> HttpResponse:

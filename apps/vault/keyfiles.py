@@ -3,8 +3,11 @@
 Older keys stay in it while a rotation runs, so that every row opens at every moment.
 """
 
+import fcntl
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -95,6 +98,26 @@ def private_keys_write(path: Path, keys: list[X25519PrivateKey]) -> None:
     _write(path, b"".join(_pem(key) for key in keys), mode=0o600)
 
 
+@contextmanager
+def one_writer(path: Path) -> Iterator[None]:
+    """Let one process at a time change the files beside `path`; the lock ends with the process.
+
+    Raises:
+        DeskError: another one is at it.
+    """
+    handle = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DeskError(
+                "vault_busy", "Another run is changing the vault's keys. Wait until it has ended."
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
 def public_key_write(path: Path, key: X25519PublicKey) -> None:
     raw = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     _write(path, raw, mode=0o644)
@@ -110,7 +133,8 @@ def _pem(key: X25519PrivateKey) -> bytes:
 def _write(path: Path, raw: bytes, *, mode: int) -> None:
     """Write, flush to disk, rename: after a power cut the old file or the new one is there, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    # One name, so that what a killed run left behind goes with the next one.
+    temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:

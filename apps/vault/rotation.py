@@ -29,8 +29,15 @@ def rotate(progress: Callable[[str], None]) -> int:
 
     Raises:
         VaultClosed: no private half here.
+        DeskError: another rotation is running.
         KeyUnreadable: a row does not open; it is left as it is, and so are the old keys.
     """
+    keyfiles.private_keys_load()  # says in words what is missing, before any lock
+    with keyfiles.one_writer(keyfiles.private_path()):
+        return _rotate(progress)
+
+
+def _rotate(progress: Callable[[str], None]) -> int:
     keys = list(keyfiles.private_keys_load().values())
     if len(keys) > 1:
         progress("going on with a rotation that was cut short")

@@ -34,6 +34,7 @@ def vault(request: HttpRequest) -> HttpResponse:
 
 def _page(actor: Actor, **more: Any) -> dict[str, Any]:
     return {
+        "current": "vault",
         "keys": selectors.keys_visible(actor),
         "accounts": accounts_visible(actor),
         "may_manage": actor.may(Permission.VAULT_MANAGE),
@@ -91,7 +92,7 @@ def _key_add(request: HttpRequest, form_class: Callable[..., KeyForm], template:
             messages.success(request, f"Key “{row.label}” is sealed in the vault.")
             return redirect("vault_key", key_id=row.pk)
     status = 422 if form.is_bound else 200
-    context = {"form": form, "replaces": replaces, "has_accounts": accounts_visible(actor).exists()}
+    context = {"current": "vault", "form": form, "replaces": replaces, "has_accounts": accounts_visible(actor).exists()}
     return render(request, template, context, status=status)
 
 
@@ -122,6 +123,7 @@ def _key_context(request: HttpRequest, key: ApiKey) -> dict[str, Any]:
     since = request.GET.get("since", "")
     tested_ms = int(key.tested_at.timestamp() * 1000) if key.tested_at else 0
     return {
+        "current": "vault",
         "key": key,
         "may_manage": _actor(request).may(Permission.VAULT_MANAGE),
         "since": since if since.isdecimal() and tested_ms <= int(since[:15]) else "",
@@ -177,7 +179,7 @@ def key_revoke(request: HttpRequest, key_id: int) -> HttpResponse:
     """Ask first (GET), then revoke (POST)."""
     key = selectors.key_get(_actor(request), key_id)
     if request.method == "GET":
-        return render(request, "vault/key_revoke.html", {"key": key})
+        return render(request, "vault/key_revoke.html", {"current": "vault", "key": key})
     try:
         services.key_revoke(_actor(request), key_id)
     except DeskError as exc:
