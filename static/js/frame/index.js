@@ -1,0 +1,127 @@
+/** Wires the frame: top bar, palette, menus, drawer, keys, theme. Pages import what they share from desk.js. */
+
+import { applyTheme, otherTheme } from "../core/theme.js";
+import { startBar } from "./bar.js";
+import { desk } from "./desk.js";
+import { csrfToken, element, setText } from "./dom.js";
+import { createPalette } from "./palette.js";
+import { announce } from "./toasts.js";
+
+const BANNER_AFTER_MS = 700; // a page that is just loading needs no alarm
+
+function switchTheme() {
+  const theme = otherTheme(document.documentElement.dataset["theme"]);
+  applyTheme(theme, document, location.protocol === "https:");
+  document.dispatchEvent(new CustomEvent("desk:theme", { detail: theme }));
+  const body = new URLSearchParams({ partial: "1", theme, csrfmiddlewaretoken: csrfToken() });
+  // Kept with the person as well; the cookie above already serves this browser.
+  fetch("/settings/preferences/update/", { method: "POST", body }).catch(() => {});
+}
+
+function toggleDrawer() {
+  const drawer = /** @type {HTMLElement} */ (document.querySelector("#drawer"));
+  drawer.hidden = !drawer.hidden;
+  const opener = /** @type {HTMLElement | null} */ (document.querySelector(".bar [data-action=drawer]"));
+  opener?.setAttribute("aria-expanded", String(!drawer.hidden));
+  if (drawer.hidden) opener?.focus();
+  else /** @type {HTMLElement | null} */ (drawer.querySelector("button"))?.focus();
+}
+
+function showKeys() {
+  const dialog = /** @type {HTMLDialogElement} */ (document.querySelector("[data-keys-dialog]"));
+  const list = /** @type {HTMLElement} */ (dialog.querySelector("[data-keys-list]"));
+  list.replaceChildren();
+  for (const { keys, label } of desk.keys.list()) {
+    const term = element("dt");
+    keys
+      .split(" ")
+      .forEach((step) => term.append(element("kbd", { class: "kbd", text: step.replaceAll("+", " ") }), " "));
+    list.append(term, element("dd", { text: label }));
+  }
+  dialog.showModal();
+}
+
+/** @param {EventTarget | null} target */
+function isTyping(target) {
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) &&
+    !/^(checkbox|radio|button|submit)$/.test(target.getAttribute("type") ?? "")
+  );
+}
+
+/** Over every page, in words, as soon as what it shows may be old. */
+function watchLink() {
+  const banner = /** @type {HTMLElement} */ (document.querySelector("[data-link-banner]"));
+  let wasLive = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  desk.socket.onLink((link) => {
+    document.body.dataset["link"] = link.state;
+    clearTimeout(timer);
+    if (link.state === "live") {
+      if (wasLive && !banner.hidden) announce("Live again.");
+      wasLive = true;
+      banner.hidden = true;
+      return;
+    }
+    const show = () => {
+      setText(banner, `Stale - ${link.why}`);
+      banner.hidden = false;
+    };
+    if (wasLive || link.state === "closed") show();
+    else timer = setTimeout(show, BANNER_AFTER_MS);
+  });
+}
+
+function watchMenus() {
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+      if (!menu.contains(/** @type {Node} */ (event.target))) menu.removeAttribute("open");
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const open = document.querySelector("details[data-menu][open]");
+    if (open) {
+      open.removeAttribute("open");
+      open.querySelector("summary")?.focus();
+    } else if (!(/** @type {HTMLElement} */ (document.querySelector("#drawer")).hidden)) toggleDrawer();
+  });
+}
+
+const palette = createPalette([
+  { kind: "action", label: "Switch dark or light", detail: "Shift D", run: switchTheme },
+  { kind: "action", label: "Show notifications", detail: "Shift N", run: toggleDrawer },
+  { kind: "action", label: "List the keys of this page", detail: "?", run: showKeys },
+]);
+
+/** @type {Record<string, () => void>} */
+const actions = { palette: palette.open, theme: switchTheme, drawer: toggleDrawer, keys: showKeys };
+document.addEventListener("click", (event) => {
+  const source = /** @type {Element} */ (event.target).closest("[data-action]");
+  if (source) actions[source.getAttribute("data-action") ?? ""]?.();
+});
+desk.keys.register({
+  keys: "Ctrl+K",
+  label: "Search markets, pages and actions",
+  whileTyping: true,
+  run: palette.open,
+});
+desk.keys.register({ keys: "/", label: "Search", run: palette.open });
+desk.keys.register({ keys: "Shift+D", label: "Dark or light", run: switchTheme });
+desk.keys.register({ keys: "Shift+N", label: "Notifications", run: toggleDrawer });
+desk.keys.register({ keys: "?", label: "This list", run: showKeys });
+desk.data.pages.forEach((page) => {
+  const letter = page.label.slice(0, 1).toLowerCase();
+  desk.keys.register({ keys: `g ${letter}`, label: page.label, run: () => location.assign(page.url) });
+});
+document.addEventListener("keydown", (event) => {
+  if (event.isComposing || document.querySelector("dialog[open]:not([data-palette-dialog])")) return;
+  if (desk.keys.handle(event, { isTyping: isTyping(event.target) })) event.preventDefault();
+});
+
+watchMenus();
+watchLink();
+startBar(document);
+desk.start();
