@@ -7,7 +7,7 @@ timestamp in milliseconds + METHOD + path without query, base64.
 import base64
 import binascii
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -40,10 +40,11 @@ class AccessKey:
 
 
 class KeyRing:
-    """All keys; a change counts from the next request on."""
+    """All keys; a change counts from the next request on. on_change: called after each change."""
 
     def __init__(self) -> None:
         self._keys: dict[str, AccessKey] = {}
+        self.on_change: Callable[[], None] | None = None
 
     def get(self, key_id: str) -> AccessKey | None:
         return self._keys.get(key_id)
@@ -67,6 +68,7 @@ class KeyRing:
         """
         key = AccessKey(key_id or str(uuid.uuid4()), user_id, name, _checked_scopes(scopes), public_key)
         self._keys[key.key_id] = key
+        self._changed()
         return key
 
     def remove(self, key_id: str, *, user_id: str) -> None:
@@ -79,6 +81,11 @@ class KeyRing:
         if key is None or key.user_id != user_id:
             raise ApiError(404, "not_found", "API key not found")
         del self._keys[key_id]
+        self._changed()
+
+    def _changed(self) -> None:
+        if self.on_change is not None:
+            self.on_change()
 
     def authenticate(self, request: Request, *, now_ms: int) -> AccessKey | None:
         """Return the key that signed the request, or None when it carries no access header at all.

@@ -51,14 +51,10 @@ class PaperServer:
         self.replay_markets: ReplayMarkets | None = None
         sources: list[MarketSource] = [EngineMarkets(exchange)]
         if replay is not None:
-            self.replay_markets = ReplayMarkets(
-                replay.recordings, now_ms=clock.now_ms(), keep_times=replay.keep_times
-            )
+            self.replay_markets = ReplayMarkets(replay.recordings, now_ms=clock.now_ms(), keep_times=replay.keep_times)
             sources.insert(0, self.replay_markets)
         self.catalogue = Catalogue(sources)
-        self.core = Core(
-            exchange=exchange, catalogue=self.catalogue, clock=clock, replay_markets=self.replay_markets
-        )
+        self.core = Core(exchange=exchange, catalogue=self.catalogue, clock=clock, replay_markets=self.replay_markets)
         self.rest = RestApi(self.core)
         self.frame_faults = FrameFaults()
         self.rest_faults = RestFaults()

@@ -1,0 +1,55 @@
+"""`python manage.py paper`: the paper exchange as a process of its own. Switches: docs/paper-exchange.md."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from apps.paper.server.run import Options, StartError, run
+
+
+class Command(BaseCommand):
+    help = "Run the paper exchange: Kalshi's REST and WebSocket on this machine, with bots or recorded frames."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=18080, help="0 picks a free one (default 18080)")
+        parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="for paper.json and keys")
+        parser.add_argument("--seed", type=int, default=1, help="same seed, same world and bots")
+        parser.add_argument("--no-bots", action="store_true", help="nobody trades but the members")
+        parser.add_argument("--markets", type=int, metavar="N", help="how many markets the world has; 0 for none")
+        parser.add_argument("--replay", type=Path, nargs="+", default=[], metavar="FILE", help="recorded .ndjson.gz")
+        parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="times recorded pace; 0: no waiting")
+        parser.add_argument("--replay-loop", action="store_true", help="start again at the end")
+        parser.add_argument("--replay-start", choices=("now", "control"), default="now", help="control: wait for it")
+        parser.add_argument("--replay-keep-times", action="store_true", help="send ts as recorded, not as of now")
+        parser.add_argument("--manual-clock", type=int, metavar="UNIX_MS", help="time moves only by /control/clock")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        for name, least in (("port", 0), ("speed", 0), ("markets", 0)):
+            if options[name] is not None and options[name] < least:
+                self.stderr.write(f"--{name} must be {least} or more.")
+                sys.exit(2)
+        chosen = Options(
+            data=options["data"],
+            port=options["port"],
+            seed=options["seed"],
+            bots=not options["no_bots"],
+            markets=options["markets"],
+            replay=tuple(options["replay"]),
+            speed=options["speed"],
+            replay_loop=options["replay_loop"],
+            replay_keep_times=options["replay_keep_times"],
+            replay_start=options["replay_start"],
+            manual_clock_ms=options["manual_clock"],
+        )
+        try:
+            run(chosen, say=self._say)
+        except StartError as exc:
+            self.stderr.write(str(exc))
+            sys.exit(2)
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()

@@ -1,0 +1,116 @@
+"""The port: accepts connections, keeps the bots, the clock's duties and the replay going, closes in good order."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from apps.paper.server.control import Control
+from apps.paper.server.http_connection import HttpConnection
+from apps.paper.server.server import PaperServer
+from apps.paper.server.ws_connection import WsConnection
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS = 75.0
+TICK_SECONDS = 0.05
+REPLAY_BACKLOG = 512 * 1024  # at speed 0 the replay waits for readers that are further behind
+
+
+class Listener:
+    """step(now_ms): what happens by itself (bots); called about 20 times a second while `bots_active`."""
+
+    def __init__(self, paper: PaperServer, *, step: Callable[[int], object] | None = None) -> None:
+        self.paper = paper
+        self.control = Control(paper, sockets=self)
+        self.http: set[HttpConnection] = set()
+        self.sockets: set[WsConnection] = set()
+        self.port = 0
+        self.bots_active = step is not None
+        self._step = step
+        self._loop = asyncio.get_running_loop()
+        self._server: asyncio.Server | None = None
+        self._gone = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def loop_time(self) -> float:
+        return self._loop.time()
+
+    async def start(self, *, host: str, port: int) -> None:
+        """Listen; `self.port` then says where.
+
+        Raises:
+            OSError: the port is taken or not ours to take.
+        """
+        self._server = await self._loop.create_server(lambda: HttpConnection(self), host, port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        self._tasks.append(asyncio.create_task(self._keep_time()))
+        if self.paper.replay is not None:
+            self._tasks.append(asyncio.create_task(self.paper.replay.run(has_room=self._has_room)))
+
+    async def stop(self, *, grace_seconds: float = 0.4) -> None:
+        """Close every connection with a close frame where there is one; what does not go is cut off."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self.http):
+            connection.close()
+        for socket in list(self.sockets):
+            socket.close(reason="the paper exchange is stopping")
+        try:
+            async with asyncio.timeout(grace_seconds):
+                await self._all_gone()
+        except TimeoutError:
+            pass
+        for socket in list(self.sockets):
+            socket.abort()
+        for connection in list(self.http):
+            connection.transport.abort()
+        await asyncio.sleep(0)
+
+    def forget(self, connection: HttpConnection | WsConnection) -> None:
+        """A connection is gone, or is no HTTP connection any more."""
+        if isinstance(connection, HttpConnection):
+            self.http.discard(connection)
+        else:
+            self.sockets.discard(connection)
+        self._gone.set()
+
+    async def _all_gone(self) -> None:
+        while self.http or self.sockets:
+            self._gone.clear()
+            await self._gone.wait()
+
+    # --- what the control endpoint may do to sockets -----------------------------------------------
+    def chosen(self, user_id: str) -> list[WsConnection]:
+        """The sockets of a member, or all of them for ""."""
+        return [socket for socket in self.sockets if user_id in ("", socket.key.user_id)]
+
+    def set_bots_active(self, active: bool) -> bool:
+        """Let the bots act or rest; returns what holds now (never true without bots)."""
+        self.bots_active = active and self._step is not None
+        return self.bots_active
+
+    def _has_room(self) -> bool:
+        return all(socket.backlog < REPLAY_BACKLOG for socket in self.sockets if not socket.silent)
+
+    async def _keep_time(self) -> None:
+        sweep_at = self.loop_time() + 5
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            try:
+                self.paper.exchange.expire_due()
+                if self.bots_active and self._step is not None:
+                    self._step(self.paper.clock.now_ms())
+            except Exception:
+                # One bad turn of a bot must not stop the exchange's clock.
+                logger.exception("a turn of the paper exchange failed")
+            if self.loop_time() >= sweep_at:
+                sweep_at = self.loop_time() + 5
+                self._close_idle()
+
+    def _close_idle(self) -> None:
+        since = self.loop_time() - IDLE_SECONDS
+        for connection in [c for c in self.http if c.last_activity < since]:
+            connection.close()
