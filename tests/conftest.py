@@ -65,3 +65,11 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
         on_table = " ON audit_auditentry" if connection.vendor == "postgresql" else ""
         for trigger in ("audit_no_delete", "audit_no_truncate"):
             cursor.execute(f"DROP TRIGGER IF EXISTS {trigger}{on_table}")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def static_folder() -> None:
+    """The folder that `collectstatic` fills; WhiteNoise warns where it is missing, and warnings are errors."""
+    from django.conf import settings
+
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
