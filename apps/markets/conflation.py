@@ -17,7 +17,9 @@ class Conflator:
     def __init__(self, interval: float) -> None:
         self.interval = interval
         self._changed: dict[str, None] = {}  # a set that keeps its order
-        self._taken_at: dict[str, float] = {}
+        # The moment itself is kept, not the one before it: now - before >= interval and
+        # before + interval <= now differ by rounding, and a loop that waits for one spins on the other.
+        self._earliest: dict[str, float] = {}
 
     def mark(self, topic: str) -> None:
         """The topic's state changed."""
@@ -25,18 +27,17 @@ class Conflator:
 
     def take(self, now: float) -> list[str]:
         """Return the topics that are due and count them as published at `now`."""
-        due = [
-            topic for topic in self._changed if now - self._taken_at.get(topic, now - self.interval) >= self.interval
-        ]
+        due = [topic for topic in self._changed if self._earliest.get(topic, now) <= now]
         for topic in due:
             del self._changed[topic]
-            self._taken_at[topic] = now
+            self._earliest[topic] = now + self.interval
         return due
 
     def next_at(self, now: float) -> float | None:
         """Return when the next topic is due (`now` or later), None when nothing changed."""
-        moments = [self._taken_at.get(topic, now - self.interval) + self.interval for topic in self._changed]
-        return max(now, min(moments)) if moments else None
+        if not self._changed:
+            return None
+        return max(now, min(self._earliest.get(topic, now) for topic in self._changed))
 
     def failed(self, topics: Iterable[str]) -> None:
         """These were taken and did not get out: due again after the interval."""
@@ -46,4 +47,4 @@ class Conflator:
     def forget(self, topic: str) -> None:
         """Nobody wants the topic any more."""
         self._changed.pop(topic, None)
-        self._taken_at.pop(topic, None)
+        self._earliest.pop(topic, None)

@@ -17,6 +17,7 @@ from django.db import models, transaction
 from apps.core.errors import NotFound, WireFormatError
 from apps.core.timestamps import to_unix_seconds, utc_now
 from apps.exchange.clients import environment_client
+from apps.exchange.wire.api.calls import segment
 from apps.exchange.wire.errors import Refused
 from apps.markets import rows
 from apps.markets.models import Event, Market, Series
@@ -93,7 +94,7 @@ def market_fetch(environment: str, ticker: str, *, client: Reader | None = None)
     """
     reader = client or environment_client(environment)
     try:
-        raw = reader.get(f"/markets/{ticker}").get("market")
+        raw = reader.get(f"/markets/{segment(ticker)}").get("market")
     except Refused as exc:
         if exc.status != 404:
             raise
@@ -109,7 +110,7 @@ def event_fetch(environment: str, ticker: str, *, client: Reader | None = None) 
     """Read one event with its markets and store them. Raises NotFound, ExchangeError."""
     reader = client or environment_client(environment)
     try:
-        body = reader.get(f"/events/{ticker}", params={"with_nested_markets": True})
+        body = reader.get(f"/events/{segment(ticker)}", params={"with_nested_markets": True})
     except Refused as exc:
         if exc.status != 404:
             raise
@@ -203,7 +204,7 @@ def _events_ensure(environment: str, reader: Reader, markets: Sequence[Raw]) -> 
     known = set(Event.objects.filter(environment=environment, ticker__in=names).values_list("ticker", flat=True))
     for name in sorted(names - known):
         try:
-            event = reader.get(f"/events/{name}").get("event")
+            event = reader.get(f"/events/{segment(name)}").get("event")
         except Refused as exc:
             logger.warning("event %s of a listed market cannot be read: %s", name[:120], exc)
             continue
@@ -212,7 +213,14 @@ def _events_ensure(environment: str, reader: Reader, markets: Sequence[Raw]) -> 
 
 
 def _events_save(environment: str, raws: Iterable[Raw]) -> int:
-    return _upsert(Event, (row for raw in raws if (row := _row(rows.event_row, environment, raw)) is not None))
+    built = [row for raw in raws if (row := _row(rows.event_row, environment, raw)) is not None]
+    # EventData.category is deprecated: where it is not sent, the series says it.
+    names = {row.series_ticker for row in built if not row.category}
+    series = Series.objects.filter(environment=environment, ticker__in=names).values_list("ticker", "category")
+    categories = dict(series)
+    for row in built:
+        row.category = row.category or categories.get(row.series_ticker, "")
+    return _upsert(Event, built)
 
 
 # --- plumbing --------------------------------------------------------------------------------
