@@ -26,7 +26,7 @@ class Style:
 
 
 STYLES = (
-    Style(half_steps=1, levels=6, gap=1, contracts=60),
+    Style(half_steps=1, levels=8, gap=1, contracts=60),
     Style(half_steps=3, levels=7, gap=2, contracts=250),
     Style(half_steps=5, levels=5, gap=4, contracts=900),
 )

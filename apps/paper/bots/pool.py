@@ -17,6 +17,8 @@ BOT_CASH_CENTS = 5_000_000_000  # $50 million each: bots run out of opinions bef
 OPENING_ORDERS = 6_000  # placed at once when the pool starts; the rest follows step by step
 NEWS_ONE_IN = 1_500  # turns
 TAKE_ONE_IN = 5  # turns
+TURN_CHANGES = 6  # orders a maker may move in a turn
+NEWS_CHANGES = 14  # the same when news breaks, for each maker and market of the event
 
 
 @dataclass(slots=True)
@@ -101,7 +103,7 @@ class BotPool:
         opinion.probabilities = opinion.seats[0].listed.model.probabilities()
         for seat in opinion.seats:
             for maker in self._makers:
-                maker.quote(seat.ticker, fair=self._fair(seat), random=self._random, changes=4)
+                maker.quote(seat.ticker, fair=self._fair(seat), random=self._random, changes=NEWS_CHANGES)
 
     def fair_prices(self, event_ticker: str) -> list[int]:
         """What the bots hold fair now for the markets of an event, in price units, in listed order."""
@@ -116,7 +118,7 @@ class BotPool:
         elif random.randrange(TAKE_ONE_IN) == 0:
             random.choice(self._takers).take(seat.ticker, fair=self._fair(seat), random=random)
         else:
-            random.choice(self._makers).quote(seat.ticker, fair=self._fair(seat), random=random, changes=4)
+            random.choice(self._makers).quote(seat.ticker, fair=self._fair(seat), random=random, changes=TURN_CHANGES)
 
     def _drift(self, listed: ListedEvent, now_ms: int) -> None:
         opinion = self._opinions[listed.event.ticker]

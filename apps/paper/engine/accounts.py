@@ -1,13 +1,10 @@
 """Members, their keys, cash and positions."""
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from apps.paper.engine.orders import Fill, Order
-from apps.paper.engine.units import CENT, CONTRACT, DOLLAR_PRICE, Outcome, Side
-
-CASUAL_HISTORY = 500  # fills remembered of a member without full history
+from apps.paper.engine.units import CENT, DOLLAR_PRICE, Outcome, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +147,7 @@ class Member:
     keeps_history: bool = True
     client_order_ids: set[str] = field(default_factory=set)
     orders: list[Order] = field(default_factory=list)
-    fills: deque[Fill] = field(default_factory=deque)
+    fills: list[Fill] = field(default_factory=list)
 
     def positions(self, *, subaccount: int | None = None) -> Iterator[Position]:
         """Positions in all markets ever traded, in the order of first trade."""
@@ -185,8 +182,3 @@ def market_value(*, count: int, yes_bid: int, yes_ask: int) -> int:
     outcome: Outcome = "yes" if count > 0 else "no"
     price = yes_bid if outcome == "yes" else DOLLAR_PRICE - yes_ask
     return price * abs(count)
-
-
-def contracts(count: int) -> str:
-    """A count for messages: '1.50'."""
-    return f"{count // CONTRACT}.{count % CONTRACT:02d}"

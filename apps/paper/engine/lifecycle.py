@@ -78,11 +78,7 @@ class Lifecycle(Matching):
             if market.close_ms == close_ms and market.status in ("initialized", "active", "inactive"):
                 market.status = "closed"
                 self._cancel_all(self.books[ticker], reason="CLOSE_CANCEL")
-        while self.expirations and self.expirations[0][0] <= now:
-            expiration_ms, order_id = heappop(self.expirations)
-            order = self.all_orders.get(order_id)
-            if order and order.status == "resting" and order.expiration_ms == expiration_ms:
-                self.take_off(order, order.remaining, reason="EXPIRED")
+        self.expire_orders()
         self.flush()
 
     def pause_market(self, ticker: str) -> None:

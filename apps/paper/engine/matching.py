@@ -1,7 +1,7 @@
 """Price-time matching and what a match does to money and positions."""
 
 from dataclasses import dataclass
-from heapq import heappush
+from heapq import heappop, heappush
 
 from apps.paper.engine.accounts import Exposure
 from apps.paper.engine.events import BookDelta
@@ -78,6 +78,18 @@ class Matching(ExchangeState):
         if not member.keeps_history:
             self.all_orders.pop(order.order_id, None)
             member.client_order_ids.discard(order.client_order_id)
+
+    def expire_orders(self) -> bool:
+        """Cancel orders whose time has come; True when there were any."""
+        now = self.clock.now_ms()
+        found = False
+        while self.expirations and self.expirations[0][0] <= now:
+            expiration_ms, order_id = heappop(self.expirations)
+            order = self.all_orders.get(order_id)
+            if order and order.status == "resting" and order.expiration_ms == expiration_ms:
+                self.take_off(order, order.remaining, reason="EXPIRED")
+                found = True
+        return found
 
     def hold_for(self, order: Order, count: int) -> int:
         """What `count` contracts of a resting order lock when nothing covers them: cost and the maker's fee."""

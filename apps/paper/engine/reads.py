@@ -108,13 +108,13 @@ class Reads(ExchangeState):
         subaccount: int = 0,
         count_filter: Collection[str] = (),
     ) -> list[Position]:
-        """Market positions, by ticker. `count_filter`: only those with a nonzero ``position`` or ``total_traded``."""
+        """Market positions, by ticker. `count_filter`: where any of ``position``, ``total_traded`` is not zero."""
         found = []
         for position in self.member(user_id).positions(subaccount=subaccount):
             if ticker not in (None, position.ticker) or event_ticker not in (None, position.event_ticker):
                 continue
             nonzero = {"position": position.count, "total_traded": position.total_traded}
-            if all(nonzero[name] for name in count_filter):
+            if not count_filter or any(nonzero[name] for name in count_filter):
                 found.append(position)
         return sorted(found, key=lambda p: p.ticker)
 

@@ -122,7 +122,9 @@ class Trading(Matching):
     # Checks
 
     def _open_market(self, ticker: str) -> Market:
-        """The market, if it takes orders now."""
+        """The market, if it takes orders now; orders that have expired are gone before anything trades."""
+        if self.expire_orders():
+            self.flush()
         self._check_exchange()
         if not self.trading_active:
             raise ExchangeError("trading_is_paused", "trading is paused", 400, details="TRADING_PAUSED")

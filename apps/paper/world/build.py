@@ -5,6 +5,7 @@ from random import Random
 
 from apps.paper.engine.candles import Tick
 from apps.paper.engine.exchange import PaperExchange
+from apps.paper.world.beyond import SETTLED, UNOPENED, settled_event, unopened_event
 from apps.paper.world.history import Past, past_of_event
 from apps.paper.world.listing import ListedEvent, make_event, make_series
 from apps.paper.world.templates import TEMPLATES, Template
@@ -17,14 +18,15 @@ FILLER = "KXRAINNYC"  # single-market series that brings a world to an exact siz
 
 @dataclass(slots=True)
 class World:
-    """What the bots need to know of the world: every event with its fair model."""
+    """What the bots need to know of the world: every event with its fair model; `settled` ones are over."""
 
     events: list[ListedEvent] = field(default_factory=list)
+    settled: list[ListedEvent] = field(default_factory=list)
 
     @property
     def market_count(self) -> int:
         """Markets in all events."""
-        return sum(len(listed.markets) for listed in self.events)
+        return sum(len(listed.markets) for listed in (*self.events, *self.settled))
 
 
 def build_world(exchange: PaperExchange, *, markets: int | None = None, seed: int = 1) -> World:
@@ -41,18 +43,32 @@ def build_world(exchange: PaperExchange, *, markets: int | None = None, seed: in
     start_ms = exchange.clock.now_ms()
     world = World(events=_choose(markets, start_ms=start_ms, random=random))
     templates = {template.ticker: template for template in TEMPLATES}
+    if markets is None:
+        world.settled = [settled_event(templates[t], start_ms=start_ms, random=random) for t in SETTLED]
+        world.events.append(unopened_event(templates[UNOPENED], start_ms=start_ms, random=random))
     past = FULL_PAST if world.market_count <= FULL_PAST_MARKETS else SHORT_PAST
     ticks: dict[str, list[Tick]] = {}
-    for listed in world.events:
-        if listed.event.series_ticker not in exchange.series:
-            exchange.list_series(make_series(templates[listed.event.series_ticker], now_ms=start_ms))
-        exchange.list_event(listed.event)
-        history = past_of_event(listed, past=past, start_ms=start_ms, random=random)
-        for market in listed.markets:
-            exchange.list_market(market, history=history[market.ticker])
-        ticks |= history
+    for listed in (*world.settled, *world.events):
+        ticks |= _list(exchange, listed, templates[listed.event.series_ticker], past=past, random=random)
     exchange.adopt_past(ticks)
     return world
+
+
+def _list(
+    exchange: PaperExchange, listed: ListedEvent, template: Template, *, past: Past, random: Random
+) -> dict[str, list[Tick]]:
+    """Put an event with its markets on the exchange; return the markets' past."""
+    now = exchange.clock.now_ms()
+    if template.ticker not in exchange.series:
+        exchange.list_series(make_series(template, now_ms=now))
+    exchange.list_event(listed.event)
+    history: dict[str, list[Tick]] = {}
+    if listed.markets[0].open_ms < now:
+        until = min(now, listed.markets[0].close_ms)
+        history = past_of_event(listed, past=past, start_ms=until, random=random)
+    for market in listed.markets:
+        exchange.list_market(market, history=history.get(market.ticker, ()))
+    return history
 
 
 def _choose(markets: int | None, *, start_ms: int, random: Random) -> list[ListedEvent]:

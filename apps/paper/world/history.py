@@ -48,7 +48,9 @@ def _ticks(market: Market, path: list[float], *, begin_ms: int, end_ms: int, pas
     for ts_ms in times:
         fair = int(path[min(len(path) - 1, (ts_ms - begin_ms) * len(path) // span)] * DOLLAR_PRICE)
         bid = snap(ranges, fair - int(step_at(ranges, fair) * draw() * 1.5))
-        ask = bid + step_at(ranges, bid) * (1 if draw() < 0.7 else 2)
+        ask = bid + step_at(ranges, bid)
+        if draw() < 0.3:
+            ask += step_at(ranges, ask)
         if ask >= DOLLAR_PRICE:
             ask = DOLLAR_PRICE - step_at(ranges, DOLLAR_PRICE - 1)
             bid = snap(ranges, ask - 1)
