@@ -59,7 +59,7 @@ def _apply(account_id: int, report: OrderReport, *, source: Source) -> Order:
             order_id=report.order_id,
             seen_at=utc_now(),
             source=source,
-            **{"fill_cost": 0, "fees": 0, **_columns(report)},
+            **{"fill_cost": Decimal(0), "fees": Decimal(0), **_columns(report)},
         )
         fills_link(order)
         fills_follow(order)
