@@ -37,6 +37,7 @@ from apps.exchange.wire.units import signed_count_units
 
 SNAPSHOT_WITHIN = 5.0  # seconds
 _ALARM_EVERY = 30.0
+_SAMPLE_EVERY = 1.0  # how often a delta is searched for fields that we do not know
 _UNREADABLE_MOST = 20  # frames of one connection that may be unreadable before it is closed
 MAX_FRAME = 8 * 1024 * 1024  # bytes
 
@@ -64,6 +65,8 @@ class Session:
         self._subscriptions: Subscriptions | None = None
         self._line = Line()
         self._unreadable = 0
+        self._wants_sample = True
+        self._sampled_at = now
         self._book_sid: int | None = None
         self._next_seq: int | None = None  # of the book subscription
         self._answer_seqs: set[int] = set()  # numbers on answers that no frame has had yet
@@ -103,6 +106,16 @@ class Session:
         if self._line.is_silent:
             return "stale", "silent"
         return ("stale", "late") if self._delay.is_late else ("live", "")
+
+    def is_subscribed(self, channel: str) -> bool:
+        """Return whether the exchange has confirmed `channel` on this connection."""
+        state = self._subscriptions.channels.get(channel) if self._subscriptions is not None else None
+        return state is not None and state.sid is not None
+
+    @property
+    def heard_at(self) -> float:
+        """When something, a pong included, was last heard; monotonic seconds, as of the last tick."""
+        return self._line.heard_at
 
     def resync(self, tickers: Iterable[str]) -> None:
         """Ask for whole books of these markets again."""
@@ -192,6 +205,10 @@ class Session:
         if self._subscriptions is None:
             return
         self._watch_silence(now)
+        if now - self._sampled_at >= _SAMPLE_EVERY:
+            self._sampled_at = now
+            self._wants_sample = True
+            self._delay.force_note()  # the next delta takes the long way
         self._subscriptions.tick(now)
         self._after_subscriptions()
         self._ask_due()
@@ -312,7 +329,9 @@ class Session:
             self._emit(events.BooksStale(self._books.live(), "late"))
         elif was_late and not self._delay.is_late:
             self._all_ready()
-        note_unknown_book_fields(frame)  # a sample: bounds are left seldom, and first by the first delta
+        if self._wants_sample:
+            self._wants_sample = False
+            note_unknown_book_fields(frame)
 
     def _watch_silence(self, now: float) -> None:
         change = self._line.watch(now)
