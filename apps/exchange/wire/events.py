@@ -49,7 +49,7 @@ class ChannelGap:
 
 @dataclass(frozen=True, slots=True)
 class MarketUnknown:
-    """The exchange knows no such market; it is not asked for again on this connection."""
+    """The exchange knows no such market; it is asked for again after a minute."""
 
     ticker: str
 

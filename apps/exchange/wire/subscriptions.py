@@ -21,6 +21,7 @@ _PATIENCE = 5  # failures in a row before the connection is given up
 _RETRY_LIMIT = 30.0
 # Seconds before a refused channel is asked for again: the cause is a key or a bug, not the moment.
 _REFUSED_PAUSE = 60.0
+_UNKNOWN_PAUSE = 60.0  # before a market that the exchange did not know is asked for again
 
 # Error codes (docs:quick_start_websockets) by what helps. All others are refusals.
 RETRY_CODES = frozenset({10, 17, 18})
@@ -45,7 +46,8 @@ class Channel:
     wanted: set[str] | None = field(default_factory=set)
     sid: int | None = None
     subscribed: set[str] = field(default_factory=set)
-    unknown: set[str] = field(default_factory=set)  # markets that the exchange does not know
+    unknown: set[str] = field(default_factory=set)  # markets that the exchange does not know (yet)
+    unknown_until: float = 0.0
     renew: set[str] = field(default_factory=set)  # take out and add again
     foreign_sids: list[int] = field(default_factory=list)
     is_ending: bool = False
@@ -99,6 +101,8 @@ class Subscriptions:
             if command is not None and now - command.sent_at > ANSWER_TIMEOUT:
                 channel.waiting_for = None
                 self._fail(channel, "a command got no answer")
+            if channel.unknown and now > channel.unknown_until:
+                channel.unknown.clear()
         self._step_all()
 
     def snapshot(self, tickers: Iterable[str]) -> list[str]:
@@ -179,8 +183,10 @@ class Subscriptions:
             self._step(self.channels[command.channel])
 
     def _error(self, channel: Channel, command: Command, code: int, msg: Any) -> None:
-        if code == MARKET_NOT_FOUND and command.tickers:
+        if code == MARKET_NOT_FOUND and command.kind in ("subscribe", "add"):
             self._exclude(channel, command, _field(msg, "market_ticker"))
+        elif code == MARKET_NOT_FOUND and command.kind == "delete":
+            channel.subscribed -= set(command.tickers)
         elif code == OVERFLOW:
             self._overflow(channel)
         elif code == ALREADY_SUBSCRIBED and command.kind == "subscribe":
@@ -193,7 +199,8 @@ class Subscriptions:
             if command.kind != "snapshot":  # a missing snapshot has a watchdog of its own
                 self._fail(channel, f"error {code} of the exchange")
         elif command.kind == "snapshot":
-            self._end(channel)
+            if code != MARKET_NOT_FOUND:  # then the watchdog subscribes it anew and finds out
+                self._end(channel)
         else:
             channel.retry_at = self._now + _REFUSED_PAUSE
             self._owner.alarm(f"error_{code}", f"{channel.name}: {command.kind} was refused with error {code}.")
@@ -215,6 +222,7 @@ class Subscriptions:
             culprit = command.tickers[0]
         if isinstance(culprit, str):
             channel.unknown.add(culprit)
+            channel.unknown_until = self._now + _UNKNOWN_PAUSE
             self._owner.market_unknown(culprit)
         else:
             channel.batch = max(1, len(command.tickers) // 2)  # halve until it is alone

@@ -1,0 +1,208 @@
+"""What decoding and applying the feed costs, as a share of bare receive. Aim: 0.85.
+
+Recorded production frames go over a loopback WebSocket, as fast as they can, from a sender process
+to this one, which reads them with the same library call twice in turn:
+
+* bare: `await socket.recv(decode=False)`, nothing else
+* desk: the same, then `Session.receive` - decode, sequence check, apply to the integer book
+
+Ratio = (bare seconds / desk seconds): 1.0 means that the desk's work costs nothing. Also printed: the
+same loop with `json.loads` and Decimal books, the plain alternative.
+
+    python benchmarks/feed.py [FILE] [--repeat 7] [--frames 150000]
+"""
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import statistics
+import struct
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import msgspec
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from websockets.asyncio.client import ClientConnection, connect  # noqa: E402
+from websockets.asyncio.server import ServerConnection, serve  # noqa: E402
+
+from apps.exchange.wire.recorded import read_frames  # noqa: E402
+from apps.exchange.wire.session import Session  # noqa: E402
+from apps.exchange.wire.transport import _QUEUE  # noqa: E402
+
+RECORDED = ROOT.parent / "shared" / "data" / "kalshi-recorded" / "events"
+DENSEST = RECORDED / "KXGOLD15M-26AUG102130-30" / "2026-08-11.ndjson.gz"
+END = b'{"type":"end"}'
+
+Reader = Callable[[ClientConnection], Awaitable[float]]
+
+
+def frames_of(path: Path, most: int) -> tuple[list[bytes], list[int], str]:
+    """Return the book frames of a recording, numbered anew, when each came (ms), and their ticker."""
+    frames: list[bytes] = []
+    stamps: list[int] = []
+    ticker = ""
+    for frame in read_frames(path):
+        if not frame.type.startswith("orderbook"):
+            continue
+        ticker = frame.ticker
+        head = f'{{"type":"{frame.type}","sid":1,"seq":{len(frames) + 1},"msg":'
+        frames.append(head.encode() + frame.msg + b"}")
+        stamps.append(frame.recv_ms)
+        if len(frames) == most:
+            break
+    return frames, stamps, ticker
+
+
+def on_the_wire(payload: bytes) -> bytes:
+    """One unmasked text frame (RFC 6455, 5.2), as a server sends it."""
+    size = len(payload)
+    if size < 126:
+        return struct.pack("!BB", 0x81, size) + payload
+    if size < 65536:
+        return struct.pack("!BBH", 0x81, 126, size) + payload
+    return struct.pack("!BBQ", 0x81, 127, size) + payload
+
+
+def send_for_ever(path: Path, most: int, port: Connection) -> None:
+    """The sender process: each connection gets all frames, then END.
+
+    Frames are encoded beforehand and written in large pieces, so that the sender is never what is
+    measured.
+    """
+    frames, _, _ = frames_of(path, most)
+    wire = b"".join(map(on_the_wire, [*frames, END]))
+    pieces = [wire[start : start + 262_144] for start in range(0, len(wire), 262_144)]
+
+    async def handle(socket: ServerConnection) -> None:
+        await socket.recv()  # the reader is ready
+        for piece in pieces:
+            socket.transport.write(piece)
+            # The transport has no event for "there is room again" outside its own protocol.
+            while socket.transport.get_write_buffer_size() > 1_000_000:  # noqa: ASYNC110
+                await asyncio.sleep(0.0005)
+        await socket.wait_closed()
+
+    async def main() -> None:
+        async with serve(handle, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
+            port.send(server.sockets[0].getsockname()[1])
+            await server.wait_closed()
+
+    asyncio.run(main())
+
+
+async def bare(socket: ClientConnection) -> float:
+    recv = socket.recv
+    await socket.send("go")
+    await recv(decode=False)
+    started = time.perf_counter()
+    while await recv(decode=False) != END:
+        pass
+    return time.perf_counter() - started
+
+
+def desk(ticker: str, stamps: list[int]) -> Reader:
+    """stamps: the recorded receive times. At flood pace the real ones would make each frame look
+    younger than the one before, which no live feed does; the clock is read all the same."""
+
+    async def read(socket: ClientConnection) -> float:
+        session = Session()
+        session.want("orderbook_delta", [ticker])
+        session.connected(0.0)
+        command = msgspec.json.decode(session.poll().commands[0])
+        session.receive(json.dumps({"id": command["id"], "type": "subscribed", "msg": {"sid": 1}}).encode(), recv_ms=0)
+        recv, receive = socket.recv, session.receive
+        await socket.send("go")
+        times = iter(stamps)
+        receive(await recv(decode=False), recv_ms=next(times))
+        started = time.perf_counter()
+        while (frame := await recv(decode=False)) != END:
+            time.time_ns()
+            receive(frame, recv_ms=next(times))
+            if session.has_output:
+                session.poll()
+        took = time.perf_counter() - started
+        session.poll()
+        view = session.book(ticker)
+        assert view is not None
+        assert view.is_live
+        assert set(session.counters) <= {"late"}, session.counters
+        return took
+
+    return read
+
+
+async def naive(socket: ClientConnection) -> float:
+    """The plain alternative: json.loads, Decimal levels, a sequence check."""
+    sides: dict[str, dict[Decimal, Decimal]] = {"yes": {}, "no": {}}
+    await socket.send("go")
+    frame = json.loads(await socket.recv())
+    started, last = time.perf_counter(), 0
+    while frame["type"] != "end":
+        msg = frame["msg"]
+        assert last in (0, frame["seq"] - 1)
+        last = frame["seq"]
+        if frame["type"] == "orderbook_snapshot":
+            for side in sides:
+                sides[side] = {Decimal(p): Decimal(c) for p, c in msg.get(f"{side}_dollars_fp", [])}
+        else:
+            levels, price = sides[msg["side"]], Decimal(msg["price_dollars"])
+            size = levels.pop(price, Decimal(0)) + Decimal(msg["delta_fp"])
+            if size:
+                levels[price] = size
+        frame = json.loads(await socket.recv())
+    return time.perf_counter() - started
+
+
+async def measure(port: int, reader: Reader) -> float:
+    async with connect(
+        f"ws://127.0.0.1:{port}", compression=None, ping_interval=None, max_queue=_QUEUE, proxy=None
+    ) as socket:
+        return await reader(socket)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", nargs="?", type=Path, default=DENSEST)
+    parser.add_argument("--repeat", type=int, default=7)
+    parser.add_argument("--frames", type=int, default=150_000)
+    options = parser.parse_args()
+    if not options.file.exists():
+        parser.error(f"{options.file} does not exist: give a recorded .ndjson.gz file")
+    frames, stamps, ticker = frames_of(options.file, options.frames)
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.Process(target=send_for_ever, args=(options.file, options.frames, sender), daemon=True)
+    process.start()
+    times: dict[str, list[float]] = {"bare": [], "desk": [], "naive": []}
+    try:
+        port = receiver.recv()
+        readers: dict[str, Reader] = {"bare": bare, "desk": desk(ticker, stamps), "naive": naive}
+        for turn in range(options.repeat):
+            # Neighbours in time see the same machine; turning the order about evens out the rest.
+            for name in list(readers) if turn % 2 else list(reversed(readers)):
+                times[name].append(asyncio.run(measure(port, readers[name])))
+    finally:
+        process.terminate()
+        process.join()
+    print(f"{len(frames):,} frames of {ticker}, {options.repeat} repetitions")
+    for name, taken in times.items():
+        rates = [len(frames) / seconds for seconds in taken]
+        print(f"{name:6} messages/s: median {statistics.median(rates):>9,.0f}  best {max(rates):>9,.0f}")
+    for name in ("desk", "naive"):
+        ratios = [one / other for one, other in zip(times["bare"], times[name], strict=True)]
+        print(
+            f"{name:6} as a share of bare receive: median {statistics.median(ratios):.3f}  "
+            f"min {min(ratios):.3f}  max {max(ratios):.3f}  "
+            f"best against best {min(times['bare']) / min(times[name]):.3f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
