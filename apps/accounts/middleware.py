@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.views.debug import SafeExceptionReporterFilter
 
 from apps.accounts.access import presence_load
 from apps.accounts.permissions import UNDECLARED, declared_permission, refuse
@@ -27,6 +28,13 @@ class DeskRequest(HttpRequest):
     subaccount: int
 
 
+class SecretsHidden(SafeExceptionReporterFilter):
+    """Hides what views call sensitive on error pages with DEBUG on, too; Django's own does so only without."""
+
+    def is_active(self, request: HttpRequest | None) -> bool:
+        return True
+
+
 class DeskMiddleware:
     """Sets request.desk, .membership, .actor, .account and .subaccount from the database each time.
 
@@ -37,6 +45,7 @@ class DeskMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.exception_reporter_filter = SecretsHidden()
         user = request.user
         is_signed_in = user.is_authenticated
         presence = presence_load(user.pk, request.session) if user.is_authenticated else None

@@ -25,6 +25,17 @@ class SecretTextarea(forms.Textarea):
         return ""
 
 
+@sensitive_variables()
+def _without_secrets(data: Any) -> tuple[Any, list[str]]:
+    """Return the data without private keys that slipped into fields which a page shows again, and those fields."""
+    misplaced = [name for name in data if name != "pem" and "PRIVATE KEY" in str(data[name])]
+    if misplaced:
+        data = data.copy()
+        for name in misplaced:
+            data[name] = ""
+    return data, misplaced
+
+
 class _AccountChoice(forms.ModelChoiceField):  # type: ignore[type-arg] # not generic at run time
     def label_from_instance(self, obj: Any) -> str:
         account: ExchangeAccount = obj
@@ -46,6 +57,7 @@ class KeyForm(forms.Form):
 
     def __init__(self, *args: Any, actor: Actor, replaces: ApiKey | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.data, self._misplaced = _without_secrets(self.data)
         self.replaces = replaces
         account = self.fields["account"]
         assert isinstance(account, forms.ModelChoiceField)
@@ -55,6 +67,11 @@ class KeyForm(forms.Form):
             purpose = self.fields["purpose"]
             assert isinstance(purpose, forms.ChoiceField)
             purpose.choices = [(replaces.purpose, replaces.get_purpose_display())]
+
+    def _post_clean(self) -> None:
+        for name in self.fields.keys() & set(self._misplaced):
+            self.errors.pop(name, None)
+            self.add_error(name, "A private key was pasted here, so this was emptied. It belongs in its own field.")
 
     @sensitive_variables()
     def new_key(self) -> NewKey:
