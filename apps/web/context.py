@@ -97,7 +97,7 @@ def _signed_in(request: HttpRequest, user: User) -> dict[str, object]:
 
 
 def _pages(actor: Actor | None, path: str) -> Iterable[dict[str, object]]:
-    group = 1
+    group: int | None = None
     for page in PAGES:
         try:
             match = resolve(page.url)
@@ -110,7 +110,7 @@ def _pages(actor: Actor | None, path: str) -> Iterable[dict[str, object]]:
             "url": page.url,
             "label": page.label,
             "icon": page.icon,
-            "has_rule_before": page.group != group,
+            "has_rule_before": group is not None and page.group != group,
             "is_current": path.startswith(page.url),
         }
         group = page.group

@@ -1,6 +1,6 @@
 """npm files as static files, without a bundler: an allow-list out of node_modules, hashed like our own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +78,14 @@ class ModuleManifestStorage(CompressedManifestStaticFilesStorage):  # type: igno
     """Hashed names also inside ES modules: `import "./x.js"` becomes `import "./x.<hash>.js"`."""
 
     support_js_module_import_aggregation = True
+
+    def url_converter(self, name: str, hashed_files: Any, template: str | None = None) -> Callable[[Any], str]:
+        convert = super().url_converter(name, hashed_files, template)
+
+        def convert_relative(match: Any) -> str:
+            # A bare name ("lightweight-charts") is a type of an npm package inside a comment, not a file here.
+            if name.endswith(".js") and not match["url"].startswith((".", "/")):
+                return str(match["matched"])
+            return str(convert(match))
+
+        return convert_relative

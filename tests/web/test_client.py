@@ -1,0 +1,114 @@
+"""Flow control of one browser: what is on the way is bounded, and what waits is the newest."""
+
+import asyncio
+import json
+
+import pytest
+
+from apps.web import client as client_module
+from apps.web.client import Client
+from apps.web.outbox import Frame
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Wire:
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.closed_with: int | None = None
+
+    async def send(self, text: str) -> None:
+        self.messages.append(text)
+
+    async def close(self, code: int) -> None:
+        self.closed_with = code
+
+    def parts(self) -> list[dict]:
+        found = []
+        for text in self.messages:
+            message = json.loads(text)
+            found += message if isinstance(message, list) else [message]
+        return found
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def frame(version: int, size: int) -> Frame:
+    return Frame.of("book:paper:T", version, "x" * size, "whole")
+
+
+async def test_a_browser_that_does_not_read_gets_only_the_newest_when_it_reads_again(monkeypatch):
+    monkeypatch.setattr(client_module, "WINDOW", 5_000)
+    monkeypatch.setattr(client_module, "PROBE", 1_000)
+    wire = Wire()
+    client = Client(wire.send, wire.close)
+    client.start()
+    for version in range(1, 101):
+        client.put(frame(version, 500))
+        await settle()
+    assert 5_000 < client.bytes_on_the_way < 8_000
+    held_back = [part["v"] for part in wire.parts() if "v" in part]
+    assert held_back[-1] < 20
+
+    last_beat = max(part["hb"] for part in wire.parts() if "hb" in part)
+    client.acknowledge(last_beat)
+    await settle()
+
+    versions = [part["v"] for part in wire.parts() if "v" in part]
+    assert versions == [*held_back, 100]
+    await client.stop()
+
+
+async def test_a_browser_that_never_moves_is_closed(monkeypatch):
+    monkeypatch.setattr(client_module, "WINDOW", 1_000)
+    monkeypatch.setattr(client_module, "STALL_SECONDS", 0.05)
+    wire = Wire()
+    client = Client(wire.send, wire.close)
+    client.start()
+    client.put(frame(1, 2_000))
+    await settle()
+    client.put(frame(2, 10))
+
+    async with asyncio.timeout(5):
+        while wire.closed_with is None:
+            await asyncio.sleep(0.01)
+
+    assert wire.closed_with == 1011
+    await client.stop()
+
+
+async def test_answers_are_all_sent_in_order_before_frames():
+    wire = Wire()
+    client = Client(wire.send, wire.close)
+    client.put(frame(1, 10))
+    for number in range(5):
+        client.reply(json.dumps({"id": number}))
+
+    client.start()
+    await settle()
+
+    assert [part.get("id") for part in wire.parts()] == [0, 1, 2, 3, 4, None]
+    await client.stop()
+
+
+async def test_heartbeats_rise_even_within_one_millisecond():
+    wire = Wire()
+    client = Client(wire.send, wire.close)
+    client.start()
+    for _ in range(20):
+        client.beat()
+        await settle()
+
+    beats = [part["hb"] for part in wire.parts()]
+
+    assert beats == sorted(set(beats))
+    assert len(beats) == 20
+    await client.stop()
