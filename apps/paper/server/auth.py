@@ -45,6 +45,7 @@ class KeyRing:
     def __init__(self) -> None:
         self._keys: dict[str, AccessKey] = {}
         self.on_change: Callable[[], None] | None = None
+        self.window_ms = TIMESTAMP_WINDOW_MS
 
     def get(self, key_id: str) -> AccessKey | None:
         return self._keys.get(key_id)
@@ -103,11 +104,11 @@ class KeyRing:
             raise _refused("API_KEY_NOT_FOUND", "unknown API key")
         if not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 15:
             raise _refused("INVALID_TIMESTAMP", "KALSHI-ACCESS-TIMESTAMP must be Unix milliseconds")
-        if abs(int(timestamp) - now_ms) > TIMESTAMP_WINDOW_MS:
+        if abs(int(timestamp) - now_ms) > self.window_ms:
             raise _refused(
                 "TIMESTAMP_OUT_OF_WINDOW",
                 f"the timestamp is {int(timestamp) - now_ms} ms off the exchange's clock "
-                f"(at most {TIMESTAMP_WINDOW_MS} ms are allowed)",
+                f"(at most {self.window_ms} ms are allowed)",
             )
         message = f"{timestamp}{request.method}{request.path}".encode()
         try:

@@ -1,6 +1,7 @@
 """HTTP/1.1 on one socket: keep-alive, bounded heads and bodies, and the step over to WebSocket."""
 
 import asyncio
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import h11
@@ -136,7 +137,7 @@ class HttpConnection(asyncio.Protocol):
         headers = [("Date", http_date(self._listener.paper.clock.now_ms()))]
         if response.status != 204:
             headers += [("Content-Type", response.content_type), ("Content-Length", str(len(response.body)))]
-        self._write(h11.Response(status_code=response.status, headers=headers))
+        self._write(h11.Response(status_code=response.status, headers=headers, reason=_reason(response.status)))
         if has_body:
             self._write(h11.Data(data=response.body))
         self._write(h11.EndOfMessage())
@@ -159,7 +160,7 @@ class HttpConnection(asyncio.Protocol):
                 ("Content-Length", str(len(body))),
                 ("Connection", "close"),
             ]
-            self._write(h11.Response(status_code=error.status, headers=headers))
+            self._write(h11.Response(status_code=error.status, headers=headers, reason=_reason(error.status)))
             self._write(h11.Data(data=body))
             self._write(h11.EndOfMessage())
         self.transport.close()
@@ -168,3 +169,10 @@ class HttpConnection(asyncio.Protocol):
         data = self._h11.send(event)
         if data:
             self.transport.write(data)
+
+
+def _reason(status: int) -> bytes:
+    try:
+        return HTTPStatus(status).phrase.encode("ascii")
+    except ValueError:
+        return b""
