@@ -1,5 +1,6 @@
 """Members, their keys, cash and positions."""
 
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -83,6 +84,22 @@ class Exposure:
     ask_hold: int = 0
     hold: int = 0
     reduce_only: dict[str, Order] = field(default_factory=dict)
+    bid_queue: list[tuple[int, int, Order]] = field(default_factory=list)  # what trades first comes first
+    ask_queue: list[tuple[int, int, Order]] = field(default_factory=list)
+
+    def add(self, order: Order) -> None:
+        """An order begins to rest."""
+        self.side(order.side)[order.order_id] = order
+        insort(self._queue(order.side), (-order.book_price, order.priority, order))
+
+    def drop(self, order: Order) -> None:
+        """An order rests no more."""
+        del self.side(order.side)[order.order_id]
+        queue = self._queue(order.side)
+        del queue[bisect_left(queue, (-order.book_price, order.priority))]
+
+    def _queue(self, side: Side) -> list[tuple[int, int, Order]]:
+        return self.bid_queue if side == "bid" else self.ask_queue
 
     def side(self, side: Side) -> dict[str, Order]:
         """Resting orders of a side."""
@@ -102,13 +119,13 @@ class Exposure:
         left = self.position.closable(covering)
         if not left:
             return total
-        orders = list(self.side(covering).values())
+        queue = self._queue(covering)
         if extra and extra.side == covering:
-            orders.append(extra)
-        orders.sort(key=lambda o: (-o.book_price, o.priority))
-        for order in orders:
+            queue = queue.copy()
+            insort(queue, (-extra.book_price, extra.priority, extra))
+        for _, _, order in queue:
             covered = min(left, order.remaining)
-            total -= order.hold * covered // order.remaining
+            total -= order.hold if covered == order.remaining else order.hold * covered // order.remaining
             left -= covered
             if not left:
                 break

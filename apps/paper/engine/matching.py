@@ -47,7 +47,7 @@ class Matching(ExchangeState):
         order.priority = self.next_sequence()
         self.books[order.ticker].own(order.side).add(order)
         exposure = self.exposure(self.account(order.user_id, order.subaccount), order.ticker)
-        exposure.side(order.side)[order.order_id] = order
+        exposure.add(order)
         order.hold = self.hold_for(order, order.remaining)
         exposure.add_hold(order.side, order.hold)
         if order.reduce_only:
@@ -127,7 +127,7 @@ class Matching(ExchangeState):
         exposure.add_hold(order.side, hold - order.hold)
         order.hold = hold
         if not order.remaining:
-            del exposure.side(order.side)[order.order_id]
+            exposure.drop(order)
             exposure.reduce_only.pop(order.order_id, None)
         return exposure
 

@@ -306,15 +306,12 @@ class Trading(Matching):
     def _check_replacement_funds(self, account: Account, order: Order, probe: Order) -> None:
         """`_check_funds` for `probe`, as if `order` were gone."""
         exposure = self.exposure(account, order.ticker)
-        side = exposure.side(order.side)
-        places = dict(side)
-        del side[order.order_id]
+        exposure.drop(order)
         exposure.add_hold(order.side, -order.hold)
         try:
             self._check_funds(account, probe)
         finally:
-            side.clear()
-            side.update(places)
+            exposure.add(order)
             exposure.add_hold(order.side, order.hold)
 
     def _withdraw(self, order: Order) -> None:
