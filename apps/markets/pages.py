@@ -27,6 +27,11 @@ TERMS = (
     ("ioc", "IOC", "Fills what it can at once; the rest is cancelled"),
     ("fok", "FOK", "Fills completely at once, or not at all"),
 )
+_FEE_WORDS = {
+    "quadratic": "taker only",
+    "quadratic_with_maker_fees": "taker and maker",
+    "quadratic_with_combo_maker_fees": "taker, maker on combos",
+}
 EMPTY_TICKET: Mapping[str, Any] = {"side": "buy_yes", "price": "", "count": "", "terms": "gtc", "expires_at": ""}
 
 
@@ -44,7 +49,7 @@ def market_context(
         "market": market,
         "event": view.event,
         "siblings": [outcome.market for outcome in view.outcomes],
-        "probability_sum": _percent(view.probability_sum) if len(view.outcomes) > 1 else None,
+        "probability_sum": _percent(view.probability_sum) if view.event.is_mutually_exclusive else None,
         "price_ranges": market.price_ranges,
         "periods": [{**period, "is_default": period["minutes"] == DEFAULT_PERIOD} for period in PERIODS],
         "fee_words": _fee_words(market),
@@ -82,7 +87,7 @@ def _fee_words(market: Market) -> str:
         terms = selectors.fee_terms(market)
     except DeskError:
         return "not known yet"
-    words = terms.fee_type.replace("_", " ")
+    words = _FEE_WORDS.get(terms.fee_type, terms.fee_type.replace("_", " "))
     return words if terms.multiplier == 1 else f"{words} × {terms.multiplier.normalize():f}"
 
 

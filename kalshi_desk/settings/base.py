@@ -264,6 +264,9 @@ LOGGING = {
         # One line per request is noise on a desk with sockets; the errors stay.
         "daphne": {"level": "WARNING"},
         "django.channels.server": {"level": "WARNING"},
+        # Every task received and done, ten a second, would hide what matters.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
     },

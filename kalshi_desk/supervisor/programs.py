@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,9 +45,13 @@ def redis(place: Place) -> Child:
 
 def _celery(*arguments: str) -> Callable[[], None]:
     def start() -> None:
+        from celery.platforms import SecurityWarning
+
         from kalshi_desk.celery import app
 
-        app.worker_main(list(arguments)) if arguments[0] == "worker" else app.start(list(arguments))
+        # Root in a container: the warning is about pickle, and only JSON is accepted here.
+        warnings.filterwarnings("ignore", category=SecurityWarning)
+        app.start(["--quiet", *arguments])
 
     return start
 
@@ -79,7 +84,7 @@ def _web(place: Place) -> Callable[[], None]:
         from daphne.cli import CommandLineInterface
 
         CommandLineInterface().run(
-            ["--bind", "127.0.0.1", "--port", str(place.port), "--no-server-name", "kalshi_desk.asgi:application"]
+            ["-v", "0", "-b", "127.0.0.1", "-p", str(place.port), "--no-server-name", "kalshi_desk.asgi:application"]
         )
 
     return start

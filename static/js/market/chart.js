@@ -5,8 +5,8 @@
 import { CandlestickSeries, HistogramSeries, LineStyle, createChart, createSeriesMarkers } from "../../vendor/lightweight-charts.js";
 
 /**
- * @typedef {{time: number, open: string | null, high: string | null, low: string | null,
- *   close: string | null, volume: string}} Candle prices in dollars, time in Unix seconds
+ * @typedef {{end_ts: number, open: string | null, high: string | null, low: string | null,
+ *   close: string | null, volume: string}} Candle prices in dollars, `end_ts` in Unix seconds
  */
 
 const CENTS = 100;
@@ -69,7 +69,7 @@ export function createMarketChart(root, options) {
 
   /** @param {Candle} candle */
   const bar = (candle) => ({
-    time: /** @type {import("lightweight-charts").UTCTimestamp} */ (shifted(candle.time, options.zone)),
+    time: /** @type {import("lightweight-charts").UTCTimestamp} */ (shifted(candle.end_ts, options.zone)),
     open: Number(candle.open) * CENTS,
     high: Number(candle.high) * CENTS,
     low: Number(candle.low) * CENTS,
@@ -77,7 +77,7 @@ export function createMarketChart(root, options) {
   });
   /** @param {Candle} candle */
   const column = (candle) => ({
-    time: /** @type {import("lightweight-charts").UTCTimestamp} */ (shifted(candle.time, options.zone)),
+    time: /** @type {import("lightweight-charts").UTCTimestamp} */ (shifted(candle.end_ts, options.zone)),
     value: Number(candle.volume),
     color: `color-mix(in srgb, ${Number(candle.close) >= Number(candle.open) ? token("--color-bid") : token("--color-ask")} 35%, transparent)`,
   });
@@ -118,9 +118,9 @@ export function createMarketChart(root, options) {
     addTrade(trade) {
       const time = Math.ceil((trade.ts_ms / 1000 + 0.001) / seconds) * seconds;
       const newest = shown.at(-1);
-      if (newest && newest.time > time) return;
-      if (!newest || newest.time < time || newest.close === null) {
-        shown.push({ time, open: trade.price, high: trade.price, low: trade.price, close: trade.price, volume: trade.count });
+      if (newest && newest.end_ts > time) return;
+      if (!newest || newest.end_ts < time || newest.close === null) {
+        shown.push({ end_ts: time, open: trade.price, high: trade.price, low: trade.price, close: trade.price, volume: trade.count });
       } else {
         newest.close = trade.price;
         if (Number(trade.price) > Number(newest.high)) newest.high = trade.price;
@@ -158,7 +158,7 @@ export function createMarketChart(root, options) {
     },
     /** @param {{time: number, isBuy: boolean, text: string}[]} fills time in Unix seconds */
     setFills(fills) {
-      const first = shown[0]?.time ?? Infinity;
+      const first = shown[0]?.end_ts ?? Infinity;
       markers.setMarkers(
         fills
           .filter((fill) => fill.time >= first - seconds)

@@ -31,6 +31,7 @@ let trades = [];
 let orders = [];
 /** @type {import("./position-model.js").PositionRow | null} */
 let position = null;
+let feedReason = "";
 let marketStatus = find("[data-status]").textContent ?? "";
 let exchange = { exchange_active: /** @type {boolean | null} */ (null), trading_active: /** @type {boolean | null} */ (null) };
 
@@ -246,16 +247,17 @@ function showFeed() {
     seenMs: Date.now() - desk.socket.link.since,
   });
   root.dataset.feed = state;
+  feedReason = state === "live" ? "" : `The book is not live (${text})`;
   const label = find("[data-feed-age]");
   const changed = book.recv_ms ? `changed ${formatAge(desk.clock.now() - book.recv_ms)} ago` : "waiting for the book";
-  const words = state === "live" ? changed : text;
+  const words = state === "live" ? changed : (text.split(":")[0] ?? text);
   if (label.textContent !== words) label.textContent = words;
   showGate();
 }
 
 /** Why no order can be sent now, in words; "" when one can. */
 function gateReason() {
-  if (root.dataset.feed !== "live") return "The book is not live";
+  if (root.dataset.feed !== "live") return feedReason || "The book is not live";
   if (exchange.exchange_active === false) return "The exchange is closed";
   if (exchange.trading_active === false) return "Trading is paused";
   if (closeMs && desk.clock.now() >= Number(closeMs)) return "The market has closed";

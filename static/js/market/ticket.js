@@ -103,10 +103,11 @@ export function createTicket(form, options) {
     if (state === "sending") submitText.textContent = "Sending";
     else if (state === "long") submitText.textContent = "Taking long - still waiting";
     else if (state === "unknown") submitText.textContent = "Sent, not confirmed - checking";
-    else if (blocked) submitText.textContent = blocked;
+    else if (blocked) submitText.textContent = "Not possible now";
     else if (known && "units" in reading.price && "units" in reading.count)
       submitText.textContent = `${verb} ${formatCount(reading.count.units)} ${outcome} at ${cents(reading.price.units)}¢`;
     else submitText.textContent = words;
+    submit.title = blocked;
     submit.dataset.state = state;
     submit.disabled = blocked !== "" || state === "sending" || state === "long" || state === "unknown";
   }
