@@ -17,7 +17,7 @@ twice or late changes nothing.
 * `cancel`: "" or the state of the newest cancel ("committed" | "sending" | "unknown" | "refused" |
   "done"); `cancel_text`
 * `error_code`, `error`: why it was refused; `evidence`: what ended "unknown"
-* `order_id`, `client_order_id`, `is_external`
+* `order_id`, `client_order_id`, `is_external`; `idempotency_key` of the click (own orders only)
 * `time_in_force`, `post_only`, `reduce_only`
 * `fill_cost`, `fees`: dollars
 * `created_ms` (ours for intents, the exchange's for external orders), `updated_ms`, `expires_ms`
@@ -94,6 +94,7 @@ def intent_row(intent: OrderIntent, order: Order | None, cancel: CancelIntent | 
         "evidence": intent.evidence,
         "order_id": order.order_id if order else intent.exchange_order_id,
         "client_order_id": str(intent.client_order_id),
+        "idempotency_key": str(intent.idempotency_key),
         "is_external": False,
         "time_in_force": intent.time_in_force,
         "post_only": intent.is_post_only,
