@@ -26,3 +26,14 @@ class AccountLimits(models.Model):
     write_rate = models.PositiveIntegerField()
     write_capacity = models.PositiveIntegerField()
     updated_at = models.DateTimeField()
+
+
+class GatewayLease(models.Model):
+    """Which gateway process holds the connections; a second one waits until the lease runs out."""
+
+    name = models.CharField(max_length=40, unique=True)
+    holder = models.CharField(max_length=80)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.holder} until {self.expires_at}"

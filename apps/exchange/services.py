@@ -25,6 +25,7 @@ from apps.vault.opening import signer_for_key
 logger = logging.getLogger(__name__)
 
 FEED_EXPIRES_MS = 5_000
+EPOCH_PREFIX = "desk:epoch:"  # + environment: set while Redis remembers what this gateway published
 
 
 def status_refresh(environment: str, *, client: ExchangeClient | None = None) -> ExchangeStatus:
@@ -57,20 +58,46 @@ def status_publish(environment: str) -> bool:
 
 
 def feed_report(environment: str, state: FeedState, *, now_ms: int) -> bool:
-    """Store how the gateway's feed is, with its heartbeat; False when Redis did not take it."""
+    """Store how the gateway's feed is, with its heartbeat.
+
+    Returns True when Redis knows nothing of this gateway's earlier reports: it was restarted or
+    emptied, and whatever was kept there must be published again.
+    """
     try:
         with live.redis_client().pipeline(transaction=False) as pipe:
             pipe.set(FEED_PREFIX + environment, msgspec.json.encode(state), px=FEED_EXPIRES_MS)
             pipe.set(live.HEARTBEAT_PREFIX + environment, now_ms, px=FEED_EXPIRES_MS)
-            pipe.execute()
+            pipe.set(EPOCH_PREFIX + environment, now_ms, nx=True)
+            return bool(pipe.execute()[2])
     except (redis.RedisError, OSError):
         return False
-    return True
+
+
+def feed_forget(environment: str) -> None:
+    """Drop heartbeat and kept books and tapes of an environment that nobody feeds any more."""
+    client = live.redis_client()
+    try:
+        topics = [
+            topic
+            for kind in ("book", "tape")
+            for topic, _ in client.hscan_iter(live.STATE, match=f"{kind}:{environment}:*", count=500)
+        ]
+        with client.pipeline(transaction=False) as pipe:
+            if topics:
+                pipe.hdel(live.STATE, *topics)
+            pipe.delete(FEED_PREFIX + environment, live.HEARTBEAT_PREFIX + environment, EPOCH_PREFIX + environment)
+            pipe.execute()
+    except (redis.RedisError, OSError) as exc:
+        logger.warning("what was published for %s is still in Redis: %s", environment, type(exc).__name__)
 
 
 def limits_publish(account: ExchangeAccount) -> bool:
     """Publish `limits:<account>` from the buckets that all processes share."""
-    return live.publish(f"limits:{account.pk}", selectors.limits_frame(account))
+    return limits_frame_publish(account.pk, selectors.limits_frame(account))
+
+
+def limits_frame_publish(account_id: int, frame: Mapping[str, Any]) -> bool:
+    return live.publish(f"limits:{account_id}", frame)
 
 
 def account_limits_apply(account: ExchangeAccount, body: Mapping[str, Any]) -> AccountLimits:

@@ -13,7 +13,9 @@ from typing import Any, Literal
 from apps.core.book import OrderBook
 from apps.core.errors import WireFormatError
 from apps.core.money import count_units_from_wire, format_count_units, format_price_units, price_units_from_wire
+from apps.core.timestamps import to_unix_ms
 from apps.markets.conflation import Conflator
+from apps.markets.services.lifecycle import lifecycle_changes
 
 BOOK_SECONDS = 0.025
 TAPE_SECONDS = 0.1
@@ -96,12 +98,21 @@ class MarketBoard:
 
     # --- what arrived ------------------------------------------------------------------------
 
-    def book_changed(self, ticker: str, book: OrderBook, *, ts_ms: int | None, recv_ms: int) -> None:
-        """The session applied a snapshot or a delta: the book is what the exchange holds."""
+    def book_changed(
+        self,
+        ticker: str,
+        book: OrderBook,
+        *,
+        ts_ms: int | None,
+        recv_ms: int,
+        state: BookState = "live",
+        why: str = "",
+    ) -> None:
+        """The session applied a snapshot or a delta; "live": the book is what the exchange holds."""
         kept = self._books.get(ticker)
         if kept is None:
             return
-        kept.book, kept.recv_ms, kept.state, kept.why = book, recv_ms, "live", ""
+        kept.book, kept.recv_ms, kept.state, kept.why = book, recv_ms, state, why
         if ts_ms is not None:
             kept.ts_ms = ts_ms
         self._book_pace.mark(ticker)
@@ -145,8 +156,15 @@ class MarketBoard:
                 if ticker in self._tickers:
                     self._row_changed(ticker)
 
-    def meta_of(self, ticker: str) -> Meta | None:
-        return self._meta.get(ticker)
+    def lifecycle_seen(self, message: Any) -> None:
+        """Show a change of status or closing time at once; the catalogue is told separately."""
+        ticker = message.market_ticker
+        before = self._meta.get(ticker, Meta("", None))
+        changes = lifecycle_changes(message)
+        close = changes.get("close_time")
+        after = Meta(changes.get("status", before.status), to_unix_ms(close) if close else before.close_ms)
+        if after.status:
+            self.meta_changed({ticker: after})
 
     # --- what goes out -----------------------------------------------------------------------
 

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal
+from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, ExpressionWrapper, F, OrderBy, Prefetch, Q, QuerySet
 
 from apps.core.errors import DeskError, NotFound, WireFormatError
+from apps.core.fields import PriceField
 from apps.core.grid import PriceGrid
 from apps.core.money import parse_price
 from apps.core.timestamps import to_unix_seconds, utc_now
@@ -30,21 +31,23 @@ STATUS_FILTERS: dict[str, tuple[str, ...]] = {
     "settled": ("finalized",),
     "unlisted": ("unlisted",),
 }
-# Sort key -> columns; the ticker makes every order total, so that pages neither repeat nor skip.
-SORTS: dict[str, tuple[str, ...]] = {
-    "volume": ("-volume_24h", "ticker"),
-    "close": ("close_time", "ticker"),
-    "ticker": ("ticker",),
-    "open_interest": ("-open_interest", "ticker"),
+# Sort key -> column or expression, and whether a plain key runs downwards. "-" before a key turns it round.
+_SPREAD = ExpressionWrapper(F("yes_ask") - F("yes_bid"), output_field=PriceField())
+SORTS: dict[str, tuple[Any, bool]] = {
+    "volume": (F("volume_24h"), True),
+    "open_interest": (F("open_interest"), True),
+    "close": (F("close_time"), False),
+    "ticker": (F("ticker"), False),
+    "last": (F("last_price"), True),
+    "spread": (_SPREAD, False),
 }
-
-Sort = Literal["volume", "close", "ticker", "open_interest"]
 
 
 @dataclass(frozen=True, slots=True)
 class MarketFilter:
     """What the list of markets shows. Empty or None: no limit.
 
+    sort: a key of SORTS, with "-" before it the other way round; anything else is "volume".
     text: every word must occur in ticker, titles or the event's title, in any case.
     status: a key of STATUS_FILTERS, an exact status of the exchange, or "" for all.
     """
@@ -57,7 +60,10 @@ class MarketFilter:
     closes_before: datetime | None = None
     closes_after: datetime | None = None
     tickers: Sequence[str] | None = None  # of a watchlist; an empty one shows nothing
-    sort: Sort = "volume"
+    series_in: Sequence[str] | None = None  # of a tag; an empty one shows nothing
+    max_spread: Decimal | None = None  # dollars; leaves out markets that are not quoted on both sides
+    min_volume_24h: Decimal | None = None  # contracts
+    sort: str = "volume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +78,16 @@ class MarketPage:
         return self.offset + len(self.markets) < self.total
 
 
-def markets_list(environment: str, *, filters: MarketFilter | None = None, limit: int = 50, offset: int = 0) -> MarketPage:
+def markets_list(
+    environment: str, *, filters: MarketFilter | None = None, limit: int = 50, offset: int = 0
+) -> MarketPage:
     """Return one page of markets, at most LIST_AT_MOST. Three queries' worth, whatever the size."""
     chosen = filters or MarketFilter()
     limit = max(1, min(limit, LIST_AT_MOST))
     offset = max(0, offset)
     query = _filtered(Market.objects.filter(environment=environment), chosen)
     total = query.count()
-    ordered = query.select_related("event").order_by(*SORTS.get(chosen.sort, SORTS["volume"]))
+    ordered = query.select_related("event").order_by(*_ordering(chosen.sort))
     return MarketPage(list(ordered[offset : offset + limit]), total, limit, offset)
 
 
@@ -271,7 +279,9 @@ def candles(
     first = to_unix_seconds(start) // seconds * seconds
     last = -(-to_unix_seconds(until) // seconds) * seconds
     if last <= first or (last - first) // seconds > CANDLES_AT_MOST:
-        raise DeskError("bad_range", f"Ask for 1 to {CANDLES_AT_MOST} candles: choose a shorter range or longer period.")
+        raise DeskError(
+            "bad_range", f"Ask for 1 to {CANDLES_AT_MOST} candles: choose a shorter range or longer period."
+        )
     market = market_get(environment, ticker)
     key = f"candles:{environment}:{ticker}:{period}:{first}:{last}"
     kept: list[dict[str, Any]] | None = cache.get(key)
@@ -338,7 +348,23 @@ def _filtered(query: QuerySet[Market], chosen: MarketFilter) -> QuerySet[Market]
         query = query.filter(close_time__gte=chosen.closes_after)
     if chosen.tickers is not None:
         query = query.filter(ticker__in=list(chosen.tickers))
+    if chosen.series_in is not None:
+        query = query.filter(series_ticker__in=list(chosen.series_in))
+    if chosen.min_volume_24h is not None:
+        query = query.filter(volume_24h__gte=chosen.min_volume_24h)
+    if chosen.max_spread is not None:
+        quoted = query.filter(yes_bid__gt=Decimal(0), yes_ask__lt=Decimal(1), yes_ask__gt=Decimal(0))
+        query = quoted.annotate(spread=_SPREAD).filter(spread__lte=chosen.max_spread)
     return query
+
+
+def _ordering(sort: str) -> tuple[OrderBy, ...]:
+    """The ticker makes every order total, so that pages neither repeat nor skip; unknown values come last."""
+    column, is_down = SORTS.get(sort.removeprefix("-"), SORTS["volume"])
+    if sort.startswith("-"):
+        is_down = not is_down
+    first = column.desc(nulls_last=True) if is_down else column.asc(nulls_last=True)
+    return first, F("ticker").asc()
 
 
 def _sum(values: Iterable[Decimal | None]) -> Decimal | None:

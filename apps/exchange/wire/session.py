@@ -117,6 +117,15 @@ class Session:
         """When something, a pong included, was last heard; monotonic seconds, as of the last tick."""
         return self._line.heard_at
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing of the feed is live: "down", "silent", "late", or "" when all is well."""
+        if not self.is_connected:
+            return "down"
+        if self._line.is_silent:
+            return "silent"
+        return "late" if self._delay.is_late else ""
+
     def resync(self, tickers: Iterable[str]) -> None:
         """Ask for whole books of these markets again."""
         self._books.due |= self._views.keys() & set(tickers)
