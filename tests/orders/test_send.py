@@ -104,6 +104,16 @@ def test_a_no_in_the_exchanges_own_words_is_refused(
     assert not Order.objects.exists()
 
 
+def test_a_killed_fill_or_kill_order_is_a_refusal_although_it_is_a_409(
+    place: Place, exchange: ScriptedExchange
+) -> None:
+    killed = exchange.answer(409, code="fill_or_kill_insufficient_resting_volume", message="not enough")
+    exchange.creates = [killed, killed]
+
+    assert sent(place, time_in_force="fill_or_kill").state == State.REFUSED
+    assert sent(place).state == State.UNKNOWN  # it makes no sense here, so it proves nothing
+
+
 def test_no_connection_is_refused_as_never_left(place: Place, exchange: ScriptedExchange) -> None:
     exchange.creates = [exchange.unreachable]
 

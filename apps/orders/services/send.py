@@ -28,7 +28,7 @@ from apps.orders.models import BookSide, Order, OrderIntent
 from apps.orders.reports import OrderReport
 from apps.orders.services.apply import order_apply
 from apps.orders.services.checks import account_check, order_check
-from apps.orders.tickets import GOOD_TILL_CANCELED, OrderTicket
+from apps.orders.tickets import FILL_OR_KILL, GOOD_TILL_CANCELED, OrderTicket
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,9 @@ SelfTradePrevention = Literal["taker_at_cross", "maker"]
 # An intent that nobody could claim for this long is not sent any more: the trader meant that
 # moment's market. It becomes REFUSED, and certainly nothing left the desk.
 GOOD_FOR = timedelta(seconds=15)
+# A 409 is a question, but for this one: the exchange says in its own words why it killed a
+# fill-or-kill order, and our client order id is new with every intent.
+KILLED = "fill_or_kill_insufficient_resting_volume"
 TOO_LATE = "Not sent: the desk could not send it in time. Nothing reached the exchange."
 
 
@@ -118,6 +121,8 @@ def _send(intent: OrderIntent) -> OrderIntent:
         # Raised by the vault, the host table or the signer, all before the first byte.
         return intent_refuse(intent, code=exc.code, text=f"Not sent: {exc.text}")
     except (AlreadyExists, OutcomeUnknown) as exc:
+        if exc.code == KILLED and intent.time_in_force == FILL_OR_KILL:
+            return intent_refuse(intent, code=exc.code, text="Killed: too little was on offer to fill all of it at once.")
         return intent_unknown(intent, code=exc.code, text=exc.text)
     except WireFormatError as exc:
         return intent_unknown(intent, code="schema", text=f"The exchange's answer is not an order: {exc}")
