@@ -70,7 +70,7 @@ class Browser:
                 if wanted(message):
                     del self.seen[: index + 1]
                     return message
-            await self._hear(max(0.01, deadline - time.monotonic()))
+            await self._hear(patience=max(0.01, deadline - time.monotonic()))
 
     async def frame(self, topic: str, **kwargs: Any) -> dict[str, Any]:
         return await self.until(lambda heard: heard.get("topic") == topic, **kwargs)
@@ -78,11 +78,11 @@ class Browser:
     async def closed(self) -> int:
         """Wait for the close and return its code."""
         while self.close_code is None:
-            await self._hear(PATIENCE + 5)
+            await self._hear(patience=PATIENCE + 5)
         return self.close_code
 
-    async def _hear(self, timeout: float) -> None:
-        event = await self.socket.receive_output(timeout)
+    async def _hear(self, *, patience: float) -> None:
+        event = await self.socket.receive_output(patience)
         if event["type"] == "websocket.close":
             self.close_code = event.get("code", 1000)
             return

@@ -8,6 +8,7 @@ import pytest
 from apps.web import client as client_module
 from apps.web.client import Client
 from apps.web.outbox import Frame
+from tests.web.support import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -77,10 +78,7 @@ async def test_a_browser_that_never_moves_is_closed(monkeypatch):
     await settle()
     client.put(frame(2, 10))
 
-    async with asyncio.timeout(5):
-        while wire.closed_with is None:
-            await asyncio.sleep(0.01)
-
+    await eventually(lambda: wire.closed_with)
     assert wire.closed_with == 1011
     await client.stop()
 
