@@ -1,0 +1,310 @@
+"""Who may do what, asked of everything that can be called: each URL, socket command, topic and task.
+
+The lists come from the resolver and the registries, so whatever is added later is asked too; what
+does not say its permission fails here, and is refused at run time.
+"""
+
+import itertools
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from apps.accounts.middleware import DeskMiddleware
+from apps.accounts.models import Desk, Membership
+from apps.accounts.permissions import ALLAUTH_PERMISSIONS, declared_permission
+from apps.core import ports
+from apps.core.errors import DeskError
+from apps.core.permissions import ROLE_PERMISSIONS, Permission, Role
+from apps.vault.models import ApiKey
+from kalshi_desk.celery import app as celery_app
+from tests.support.people import actor_of, client_of, make_account, make_desk, make_key, make_person, vault_in
+
+OPEN_TO_EVERYBODY = {Permission.PUBLIC}
+OPEN_TO_SIGNED_IN = {Permission.PUBLIC, Permission.SELF}
+
+
+@dataclass(frozen=True)
+class Url:
+    route: str
+    name: str
+    view: Callable[..., Any]
+    arguments: tuple[str, ...]
+
+    @property
+    def permission(self) -> Permission | None:
+        return declared_permission(self.view, self.name)
+
+    @property
+    def is_closed(self) -> bool:
+        return self.view.__module__.startswith("allauth.") and self.permission is None
+
+    def __str__(self) -> str:
+        return self.name or self.route or "root"
+
+
+def urls_of(resolver: URLResolver, prefix: str = "") -> Iterator[Url]:
+    for item in resolver.url_patterns:
+        route = prefix + str(item.pattern)
+        if isinstance(item, URLResolver):
+            yield from urls_of(item, route)
+        elif isinstance(item, URLPattern):
+            yield Url(route, item.name or "", item.callback, tuple(item.pattern.regex.groupindex))
+
+
+URLS = list(urls_of(get_resolver()))
+
+# What a URL argument names. An argument of a desk's own object gives 404 to members of other desks;
+# the rest names what every desk may see. An argument that is in neither fails `arguments_for`.
+SHARED_ARGUMENTS: dict[str, Any] = {
+    "ticker": "KXNONE-26JAN01-T1",
+    "event_ticker": "KXNONE-26JAN01",
+    "series_ticker": "KXNONE",
+    "environment": "paper",
+    "uidb36": "1",
+    "key": "abc-def",
+}
+DESK_ARGUMENTS: dict[str, Callable[["World"], Any]] = {
+    "key_id": lambda world: world.key.pk,
+    "account_id": lambda world: world.key.account_id,
+    # Rows that nobody has: whose desk they would be cannot matter.
+    "intent_id": lambda world: 999_999,
+    "order_id": lambda world: uuid.UUID(int=1),
+}
+
+
+@dataclass(frozen=True)
+class World:
+    desk: Desk
+    key: ApiKey
+
+    def arguments_for(self, url: Url) -> dict[str, Any]:
+        unknown = set(url.arguments) - SHARED_ARGUMENTS.keys() - DESK_ARGUMENTS.keys()
+        assert not unknown, f"{url.route}: say in this file whose {unknown} it is"
+        return {
+            name: SHARED_ARGUMENTS[name] if name in SHARED_ARGUMENTS else DESK_ARGUMENTS[name](self)
+            for name in url.arguments
+        }
+
+    def path(self, url: Url) -> str:
+        return reverse(url.name, kwargs=self.arguments_for(url))
+
+
+@pytest.fixture
+def world(db: None, settings: Any, tmp_path: Any) -> World:
+    vault_in(tmp_path, settings)
+    desk = make_desk()
+    account = make_account(desk)
+    return World(desk, make_key(actor_of(make_person(desk, "vault-admin")), account))
+
+
+@pytest.fixture(autouse=True)
+def no_broker(monkeypatch: Any) -> None:
+    """Permissions are decided before anything is queued; what is allowed must not wait for a broker."""
+    monkeypatch.setattr("celery.app.task.Task.apply_async", lambda *args, **kwargs: None)
+
+
+def is_sign_in(answer: Any) -> bool:
+    return answer.status_code == 302 and answer["Location"].startswith("/accounts/login/?next=")
+
+
+def both_methods(browser: Client, path: str) -> list[Any]:
+    return [browser.get(path), browser.post(path)]
+
+
+def assert_refused(browser: Client, path: str, *, who: str) -> None:
+    for answer in both_methods(browser, path):
+        assert answer.status_code == 403, f"{path} answered {answer.status_code} to {who}"
+
+
+def assert_let_in(browser: Client, path: str, *, who: str) -> None:
+    for answer in both_methods(browser, path):
+        assert answer.status_code not in (401, 403), f"{path} answered {answer.status_code} to {who}"
+        assert answer.status_code < 500, f"{path} answered {answer.status_code} to {who}"
+        assert not is_sign_in(answer), f"{path} asks {who} to sign in"
+
+
+# --- every URL ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", URLS, ids=str)
+def test_every_url_says_its_permission_or_is_closed(url: Url) -> None:
+    assert url.permission is not None or url.is_closed, f"{url.route}: put @requires(Permission...) on its view"
+    assert url.permission is not Permission.SYSTEM
+    assert url.name, f"{url.route} needs a name"
+
+
+def test_no_two_urls_share_a_name() -> None:
+    names = [url.name for url in URLS]
+    assert {name for name in names if names.count(name) > 1} == set()
+
+
+def test_the_table_of_the_sign_in_library_names_only_urls_that_exist() -> None:
+    assert {url.name for url in URLS} >= set(ALLAUTH_PERMISSIONS)
+
+
+@pytest.mark.parametrize("url", URLS, ids=str)
+def test_nobody_signed_in_gets_the_sign_in_page(url: Url, world: World) -> None:
+    path = world.path(url)
+    for answer in both_methods(Client(), path):
+        if url.is_closed:
+            assert answer.status_code == 404
+        elif url.permission in OPEN_TO_EVERYBODY:
+            assert answer.status_code < 500
+            assert answer.status_code != 403
+        else:
+            assert is_sign_in(answer), f"{path} answered {answer.status_code}"
+
+
+@pytest.mark.parametrize("url", URLS, ids=str)
+def test_each_role_gets_what_the_table_says(url: Url, world: World) -> None:
+    path = world.path(url)
+    for role in Role:
+        browser = client_of(make_person(world.desk, role, username=role), raise_request_exception=False)
+        if url.is_closed:
+            assert {answer.status_code for answer in both_methods(browser, path)} == {404}
+        elif url.permission in ROLE_PERMISSIONS[role]:
+            assert_let_in(browser, path, who=role)
+        else:
+            assert_refused(browser, path, who=role)
+
+
+@pytest.mark.parametrize("url", URLS, ids=str)
+def test_people_without_a_role_a_desk_or_a_live_membership_are_refused(url: Url, world: World) -> None:
+    no_role = make_person(world.desk)
+    suspended, elsewhere = make_person(world.desk, *Role), make_person(world.desk, *Role)
+    Membership.objects.filter(user=suspended).update(is_active=False)
+    Membership.objects.filter(user=elsewhere).delete()
+    for person in (no_role, suspended, elsewhere):
+        browser = client_of(person, raise_request_exception=False)
+        path = world.path(url)
+        if url.is_closed:
+            assert {answer.status_code for answer in both_methods(browser, path)} == {404}
+        elif url.permission in OPEN_TO_SIGNED_IN:
+            assert_let_in(browser, path, who=person.username)
+        else:
+            assert_refused(browser, path, who=person.username)
+
+
+@pytest.mark.parametrize("url", [url for url in URLS if set(url.arguments) & DESK_ARGUMENTS.keys()], ids=str)
+def test_another_desks_objects_do_not_exist_for_anybody_of_ours(url: Url, world: World) -> None:
+    stranger = client_of(make_person(make_desk(), *Role), raise_request_exception=False)
+    ours = client_of(make_person(world.desk, *Role), raise_request_exception=False)
+    before = everything_stored()
+
+    theirs = both_methods(stranger, world.path(url))
+
+    assert 404 in {answer.status_code for answer in theirs}
+    assert {answer.status_code for answer in theirs} <= {404, 405}
+    assert everything_stored() == before
+    assert any(answer.status_code not in (404, 405) for answer in both_methods(ours, world.path(url)))
+
+
+@pytest.mark.parametrize("url", URLS, ids=str)
+def test_no_post_without_its_csrf_token(url: Url, world: World) -> None:
+    browser = client_of(make_person(world.desk, *Role), enforce_csrf_checks=True)
+
+    assert browser.post(world.path(url)).status_code == 403
+
+
+@pytest.mark.parametrize("url", URLS, ids=str)
+def test_looking_changes_nothing(url: Url, world: World) -> None:
+    browser = client_of(make_person(world.desk, *Role), raise_request_exception=False)
+    before = everything_stored()
+
+    browser.get(world.path(url))
+
+    assert everything_stored() == before
+
+
+def everything_stored() -> dict[str, list[Any]]:
+    """Every row of every table but sessions, which remember when they were used."""
+    with connection.cursor() as cursor:
+        stored = {}
+        for table in connection.introspection.table_names(cursor):
+            if table != "django_session":
+                cursor.execute(f'SELECT * FROM "{table}" ORDER BY 1')
+                stored[table] = cursor.fetchall()
+    return stored
+
+
+# --- at run time ----------------------------------------------------------------------------------
+
+
+def undeclared(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("secret")
+
+
+@pytest.mark.django_db
+def test_a_view_that_says_nothing_is_refused_to_everybody() -> None:
+    person = make_person(make_desk(), *Role)
+    request = RequestFactory().get("/")
+    request.user = person
+    request.actor = actor_of(person)  # type: ignore[attr-defined]
+    request.resolver_match = None
+    middleware = DeskMiddleware(undeclared)
+
+    with pytest.raises(PermissionDenied, match="does not say"):
+        middleware.process_view(request, undeclared, (), {})
+
+
+# --- the socket -----------------------------------------------------------------------------------
+
+ON_THE_SOCKET = set(Permission) - {Permission.PUBLIC, Permission.SYSTEM}
+
+
+def test_there_are_commands_and_topics_to_ask() -> None:
+    assert len(ports.commands) >= 3
+    assert len(ports.topics) >= 5
+
+
+@pytest.mark.parametrize("name", sorted(ports.commands))
+def test_every_command_names_a_permission_of_people(name: str) -> None:
+    assert ports.commands[name].permission in ON_THE_SOCKET
+
+
+@pytest.mark.parametrize("kind", sorted(ports.topics))
+def test_every_topic_names_a_permission_of_people(kind: str) -> None:
+    assert ports.topics[kind].permission in ON_THE_SOCKET - {Permission.SELF}
+
+
+@pytest.mark.parametrize(("name", "role"), list(itertools.product(sorted(ports.commands), Role)))
+def test_a_commands_own_service_refuses_the_roles_that_the_socket_refuses(name: str, role: Role, world: World) -> None:
+    command = ports.commands[name]
+    if command.permission in ROLE_PERMISSIONS[role]:
+        return
+    actor = actor_of(make_person(world.desk, role))
+    before = everything_stored()
+
+    with pytest.raises(DeskError):
+        command.handler(actor, {})
+
+    assert everything_stored() == before
+
+
+# --- tasks ----------------------------------------------------------------------------------------
+
+celery_app.loader.import_default_modules()
+TASKS = {name: task for name, task in celery_app.tasks.items() if name.startswith("apps.")}
+
+
+@pytest.mark.parametrize("name", sorted(TASKS))
+def test_every_task_says_whose_right_it_acts_with(name: str) -> None:
+    declared = getattr(TASKS[name].run, "desk_permission", None)
+
+    assert declared in set(Permission) - OPEN_TO_SIGNED_IN, f"{name}: put @task_permission under @shared_task"
+
+
+@pytest.mark.parametrize("entry", sorted(settings.CELERY_BEAT_SCHEDULE))
+def test_what_the_clock_starts_exists_and_acts_for_no_person(entry: str) -> None:
+    name = settings.CELERY_BEAT_SCHEDULE[entry]["task"]
+
+    assert getattr(TASKS[name].run, "desk_permission", None) is Permission.SYSTEM
