@@ -3,7 +3,7 @@
 from typing import Any
 
 from apps.paper.bots import BotPool
-from apps.paper.engine.events import BookDelta, Event
+from apps.paper.engine.events import BookDelta, Event, MarketLifecycle
 from apps.paper.engine.exchange import PaperExchange
 from apps.paper.engine.orders import NewOrder, Trade
 from apps.paper.world import World, build_world
@@ -130,6 +130,29 @@ def test_news_moves_the_event_and_exclusive_outcomes_stay_coherent() -> None:
     for market, fair in zip(listed.markets, pool.fair_prices(listed.event.ticker), strict=True):
         assert market.yes_bid <= fair + 800
         assert market.yes_ask >= fair - 800
+
+
+def test_a_closed_event_is_followed_by_the_next_of_its_series() -> None:
+    exchange, world, pool = _market()
+    hourly = [e.event.ticker for e in world.events if e.event.series_ticker == "KXETHH"]
+    created = listen(exchange)
+    exchange.clock.ms = min(e.markets[0].close_ms for e in world.events if e.event.ticker in hourly)
+    exchange.expire_due()
+
+    _run(exchange, pool, seconds=60)
+
+    (follower,) = (t for t, e in exchange.events.items() if e.series_ticker == "KXETHH" and t not in hourly)
+    market = exchange.markets[exchange.events[follower].market_tickers[0]]
+    assert market.status == "active"
+    assert market.close_ms > exchange.clock.now_ms()
+    assert exchange.book(market.ticker).yes
+    assert [e.market.ticker for e in created if isinstance(e, MarketLifecycle)] == [market.ticker]
+    exchange.clock.ms += 30 * 86_400_000  # a month asleep: only what is still open is listed
+    exchange.expire_due()
+    _run(exchange, pool, seconds=60)
+    alive = [m for m in exchange.markets.values() if m.status == "active"]
+    assert len({m.series_ticker for m in alive}) >= 15
+    assert all(m.close_ms > exchange.clock.now_ms() for m in alive)
 
 
 def test_bots_leave_no_dead_orders_behind() -> None:

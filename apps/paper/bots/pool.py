@@ -1,5 +1,6 @@
 """All bots: who trades next, and how the world's opinion moves. Seeded: same seed, world and clock, same day."""
 
+from collections import deque
 from dataclasses import dataclass, field
 from itertools import accumulate
 from random import Random
@@ -18,6 +19,8 @@ OPENING_ORDERS = 6_000  # placed at once when the pool starts; the rest follows 
 NEWS_ONE_IN = 1_500  # turns
 TAKE_ONE_IN = 5  # turns
 TURN_CHANGES = 6  # orders a maker may move in a turn
+ROLL_EVERY_MS = 10_000
+OPENINGS_PER_STEP = 2  # books
 NEWS_CHANGES = 14  # the same when news breaks, for each maker and market of the event
 
 
@@ -58,6 +61,7 @@ class BotPool:
         opening_orders: int = OPENING_ORDERS,
     ) -> None:
         self._exchange = exchange
+        self._world = world
         self._random = Random(f"bots:{seed}")
         self._rate = actions_per_second
         self._max_turns = max_turns
@@ -67,17 +71,12 @@ class BotPool:
         self._takers = [Taker(exchange, user_id=self._join(f"taker-{n}")) for n in range(TAKERS)]
         self._opinions: dict[str, Opinion] = {}
         self._seats: list[Seat] = []
-        weights = []
+        self._weights: list[int] = []
+        self._unopened: deque[Seat] = deque()
+        self._next_roll_ms = self._last_ms + ROLL_EVERY_MS
         for listed in world.events:
-            opinion = Opinion(listed.model.probabilities(), self._last_ms)
-            self._opinions[listed.event.ticker] = opinion
-            for index, market in enumerate(listed.markets):
-                seat = Seat(market.ticker, listed, index)
-                self._seats.append(seat)
-                opinion.seats.append(seat)
-                weights.append(listed.popularity)
-        self._weights = list(accumulate(weights))
-        self._unopened = list(reversed(self._seats))
+            self._adopt(listed)
+        self._weigh()
         self._open_books(opening_orders)
 
     @property
@@ -90,8 +89,10 @@ class BotPool:
         elapsed, self._last_ms = max(0, now_ms - self._last_ms), max(now_ms, self._last_ms)
         self._owed = min(self._owed + elapsed * self._rate, self._max_turns * 1000)
         turns, self._owed = divmod(self._owed, 1000)
-        for _ in range(turns):
-            if self._unopened:
+        if now_ms >= self._next_roll_ms:
+            self._roll(now_ms)
+        for turn in range(turns):
+            if self._unopened and turn < OPENINGS_PER_STEP:
                 self._open_books(1)
             self._turn(now_ms)
         return turns
@@ -109,8 +110,33 @@ class BotPool:
         """What the bots hold fair now for the markets of an event, in price units, in listed order."""
         return [self._fair(seat) for seat in self._opinions[event_ticker].seats]
 
+    def _adopt(self, listed: ListedEvent) -> None:
+        """Take up an event."""
+        opinion = Opinion(listed.model.probabilities(), self._last_ms)
+        self._opinions[listed.event.ticker] = opinion
+        for index, market in enumerate(listed.markets):
+            seat = Seat(market.ticker, listed, index)
+            opinion.seats.append(seat)
+            self._seats.append(seat)
+            self._unopened.append(seat)
+
+    def _weigh(self) -> None:
+        self._weights = list(accumulate(seat.listed.popularity for seat in self._seats))
+
+    def _roll(self, now_ms: int) -> None:
+        """Leave closed markets and take up the events that followed them."""
+        self._next_roll_ms = now_ms + ROLL_EVERY_MS
+        new = self._world.roll(self._exchange)
+        markets = self._exchange.markets
+        self._seats = [seat for seat in self._seats if markets[seat.ticker].close_ms > now_ms]
+        for listed in new:
+            self._adopt(listed)
+        self._weigh()
+
     def _turn(self, now_ms: int) -> None:
         random = self._random
+        if not self._seats:
+            return
         seat = random.choices(self._seats, cum_weights=self._weights)[0]
         self._drift(seat.listed, now_ms)
         if random.randrange(NEWS_ONE_IN) == 0:
@@ -134,7 +160,7 @@ class BotPool:
     def _open_books(self, orders: int) -> None:
         """Fill empty books, about this many orders' worth (at least one book)."""
         while self._unopened:
-            seat = self._unopened.pop()
+            seat = self._unopened.popleft()
             for maker in self._makers:
                 orders -= maker.quote(seat.ticker, fair=self._fair(seat), random=self._random, changes=1_000)
             if orders <= 0:

@@ -67,9 +67,8 @@ def fill_fees(*, revenue: int, trade_fee: int, accumulator: int) -> FillFees:
     floored = floor_to_cent(exact)
     rounding = exact - floored
     accumulated = accumulator + rounding
-    rebate = 0
-    if accumulated > CENT:  # "exceeds": exactly one cent gives nothing yet
-        rebate = min((accumulated - 1) // CENT, (trade_fee + rounding) // CENT) * CENT
+    due = max(0, accumulated - 1) // CENT  # "exceeds": exactly one cent gives nothing yet
+    rebate = min(due, (trade_fee + rounding) // CENT) * CENT
     return FillFees(
         trade_fee=trade_fee,
         rounding_fee=rounding,

@@ -25,9 +25,9 @@ def settled_event(template: Template, *, start_ms: int, random: Random) -> Liste
     return listed
 
 
-def unopened_event(template: Template, *, start_ms: int, random: Random) -> ListedEvent:
+def unopened_event(template: Template, *, index: int, start_ms: int, random: Random) -> ListedEvent:
     """An event that opens for trading an hour after the world starts."""
-    listed = make_event(template, index=template.events, start_ms=start_ms, random=random)
+    listed = make_event(template, index=index, start_ms=start_ms, random=random)
     for market in listed.markets:
         market.status = "initialized"
         market.created_ms = market.updated_ms = start_ms

@@ -1,6 +1,7 @@
 """Builds the world: lists series, events and markets on an exchange, with their past."""
 
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from random import Random
 
 from apps.paper.engine.candles import Tick
@@ -13,6 +14,7 @@ from apps.paper.world.templates import TEMPLATES, Template
 FULL_PAST = Past(hours=168, steps=168, trades=300)
 SHORT_PAST = Past(hours=168, steps=42, trades=30)
 FULL_PAST_MARKETS = 250  # worlds with more markets get the short past
+BY_TICKER = {template.ticker: template for template in TEMPLATES}
 FILLER = "KXRAINNYC"  # single-market series that brings a world to an exact size
 
 
@@ -20,13 +22,48 @@ FILLER = "KXRAINNYC"  # single-market series that brings a world to an exact siz
 class World:
     """What the bots need to know of the world: every event with its fair model; `settled` ones are over."""
 
+    start_ms: int
+    random: Random
     events: list[ListedEvent] = field(default_factory=list)
     settled: list[ListedEvent] = field(default_factory=list)
+    made: dict[str, int] = field(default_factory=dict)  # series ticker -> events made so far
+    closings: list[tuple[int, str]] = field(default_factory=list)  # heap of (ms, series ticker)
 
     @property
     def market_count(self) -> int:
         """Markets in all events."""
         return sum(len(listed.markets) for listed in (*self.events, *self.settled))
+
+    def roll(self, exchange: PaperExchange) -> list[ListedEvent]:
+        """List the next event of every series of which one has closed; they have no past. Returns what is new."""
+        now = exchange.clock.now_ms()
+        new = []
+        while self.closings and self.closings[0][0] <= now:
+            series_ticker = heappop(self.closings)[1]
+            listed = self._next_event(BY_TICKER[series_ticker], now)
+            if listed.event.ticker in exchange.events:
+                continue
+            _list(exchange, listed, BY_TICKER[series_ticker], past=FULL_PAST, random=self.random)
+            self.adopt(listed)
+            new.append(listed)
+        return new
+
+    def adopt(self, listed: ListedEvent) -> None:
+        """Take in an event; when it closes, its series gets another one."""
+        self.events.append(listed)
+        if BY_TICKER[listed.event.series_ticker].repeats:
+            heappush(self.closings, (listed.markets[0].close_ms, listed.event.series_ticker))
+
+    def _next_event(self, template: Template, now: int) -> ListedEvent:
+        while True:
+            index = self.made[template.ticker]
+            self.made[template.ticker] += 1
+            listed = make_event(template, index=index, start_ms=self.start_ms, random=self.random)
+            if listed.markets[0].close_ms > now:
+                break
+        for market in listed.markets:
+            market.created_ms = market.updated_ms = market.open_ms = now
+        return listed
 
 
 def build_world(exchange: PaperExchange, *, markets: int | None = None, seed: int = 1) -> World:
@@ -41,15 +78,16 @@ def build_world(exchange: PaperExchange, *, markets: int | None = None, seed: in
         raise ValueError("a world needs at least one market")
     random = Random(f"world:{seed}")
     start_ms = exchange.clock.now_ms()
-    world = World(events=_choose(markets, start_ms=start_ms, random=random))
-    templates = {template.ticker: template for template in TEMPLATES}
+    world = World(start_ms=start_ms, random=random)
+    _choose(world, markets)
     if markets is None:
-        world.settled = [settled_event(templates[t], start_ms=start_ms, random=random) for t in SETTLED]
-        world.events.append(unopened_event(templates[UNOPENED], start_ms=start_ms, random=random))
+        world.settled = [settled_event(BY_TICKER[t], start_ms=start_ms, random=random) for t in SETTLED]
+        world.adopt(unopened_event(BY_TICKER[UNOPENED], index=world.made[UNOPENED], start_ms=start_ms, random=random))
+        world.made[UNOPENED] += 1
     past = FULL_PAST if world.market_count <= FULL_PAST_MARKETS else SHORT_PAST
     ticks: dict[str, list[Tick]] = {}
     for listed in (*world.settled, *world.events):
-        ticks |= _list(exchange, listed, templates[listed.event.series_ticker], past=past, random=random)
+        ticks |= _list(exchange, listed, BY_TICKER[listed.event.series_ticker], past=past, random=random)
     exchange.adopt_past(ticks)
     return world
 
@@ -71,36 +109,34 @@ def _list(
     return history
 
 
-def _choose(markets: int | None, *, start_ms: int, random: Random) -> list[ListedEvent]:
+def _choose(world: World, markets: int | None) -> None:
     """The default events, or exactly as many markets as asked for."""
-    chosen: list[ListedEvent] = []
     tickers: set[str] = set()
     count = 0
-    made = {template.ticker: 0 for template in TEMPLATES}
+    world.made = dict.fromkeys(BY_TICKER, 0)
 
-    def add(template: Template, room: int | None) -> int:
-        index = made[template.ticker]
-        made[template.ticker] += 1
-        listed = make_event(template, index=index, start_ms=start_ms, random=random)
-        if listed.event.ticker in tickers or (room is not None and len(listed.markets) > room):
+    def add(template: Template) -> int:
+        index = world.made[template.ticker]
+        world.made[template.ticker] += 1
+        listed = make_event(template, index=index, start_ms=world.start_ms, random=world.random)
+        if listed.event.ticker in tickers or (markets is not None and len(listed.markets) > markets - count):
             return 0
         tickers.add(listed.event.ticker)
-        chosen.append(listed)
+        world.adopt(listed)
         return len(listed.markets)
 
     for round_number in range(max(template.events for template in TEMPLATES)):
         for template in TEMPLATES:
             if round_number < template.events:
-                count += add(template, None if markets is None else markets - count)
+                count += add(template)
     if markets is None:
-        return chosen
+        return
     repeating = [template for template in TEMPLATES if template.repeats]
-    for _ in range(markets):
-        if count > markets * 9 // 10:
-            break
+    while count <= markets * 9 // 10:
+        before = count
         for template in repeating:
-            count += add(template, markets - count)
-    filler = next(template for template in TEMPLATES if template.ticker == FILLER)
+            count += add(template)
+        if count == before:
+            break
     while count < markets:
-        count += add(filler, markets - count)
-    return chosen
+        count += add(BY_TICKER[FILLER])

@@ -57,10 +57,12 @@ def test_worked_examples_of_the_docs(revenue: str, trade_fee: str, fills: list[t
 
 
 def test_an_accumulator_of_exactly_one_cent_gives_nothing_back() -> None:
-    fees = fill_fees(revenue=_micros("-0.0950"), trade_fee=0, accumulator=_micros("0.0050"))
+    fees = fill_fees(revenue=_micros("-0.0950"), trade_fee=_micros("0.0200"), accumulator=_micros("0.0050"))
 
     assert fees.accumulator == _micros("0.01")
     assert fees.rebate == 0
+    one_more = fill_fees(revenue=_micros("-0.0950"), trade_fee=_micros("0.0200"), accumulator=_micros("0.005001"))
+    assert one_more.rebate == _micros("0.01")
 
 
 def test_a_rebate_never_makes_the_net_fee_negative() -> None:
