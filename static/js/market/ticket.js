@@ -124,15 +124,27 @@ export function createTicket(form, options) {
     const values = read(false);
     const turn = ++previewTurn;
     if (!values) return showPreview(null);
-    const answer = await options.live.command("order.preview", { ...values, idempotency_key: crypto.randomUUID() });
+    const answer = await options.live.command("order.preview", values);
     if (turn !== previewTurn) return undefined; // something was typed since
     if (answer.kind === "error") {
       for (const [field, text] of Object.entries(answer.fields)) showError(field, text);
       if (Object.keys(answer.fields).length === 0) say(answer.text, "bad");
       return showPreview(null);
     }
-    if (answer.kind === "ok" && message.dataset.tone === "bad") say("");
-    return showPreview(answer.kind === "ok" ? answer.value : null);
+    if (answer.kind !== "ok") return showPreview(null);
+    showRefusal(answer.value.refusal);
+    return showPreview(answer.value);
+  }
+
+  /** Say now what would be refused; sending stays possible, the desk decides. @param {{text: string, fields: Record<string, string>} | null} refusal */
+  function showRefusal(refusal) {
+    if (!refusal) {
+      if (message.dataset.tone === "bad") say("");
+      return;
+    }
+    let isShown = false;
+    for (const [field, text] of Object.entries(refusal.fields)) isShown = showError(field, text) || isShown;
+    if (!isShown) say(refusal.text, "bad");
   }
 
   /** @param {Record<string, any> | null} data */
@@ -269,18 +281,36 @@ export function createTicket(form, options) {
   };
 }
 
-/** @param {string} name @param {Record<string, any> | null} data */
+/**
+ * One line of the preview: what is not known says so, with the reason on hover.
+ * @param {string} name
+ * @param {Record<string, any> | null} data
+ */
 function previewText(name, data) {
   if (!data) return { text: "-", title: "" };
-  const dollars = (/** @type {string | null} */ raw) => (raw === null || raw === undefined ? null : formatMoney(toUnits(raw, 6)));
-  const reason = data.unknown?.[name] ?? "";
-  if (name === "fee") {
-    const one = dollars(data.fee?.one_fill ?? null);
-    const worst = dollars(data.fee?.worst_split ?? null);
-    return one === null ? { text: "not known", title: data.unknown?.fee ?? "" } : { text: `${one} / ${worst}`, title: "as taker" };
+  const title = data.reasons?.[name] ?? "";
+  const unknown = { text: "not known", title };
+  const dollars = (/** @type {string} */ raw) => formatMoney(toUnits(raw, 6));
+  switch (name) {
+    case "fee":
+      return data.fee === null ? unknown : { text: `${dollars(data.fee)} / ${dollars(data.fee_worst)}`, title: "if it takes liquidity" };
+    case "cost":
+      return toUnits(data.cost, 6) === 0 && toUnits(data.proceeds, 6) > 0
+        ? { text: `${dollars(data.proceeds)} received`, title }
+        : { text: dollars(data.cost), title };
+    case "worst_case":
+      return data.worst_case === null ? unknown : { text: formatMoney(-toUnits(data.worst_case, 6)), title };
+    case "position_after":
+      return data.position_after === null ? unknown : { text: positionWords(toUnits(data.position_after, 2)), title };
+    default:
+      return data[name] === null || data[name] === undefined ? unknown : { text: dollars(data[name]), title };
   }
-  const text = name === "position_after" ? data[name] : dollars(data[name] ?? null);
-  return text === null || text === undefined ? { text: "not known", title: reason } : { text, title: reason };
+}
+
+/** @param {number} units contracts, positive for YES */
+function positionWords(units) {
+  if (units === 0) return "flat";
+  return `${formatCount(Math.abs(units))} ${units > 0 ? "YES" : "NO"}`;
 }
 
 /**
