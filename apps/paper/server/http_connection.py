@@ -71,6 +71,10 @@ class HttpConnection(asyncio.Protocol):
                     return
                 if isinstance(event, h11.Request):
                     self._request = event
+                    # h11 bounds heads that come in pieces only.
+                    if sum(len(name) + len(value) for name, value in event.headers) > MAX_HEAD:
+                        self._refuse(ApiError(431, "head_too_large", f"at most {MAX_HEAD} bytes of headers"))
+                        return
                 elif isinstance(event, h11.Data):
                     self._body += event.data
                     if len(self._body) > MAX_BODY:

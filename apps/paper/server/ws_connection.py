@@ -47,11 +47,14 @@ class WsConnection(asyncio.Protocol):
     def start(self, handshake: bytes) -> None:
         """Answer the handshake whose bytes were read already."""
         self._listener.sockets.add(self)
-        self._protocol.receive_data(handshake)
+        head, end, rest = handshake.partition(b"\r\n\r\n")
+        self._protocol.receive_data(head + end)
         for event in self._protocol.events_received():
             if isinstance(event, HandshakeRequest):
                 self._protocol.send_response(self._protocol.accept(event))
         self._flush()
+        if rest:
+            self.data_received(rest)
         self._ping_timer = self._loop.call_later(PING_SECONDS, self._ping)
 
     def data_received(self, data: bytes) -> None:
