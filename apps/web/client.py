@@ -16,6 +16,9 @@ WINDOW = 1_048_576  # bytes on their way to one browser
 PROBE = 131_072  # bytes after which a heartbeat goes along, so that acknowledgements come often enough
 STALL_SECONDS = 10.0  # a browser that does not move for this long is closed
 MAX_REPLIES = 500
+# Market data goes out at most this often per browser, several frames in one message: messages, not bytes, cost
+# both ends their time, and a screen shows 60 pictures a second. Answers and own orders never wait.
+GAP_SECONDS = 0.008
 
 FAULT = 1011
 
@@ -31,6 +34,7 @@ class Client:
         self._replies: deque[str] = deque()
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._sent = 0
         self._acknowledged = 0
         self._beats: deque[tuple[int, int]] = deque()  # (heartbeat ms, bytes sent up to it)
@@ -47,17 +51,21 @@ class Client:
             self._writer.cancel()
             await asyncio.gather(self._writer, return_exceptions=True)
 
-    def put(self, frame: Frame) -> None:
+    def put(self, frame: Frame, *, is_urgent: bool = False) -> None:
         self.outbox.put(frame)
         self._wake.set()
+        if is_urgent:
+            self._hurry.set()
 
     def release(self, topic: str, state: Frame | None) -> None:
         self.outbox.release(topic, state)
         self._wake.set()
+        self._hurry.set()
 
     def reply(self, text: str) -> None:
         self._replies.append(text)
         self._wake.set()
+        self._hurry.set()
 
     def beat(self) -> None:
         self._is_beat_due = True
@@ -80,8 +88,10 @@ class Client:
                 self._wake.clear()
                 while self._has_work():
                     await self._room()
+                    self._hurry.clear()
                     async with asyncio.timeout(STALL_SECONDS):
                         await self._write()
+                    await self._gap()
         except asyncio.CancelledError:
             raise
         except Exception:
@@ -90,6 +100,13 @@ class Client:
 
     def _has_work(self) -> bool:
         return bool(self._replies or self._is_beat_due or len(self.outbox))
+
+    async def _gap(self) -> None:
+        timer = asyncio.get_running_loop().call_later(GAP_SECONDS, self._hurry.set)
+        try:
+            await self._hurry.wait()
+        finally:
+            timer.cancel()
 
     async def _room(self) -> None:
         while self.bytes_on_the_way > WINDOW or len(self._replies) > MAX_REPLIES:

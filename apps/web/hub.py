@@ -105,8 +105,12 @@ class Hub:
                 del self._names[topic]
 
     def publish(self, frame: Frame) -> None:
-        for client in self._subscribers.get(frame.topic, ()):
-            client.put(frame)
+        name = self._names.get(frame.topic)
+        if name is None:
+            return  # the last subscriber left while the state was being read
+        is_urgent = ports.topics[name.kind].scope == "account"
+        for client in self._subscribers[frame.topic]:
+            client.put(frame, is_urgent=is_urgent)
 
     # --- life --------------------------------------------------------------------------------
     def _start(self) -> None:
@@ -167,12 +171,9 @@ class Hub:
 
     def _receive(self, raw: bytes) -> None:
         for topic, version, data in _decode_publications(raw):
-            subscribers = self._subscribers.get(topic)
-            if not subscribers:
+            if topic not in self._subscribers:
                 continue
-            frame = Frame(topic, version, bytes(data), ports.topics[self._names[topic].kind].mode)
-            for client in subscribers:
-                client.put(frame)
+            self.publish(Frame(topic, version, bytes(data), ports.topics[self._names[topic].kind].mode))
 
     async def _refresh(self, names: list[TopicName]) -> None:
         """Send the present state of topics again: frames were missed, or an outage is over."""
