@@ -36,6 +36,8 @@ class Strike:
     floor: Decimal | None = None
     cap: Decimal | None = None
     custom: dict[str, object] | None = None
+    outcome: str = ""  # short title of Yes, when `text` alone does not say it
+    no_outcome: str = ""
 
 
 def make_series(template: Template, *, now_ms: int) -> Series:
@@ -65,9 +67,7 @@ def make_event(template: Template, *, index: int, start_ms: int, random: Random)
     event = MarketEvent(
         ticker=event_ticker,
         series_ticker=template.ticker,
-        title=template.question.format(strike="...", date=date)
-        if template.kind != "race"
-        else _race_title(template, date, strikes),
+        title=_event_title(template, date, strikes),
         sub_title=date,
         category=template.category,
         mutually_exclusive=template.kind in ("bands", "race"),
@@ -83,15 +83,14 @@ def make_event(template: Template, *, index: int, start_ms: int, random: Random)
 
 def _market(template: Template, event: MarketEvent, strike: Strike, *, date: str, opened: int, close_ms: int) -> Market:
     ticker = f"{event.ticker}-{strike.suffix}" if strike.suffix else event.ticker
-    single = template.kind == "single"
     return Market(
         ticker=ticker,
         event_ticker=event.ticker,
         series_ticker=template.ticker,
         market_id=market_uuid(ticker),
         title=template.question.format(strike=strike.text, date=date) if template.kind != "race" else event.title,
-        yes_sub_title="Yes" if single else _capital(strike.text),
-        no_sub_title="No" if single else _capital(strike.text),
+        yes_sub_title=strike.outcome or _capital(strike.text),
+        no_sub_title=strike.no_outcome or strike.outcome or _capital(strike.text),
         rules_primary=template.rule.format(strike=strike.text, date=date),
         rules_secondary=f"The source is {template.source[0]}. Revisions after expiration are not taken into account.",
         created_ms=opened,
@@ -115,7 +114,7 @@ def _strikes(template: Template, random: Random) -> tuple[list[Strike], FairMode
     if template.kind == "single":
         weight = template.chance * random.uniform(0.7, 1.3)
         model = Race(weights=[weight], others=max(0.05, 1 - weight), volatility=template.volatility)
-        return [Strike("", "Yes", "custom")], model, ""
+        return [Strike("", "Yes", "custom", outcome="Yes", no_outcome="No")], model, ""
     if template.kind == "race":
         return _race(template, random)
     center = template.center + random.uniform(-0.4, 0.4) * template.spread
@@ -140,7 +139,11 @@ def _race(template: Template, random: Random) -> tuple[list[Strike], FairModel, 
 def _above(template: Template, center: float, middle: Decimal) -> tuple[list[Strike], FairModel]:
     half = template.markets // 2
     floors = [middle + template.step * (index - half) for index in range(template.markets)]
-    strikes = [Strike(f"T{_number(floor)}", _amount(floor, template.unit), "greater", floor=floor) for floor in floors]
+    amounts = [_amount(floor, template.unit) for floor in floors]
+    strikes = [
+        Strike(f"T{_number(floor)}", amount, "greater", floor=floor, outcome=f"Above {amount}")
+        for floor, amount in zip(floors, amounts, strict=True)
+    ]
     bands: list[tuple[float | None, float | None]] = [(float(floor), None) for floor in floors]
     return strikes, LatentNumber(center=center, spread=template.spread, bands=bands, volatility=template.volatility)
 
@@ -182,19 +185,20 @@ def _date_text(template: Template, close_ms: int) -> str:
     return date.strftime(formats[template.date_code])
 
 
-def _race_title(template: Template, date: str, strikes: list[Strike]) -> str:
-    if not template.per_event:
-        return template.question.format(date=date)
-    names = " vs ".join(strike.text for strike in strikes if strike.suffix != "TIE")
-    return f"{names}: winner?"
+def _event_title(template: Template, date: str, strikes: list[Strike]) -> str:
+    if template.kind in ("above", "bands"):
+        return f"{template.title}, {date}"
+    if template.per_event:
+        return " vs ".join(strike.text for strike in strikes if strike.suffix != "TIE") + ": winner?"
+    return template.question.format(date=date)
 
 
 def _number(value: Decimal) -> str:
-    return f"{value.normalize():f}"
+    return f"{value:f}"
 
 
 def _amount(value: Decimal, unit: str) -> str:
-    digits = max(0, -int(value.normalize().as_tuple().exponent))
+    digits = max(0, -int(value.as_tuple().exponent))
     text = f"{value:,.{digits}f}"
     return f"${text}" if unit == "$" else f"{text}{unit}"
 
