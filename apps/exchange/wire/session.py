@@ -67,6 +67,7 @@ class Session:
         self._unreadable = 0
         self._wants_sample = True
         self._sampled_at = now
+        self._watched_seq: int | None = None  # what `_next_seq` was at the last tick
         self._book_sid: int | None = None
         self._next_seq: int | None = None  # of the book subscription
         self._answer_seqs: set[int] = set()  # numbers on answers that no frame has had yet
@@ -176,8 +177,10 @@ class Session:
         self._line.is_heard = True
 
     def receive(self, frame: bytes, *, recv_ms: int) -> None:
-        """Take in one frame. Whatever its bytes, this never raises."""
-        self._line.is_heard = True
+        """Take in one frame. Whatever its bytes, this never raises.
+
+        The way of the next delta, some 99 % of a feed, is written out here and kept short.
+        """
         try:
             message = decode_book(frame)
         except Exception:  # `decode` says what is wrong with it
@@ -227,6 +230,7 @@ class Session:
     # --- frames that are not the next delta ------------------------------------------------------
 
     def _receive_other(self, frame: bytes, recv_ms: int) -> None:
+        self._line.is_heard = True
         try:
             if len(frame) > MAX_FRAME:
                 raise FrameUnusable("size")
@@ -237,6 +241,7 @@ class Session:
         self._dispatch(message, recv_ms)
 
     def _dispatch(self, message: Decoded, recv_ms: int) -> None:
+        self._line.is_heard = True
         if isinstance(message, OrderbookDelta | OrderbookSnapshot):
             if message.sid != self._book_sid:
                 self.counters["other_sid"] += 1
@@ -343,6 +348,9 @@ class Session:
             note_unknown_book_fields(frame)
 
     def _watch_silence(self, now: float) -> None:
+        if self._next_seq != self._watched_seq:
+            self._watched_seq = self._next_seq
+            self._line.is_heard = True
         change = self._line.watch(now)
         if change == "back":
             self._all_ready()

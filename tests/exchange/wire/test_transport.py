@@ -136,25 +136,31 @@ def test_c5_500_markets_are_live_again_after_a_cut_in_the_middle_of_a_burst() ->
 
 
 def test_c6_a_line_that_swallows_everything_is_cut_and_made_anew() -> None:
-    """The server stops reading and writing without closing; the desk's clock runs ahead."""
-    skipped = [0.0]
+    """The server neither sends nor closes; the desk's clock runs ahead."""
+    skipped, ticks = [0.0], [0]
+
+    def now() -> float:
+        ticks[0] += 1
+        return time.monotonic() + skipped[0]
 
     async def deaf(exchange: Exchange, socket: ServerConnection) -> None:
         if exchange.connections == 1:
-            socket.transport.pause_reading()
+            await socket.wait_closed()  # without reading commands or sending anything
 
     exchange = Exchange(deaf)
 
     async def script(feed: Feed, session: Session, server: Server) -> None:
         feed.want("orderbook_delta", ["T1"])
         await until(lambda: session.state_of("T1")[0] == "live")
+        seen = ticks[0]
+        await until(lambda: ticks[0] >= seen + 2)  # a tick has noted when the last frame came
         skipped[0] = 13.0
         await until(lambda: session.state_of("T1") == ("stale", "silent"))
         skipped[0] = 26.0
         await until(lambda: exchange.connections == 2)
         await until(lambda: session.state_of("T1")[0] == "live")
 
-    play(exchange, script, now=lambda: time.monotonic() + skipped[0], ping_every=60.0)
+    play(exchange, script, now=now, ping_every=60.0)
 
     ended = [event for output in exchange.outputs for event in output.events if isinstance(event, Disconnected)]
     assert "nothing came" in ended[0].reason
