@@ -154,7 +154,9 @@ class Session:
         self._line.up(now)
         self.is_connected = True
         self._emit(events.Connected())
-        self._subscriptions = Subscriptions(self, wanted=dict(self._wanted), now=now)
+        self._subscriptions = Subscriptions(
+            self, books=self._books, emit=self._emit, wanted=dict(self._wanted), now=now
+        )
         self._after_subscriptions()
 
     def closed(self, now: float, reason: str, *, refused: bool = False) -> float:
@@ -394,22 +396,9 @@ class Session:
 
     # --- the subscriptions' owner -------------------------------------------------------------------
 
-    def book_asked(self, tickers: Iterable[str]) -> None:
-        self._books.ask(tickers, now=self._now)
-
-    def book_dropped(self, tickers: Iterable[str]) -> None:
-        self._books.drop(tickers)
-
     def books_lost(self) -> None:
         self._stale(None, "renewed")
         self._books.due.clear()
-
-    def market_unknown(self, ticker: str) -> None:
-        self._books.drop((ticker,))
-        self._emit(events.MarketUnknown(ticker))
-
-    def alarm(self, code: str, text: str) -> None:
-        self._emit(events.Alarm(code, text))
 
     def give_up(self, reason: str) -> None:
         self._close(reason)

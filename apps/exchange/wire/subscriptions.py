@@ -5,12 +5,14 @@ what is wanted and what is subscribed. The exchange allows one subscription per 
 connection (error 6), so markets are added to it and taken from it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import msgspec
 
+from apps.exchange.wire.books import Books
+from apps.exchange.wire.events import Alarm, Event, MarketUnknown
 from apps.exchange.wire.schemas.ws import Answer
 
 BOOK_CHANNEL = "orderbook_delta"
@@ -63,22 +65,30 @@ class Channel:
 
 
 class Owner(Protocol):
-    """What the session does when subscriptions change."""
+    """What the session decides when subscriptions change."""
 
-    def book_asked(self, tickers: Iterable[str]) -> None: ...
-    def book_dropped(self, tickers: Iterable[str]) -> None: ...
     def books_lost(self) -> None: ...
-    def market_unknown(self, ticker: str) -> None: ...
-    def alarm(self, code: str, text: str) -> None: ...
     def give_up(self, reason: str) -> None: ...
 
 
 class Subscriptions:
-    def __init__(self, owner: Owner, *, wanted: dict[str, set[str] | None], now: float) -> None:
+    """emit: takes events for the session's owner. books: told what is asked for and let go."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        *,
+        books: Books,
+        emit: Callable[[Event], None],
+        wanted: dict[str, set[str] | None],
+        now: float,
+    ) -> None:
         self.commands: list[bytes] = []
         self.book_sid: int | None = None  # the one sid whose book frames count
         self.channels = {name: Channel(name, wanted=tickers) for name, tickers in wanted.items()}
         self._owner = owner
+        self._books = books
+        self._emit = emit
         self._now = now
         self._sent: dict[int, Command] = {}
         self._next_id = 1
@@ -203,7 +213,7 @@ class Subscriptions:
                 self._end(channel)
         else:
             channel.retry_at = self._now + _REFUSED_PAUSE
-            self._owner.alarm(f"error_{code}", f"{channel.name}: {command.kind} was refused with error {code}.")
+            self._emit(Alarm(f"error_{code}", f"{channel.name}: {command.kind} was refused with error {code}."))
 
     def _error_without_command(self, code: int, msg: Any) -> None:
         books = self.channels.get(BOOK_CHANNEL)
@@ -214,7 +224,7 @@ class Subscriptions:
             if books is not None and books.sid is not None:
                 self._end(books)
         else:
-            self._owner.alarm(f"error_{code}", f"The exchange reported error {code}.")
+            self._emit(Alarm(f"error_{code}", f"The exchange reported error {code}."))
 
     def _exclude(self, channel: Channel, command: Command, named: object) -> None:
         culprit = named if named in command.tickers else None
@@ -223,7 +233,8 @@ class Subscriptions:
         if isinstance(culprit, str):
             channel.unknown.add(culprit)
             channel.unknown_until = self._now + _UNKNOWN_PAUSE
-            self._owner.market_unknown(culprit)
+            self._books.drop((culprit,))
+            self._emit(MarketUnknown(culprit))
         else:
             channel.batch = max(1, len(command.tickers) // 2)  # halve until it is alone
 
@@ -233,7 +244,7 @@ class Subscriptions:
             return
         channel.most = channel.batch = max(SMALLEST_BATCH, channel.most // 2)
         channel.retry_at = self._now + 1.0
-        self._owner.alarm("overflow", f"{channel.name}: too much at once; now {channel.most} markets per step.")
+        self._emit(Alarm("overflow", f"{channel.name}: too much at once; now {channel.most} markets per step."))
         self._end(channel)
 
     # --- steps ------------------------------------------------------------------------------
@@ -266,7 +277,7 @@ class Subscriptions:
             # Explicit, although false is today's default: docs:order_direction announces that the
             # default will flip. False keeps NO bids in NO prices, as REST and the desk have them.
             params["use_yes_price"] = False
-            self._owner.book_asked(tickers)
+            self._books.ask(tickers, now=self._now)
         self._send(channel, "subscribe", tickers, "subscribe", params)
 
     def _update(self, channel: Channel, wanted: set[str]) -> None:
@@ -284,14 +295,14 @@ class Subscriptions:
         if kind == "delete":
             self._forget_books(channel, tickers)
         elif channel.name == BOOK_CHANNEL:
-            self._owner.book_asked(tickers)
+            self._books.ask(tickers, now=self._now)
         params = {"sid": channel.sid, "action": action, "market_tickers": tickers}
         self._send(channel, kind, tickers, "update_subscription", params)
 
     def _forget_books(self, channel: Channel, tickers: Iterable[str]) -> None:
         channel.renew -= set(tickers)
         if channel.name == BOOK_CHANNEL:
-            self._owner.book_dropped(tickers)
+            self._books.drop(tickers)
 
     def _end(self, channel: Channel) -> None:
         """Unsubscribe, and subscribe again if it is still wanted."""
