@@ -207,6 +207,10 @@ CELERY_BROKER_URL = (
     else REDIS_URL
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Without these, queueing a task while Redis is away tries a hundred times and blocks its caller (an
+# order, the gateway's database thread) for minutes, whatever `retry=False` says: it is the channel
+# that retries. Every task has a sweep or a beat behind it, so failing at once loses nothing.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
