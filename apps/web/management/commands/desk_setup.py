@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from apps.markets.services import catalogue_sync
 from apps.web import demo
 from apps.web.npm import FILES
 
@@ -31,6 +32,8 @@ class Command(BaseCommand):
         if settings.DESK_MODE == "demo":
             self._wait_for_paper(data / "paper" / "paper.json")
             demo.seed(data)
+            # The first page must not be empty; every later sync is beat's.
+            catalogue_sync("paper")
 
     def _collect_static(self, data: Path) -> None:
         """Collect static files when any of them, or the packages they come from, changed."""

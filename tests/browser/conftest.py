@@ -1,0 +1,77 @@
+"""A real desk and a real Chromium. Without a Chromium on the machine these tests are skipped, in words."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser.pages import SignInPage
+from tests.conftest import RECORDED
+from tests.support.desk import RunningDesk, running_desk
+
+DENSEST = RECORDED / "events" / "KXGOLD15M-26AUG102130-30" / "2026-08-11.ndjson.gz"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            # One desk for all of them, so all of them in one test process.
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine: install the package chromium to run the browser journeys")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[RunningDesk]:
+    """The embedded set on a quiet paper exchange (no bots), with the densest recording ready to play."""
+    options = "--no-bots --seed 7"
+    if DENSEST.is_file():
+        options += f" --replay {DENSEST} --speed 1 --replay-start control"
+    with running_desk(tmp_path_factory.mktemp("browser") / "data", DESK_PAPER_OPTIONS=options) as running:
+        yield running
+
+
+@pytest.fixture
+def open_page(chromium: Browser, desk: RunningDesk) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a signed-in page; what the page reports as an error fails the test."""
+    contexts: list[BrowserContext] = []
+    problems: list[str] = []
+
+    def opener(role: str = "trader", **options: Any) -> Page:
+        context = chromium.new_context(base_url=desk.url, **{"viewport": {"width": 1440, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
+        page.on("console", lambda line: problems.append(line.text) if "Content Security Policy" in line.text else None)
+        login = desk.logins[role]
+        SignInPage(page).sign_in(login["username"], login["password"])
+        return page
+
+    yield opener
+    for context in contexts:
+        context.close()
+    assert problems == []
