@@ -1,4 +1,4 @@
-"""Hand work to the workers after a commit, without ever failing the caller.
+"""Hand work to the workers after a commit, without ever failing or holding up the caller.
 
 A queue that is down loses nothing: what must happen is in SQL, and `tasks.intents_sweep` hands it
 over again.
@@ -6,9 +6,12 @@ over again.
 
 import logging
 
+import redis
 from celery import current_app
 from django.db import transaction
+from kombu import Connection
 from kombu.exceptions import KombuError
+from kombu.pools import producers
 
 logger = logging.getLogger(__name__)
 
@@ -19,17 +22,32 @@ ACCOUNT_SYNC = "apps.orders.tasks.account_orders_sync"
 INTENTS_SWEEP = "apps.orders.tasks.intents_sweep"
 ACCOUNTS_RECONCILE = "apps.orders.tasks.accounts_reconcile"
 
+# A person waits for this, and the sweep is the retry: one try, bounded also when the broker hangs.
+# The workers' own connections must block and keep celery's defaults.
+_ONE_TRY = {"max_retries": 0, "socket_connect_timeout": 1.0, "socket_timeout": 2.0}
+_WAIT_FOR_CONNECTION = 2.0  # seconds
 
-def enqueue(task: str, *ids: int) -> bool:
-    """Queue one task now; returns False when the broker could not be reached."""
+
+def enqueue(task: str, *ids: int, countdown: float | None = None) -> bool:
+    """Queue one task now; returns False when the broker did not take it.
+
+    By name, because the web process never loads the tasks.
+    """
     try:
-        # One quick try: the person is waiting, and the sweep is the retry.
-        current_app.tasks[task].apply_async(ids, retry=False)
-    except (KombuError, OSError) as exc:
+        with producers[_connection()].acquire(block=True, timeout=_WAIT_FOR_CONNECTION) as producer:
+            current_app.send_task(
+                task, args=ids, countdown=countdown, producer=producer, retry=False, ignore_result=True
+            )
+    except (KombuError, redis.RedisError, OSError) as exc:
         logger.warning("%s%s was not queued (%s); the sweep queues it again", task, ids, type(exc).__name__)
         return False
     return True
 
 
-def enqueue_on_commit(task: str, row_id: int) -> None:
-    transaction.on_commit(lambda: enqueue(task, row_id))
+def enqueue_on_commit(task: str, *ids: int) -> None:
+    transaction.on_commit(lambda: enqueue(task, *ids))
+
+
+def _connection() -> Connection:
+    # Not opened: the key under which kombu keeps its pool of open ones.
+    return current_app.connection_for_write(transport_options=_ONE_TRY)

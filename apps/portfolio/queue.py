@@ -3,9 +3,9 @@
 import logging
 
 import redis
-from celery import current_app
 from django.core.cache import cache
-from kombu.exceptions import KombuError
+
+from apps.orders.queue import enqueue
 
 logger = logging.getLogger(__name__)
 
@@ -16,15 +16,13 @@ SETTLE_SECONDS = 1
 def refresh_soon(account_id: int) -> None:
     """Queue a refresh that starts a second from now. Without a broker the next beat does it."""
     try:
-        if cache.add(f"portfolio-refresh-soon:{account_id}", 1, timeout=SETTLE_SECONDS):
-            task = current_app.tasks[ACCOUNT_REFRESH]
-            task.apply_async((account_id,), countdown=SETTLE_SECONDS, retry=False)
-    except (KombuError, redis.RedisError, OSError) as exc:
-        logger.warning("a refresh of account %s was not queued (%s)", account_id, type(exc).__name__)
+        is_first = cache.add(f"portfolio-refresh-soon:{account_id}", 1, timeout=SETTLE_SECONDS)
+    except (redis.RedisError, OSError) as exc:
+        logger.warning("a refresh of account %s waits for the next beat (%s)", account_id, type(exc).__name__)
+        return
+    if is_first:
+        enqueue(ACCOUNT_REFRESH, account_id, countdown=SETTLE_SECONDS)
 
 
 def refresh_now(account_id: int) -> None:
-    try:
-        current_app.tasks[ACCOUNT_REFRESH].apply_async((account_id,), retry=False)
-    except (KombuError, OSError) as exc:
-        logger.warning("a refresh of account %s was not queued (%s)", account_id, type(exc).__name__)
+    enqueue(ACCOUNT_REFRESH, account_id)

@@ -1,6 +1,7 @@
 """From a ticket to one committed intent."""
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -269,3 +270,13 @@ def test_a_ticket_of_another_account_than_the_selected_one_is_refused(place: Pla
         ticket_from_params(place.trader, params)
 
     assert refused.value.code == "account_changed"
+
+
+def test_a_repeat_by_someone_who_may_no_longer_trade_is_refused(
+    place: Place, queued: Queued, published: Published
+) -> None:
+    ticket = make_ticket(place)
+    intent_submit(place.trader, ticket)
+
+    with pytest.raises(NotAllowed):
+        intent_submit(replace(place.trader, roles=frozenset({"viewer"})), ticket)

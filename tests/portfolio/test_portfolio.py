@@ -260,16 +260,10 @@ def test_only_the_own_desk_sees_them(place: Place, exchange: ScriptedExchange) -
 
 def test_many_fills_ask_for_one_refresh(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-
-    class Task:
-        @staticmethod
-        def apply_async(args: Any, **options: Any) -> None:
-            asked.append((args, options))
-
-    monkeypatch.setattr(queue.current_app, "tasks", {queue.ACCOUNT_REFRESH: Task})
+    monkeypatch.setattr(queue, "enqueue", lambda *args, **options: asked.append(args))
     queue.cache.clear()
 
     for _ in range(20):
         feed.balance_moved(context(place), [object()])
 
-    assert [args for args, _ in asked] == [(place.account.pk,)]
+    assert asked == [("apps.portfolio.tasks.account_portfolio_sync", place.account.pk)]

@@ -122,7 +122,9 @@ def _send(intent: OrderIntent) -> OrderIntent:
         return intent_refuse(intent, code=exc.code, text=f"Not sent: {exc.text}")
     except (AlreadyExists, OutcomeUnknown) as exc:
         if exc.code == KILLED and intent.time_in_force == FILL_OR_KILL:
-            return intent_refuse(intent, code=exc.code, text="Killed: too little was on offer to fill all of it at once.")
+            return intent_refuse(
+                intent, code=exc.code, text="Killed: too little was on offer to fill all of it at once."
+            )
         return intent_unknown(intent, code=exc.code, text=exc.text)
     except WireFormatError as exc:
         return intent_unknown(intent, code="schema", text=f"The exchange's answer is not an order: {exc}")
