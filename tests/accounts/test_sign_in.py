@@ -67,6 +67,19 @@ def test_sign_in_returns_to_the_page_that_asked_and_to_no_other_site(person: Use
         assert answer["Location"] == expected
 
 
+def test_no_page_leads_to_what_is_closed(person: User) -> None:
+    browser = client_of(person)
+
+    for page in (
+        Client().get(LOGIN),
+        browser.get(reverse("account_change_password")),
+        browser.get(reverse("account_reauthenticate")),
+    ):
+        assert page.status_code == 200
+        for closed in ("password/reset", "signup"):
+            assert closed not in page.content.decode()
+
+
 def test_a_wrong_password_and_an_unknown_person_get_the_same_words(person: User) -> None:
     wrong = sign_in(Client(), person, "wrong-password").content.decode()
     unknown = Client().post(LOGIN, {"login": "nobody-here", "password": "x"}).content.decode()
