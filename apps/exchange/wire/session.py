@@ -21,19 +21,11 @@ from apps.core.errors import WireFormatError
 from apps.core.money import price_units_from_wire
 from apps.exchange.wire import events
 from apps.exchange.wire.books import Books, LiveBook
-from apps.exchange.wire.delay import Delay
-from apps.exchange.wire.line import Line
-from apps.exchange.wire.schemas.decode import (
-    Decoded,
-    FrameUnusable,
-    Message,
-    decode,
-    decode_book,
-    note_unknown_book_fields,
-)
+from apps.exchange.wire.schemas.decode import Decoded, FrameUnusable, Message, decode, decode_book, sample_fields
 from apps.exchange.wire.schemas.ws import Answer, OrderbookDelta, OrderbookSnapshot
 from apps.exchange.wire.subscriptions import BOOK_CHANNEL, Subscriptions
 from apps.exchange.wire.units import signed_count_units
+from apps.exchange.wire.watch import Watch
 
 SNAPSHOT_WITHIN = 5.0  # seconds
 _ALARM_EVERY = 30.0
@@ -59,11 +51,11 @@ class Session:
         self._wanted: dict[str, set[str] | None] = {}
         self._books = Books()
         self._views = self._books.by_ticker
-        self._delay = Delay()
+        self._watch = Watch(books=self._books, emit=self._emit, close=self.give_up)
+        self._delay, self._line = self._watch.delay, self._watch.line
         self._output = events.Output()
         self._changed = self._output.changed
         self._subscriptions: Subscriptions | None = None
-        self._line = Line()
         self._unreadable = 0
         self._wants_sample = True
         self._sampled_at = now
@@ -104,9 +96,7 @@ class Session:
         view = self._views.get(ticker)
         if view is None or not view.is_live:
             return "stale", "waiting"
-        if self._line.is_silent:
-            return "stale", "silent"
-        return ("stale", "late") if self._delay.is_late else ("live", "")
+        return ("stale", self._watch.why) if self._watch.why else ("live", "")
 
     def is_subscribed(self, channel: str) -> bool:
         """Return whether the exchange has confirmed `channel` on this connection."""
@@ -151,12 +141,11 @@ class Session:
 
     def connected(self, now: float) -> None:
         self._reset_connection(now)
-        self._line.up(now)
+        self._watch.connected(now)
         self.is_connected = True
         self._emit(events.Connected())
-        self._subscriptions = Subscriptions(
-            self, books=self._books, emit=self._emit, wanted=dict(self._wanted), now=now
-        )
+        wanted = dict(self._wanted)
+        self._subscriptions = Subscriptions(self, books=self._books, emit=self._emit, wanted=wanted, now=now)
         self._after_subscriptions()
 
     def closed(self, now: float, reason: str, *, refused: bool = False) -> float:
@@ -218,7 +207,10 @@ class Session:
         self._now = now
         if self._subscriptions is None:
             return
-        self._watch_silence(now)
+        if self._next_seq != self._watched_seq:
+            self._watched_seq = self._next_seq
+            self._line.is_heard = True
+        self._watch.tick(now)
         if now - self._sampled_at >= _SAMPLE_EVERY:
             self._sampled_at = now
             self._wants_sample = True
@@ -277,7 +269,8 @@ class Session:
         return True
 
     def _snapshot(self, message: OrderbookSnapshot, recv_ms: int) -> None:
-        view = self._views.get(message.msg.market_ticker)
+        body = message.msg
+        view = self._views.get(body.market_ticker)
         # An answer to get_snapshot may repeat the last number instead of taking one of its own.
         is_answer = view is not None and not view.is_live and message.seq + 1 == self._next_seq
         if not is_answer:
@@ -287,16 +280,14 @@ class Session:
         if view is None:
             return
         try:
-            view.book.apply_snapshot(
-                levels_from_wire(message.msg.yes_dollars_fp), levels_from_wire(message.msg.no_dollars_fp)
-            )
+            view.book.apply_snapshot(levels_from_wire(body.yes_dollars_fp), levels_from_wire(body.no_dollars_fp))
         except (BookCorrupt, WireFormatError) as exc:
             self._corrupt(view, exc)
             return
         view.recv_ms = recv_ms
         self._books.mark_live(view)
         self._changed.add(view.ticker)
-        if not self._delay.is_late and not self._line.is_silent:
+        if not self._watch.why:
             self._emit(events.BookReady(view.ticker))
 
     def _answer(self, answer: Answer) -> None:
@@ -316,7 +307,7 @@ class Session:
             self._books.due.update(self._stale(None, "corrupt"))
             self._ask_due()
         if self._unreadable >= _UNREADABLE_MOST:
-            self._close("too many unreadable frames")
+            self.give_up("too many unreadable frames")
 
     def _corrupt(self, view: LiveBook, exc: Exception) -> None:
         self.counters["corrupt"] += 1
@@ -335,38 +326,13 @@ class Session:
             self._sequence.rebase(gap.sid, gap.received)
             self._emit(events.ChannelGap(message.type))
 
-    # --- staleness ---------------------------------------------------------------------------------
+    # --- staleness and repair ------------------------------------------------------------------------
 
     def _delayed(self, delay_ms: int, frame: bytes) -> None:
-        was_late = self._delay.is_late
-        self._delay.note(delay_ms)
-        if self._delay.is_late and not was_late:
-            self.counters["late"] += 1
-            self._emit(events.BooksStale(self._books.live(), "late"))
-        elif was_late and not self._delay.is_late:
-            self._all_ready()
+        self._watch.delayed(delay_ms)
         if self._wants_sample:
             self._wants_sample = False
-            note_unknown_book_fields(frame)
-
-    def _watch_silence(self, now: float) -> None:
-        if self._next_seq != self._watched_seq:
-            self._watched_seq = self._next_seq
-            self._line.is_heard = True
-        change = self._line.watch(now)
-        if change == "back":
-            self._all_ready()
-        elif change == "silent":
-            self._emit(events.BooksStale(self._books.live(), "silent"))
-        elif change == "dead":
-            self._close(f"nothing came for {now - self._line.heard_at:.0f} s")
-
-    def _all_ready(self) -> None:
-        if self._line.is_silent or self._delay.is_late:
-            return
-        for ticker in self._books.live():
-            self._changed.add(ticker)
-            self._emit(events.BookReady(ticker))
+            sample_fields(frame)
 
     def _stale(self, tickers: Iterable[str] | None, why: events.StaleReason) -> tuple[str, ...]:
         stale = self._books.mark_stale(tickers)
@@ -401,9 +367,8 @@ class Session:
         self._books.due.clear()
 
     def give_up(self, reason: str) -> None:
-        self._close(reason)
-
-    # --- small parts --------------------------------------------------------------------------------
+        self._output.close = reason
+        self.has_output = True
 
     def _reset_connection(self, now: float) -> None:
         """Forget all that belonged to one connection: sids and numbers start anew."""
@@ -414,7 +379,6 @@ class Session:
         self._answer_seqs.clear()
         self._sequence.clear()
         self._books.restart()
-        self._delay.start()
 
     def _after_subscriptions(self) -> None:
         subscriptions = self._subscriptions
@@ -431,8 +395,4 @@ class Session:
 
     def _emit(self, event: events.Event) -> None:
         self._output.events.append(event)
-        self.has_output = True
-
-    def _close(self, reason: str) -> None:
-        self._output.close = reason
         self.has_output = True

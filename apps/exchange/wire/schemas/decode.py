@@ -83,7 +83,7 @@ def decode_other(frame: bytes) -> Answer | Message:
         raise FrameUnusable("schema", sid=sid) from exc
 
 
-def note_unknown_book_fields(frame: bytes) -> None:
+def sample_fields(frame: bytes) -> None:
     """Report fields of a book message that its struct leaves out. For samples, not for every frame."""
     body = _plain(frame)
     msg = body.get("msg")
