@@ -9,7 +9,7 @@ import logging
 import redis
 from celery import current_app
 from django.db import transaction
-from kombu import Connection
+from kombu.connection import Connection
 from kombu.exceptions import KombuError
 from kombu.pools import producers
 
@@ -50,4 +50,5 @@ def enqueue_on_commit(task: str, *ids: int) -> None:
 
 def _connection() -> Connection:
     # Not opened: the key under which kombu keeps its pool of open ones.
-    return current_app.connection_for_write(transport_options=_ONE_TRY)
+    connection: Connection = current_app.connection_for_write(transport_options=_ONE_TRY)
+    return connection

@@ -75,7 +75,7 @@ def account_orders_sync(account_id: int) -> None:
         _lock_drop(lock)
 
 
-@worker_ready.connect  # type: ignore[untyped-decorator]
+@worker_ready.connect
 def _worker_started(**_: object) -> None:
     """Restart is recovery: what the last worker left behind is swept before the first beat."""
     queue.enqueue(queue.INTENTS_SWEEP)
