@@ -40,11 +40,15 @@ class AccessKey:
 
 
 class KeyRing:
-    """All keys; a change counts from the next request on. on_change: called after each change."""
+    """All keys; a change counts from the next request on. on_change: called after each change.
+
+    on_removed: called with the id of a removed key, so that its sockets can be closed.
+    """
 
     def __init__(self) -> None:
         self._keys: dict[str, AccessKey] = {}
         self.on_change: Callable[[], None] | None = None
+        self.on_removed: Callable[[str], None] | None = None
         self.window_ms = TIMESTAMP_WINDOW_MS
 
     def get(self, key_id: str) -> AccessKey | None:
@@ -83,6 +87,8 @@ class KeyRing:
             raise ApiError(404, "not_found", "API key not found")
         del self._keys[key_id]
         self._changed()
+        if self.on_removed is not None:
+            self.on_removed(key_id)
 
     def _changed(self) -> None:
         if self.on_change is not None:

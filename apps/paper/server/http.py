@@ -63,7 +63,7 @@ class Request:
             return {}
         try:
             value = msgspec.json.decode(self.body)
-        except msgspec.DecodeError as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise ApiError(400, "invalid_json", "the body is not valid JSON", details=str(exc)) from exc
         if not isinstance(value, dict):
             raise ApiError(400, "invalid_json", "the body must be a JSON object")

@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from websockets.frames import CloseCode
 
 from apps.paper.server.control import Control
 from apps.paper.server.http_connection import HttpConnection
@@ -30,6 +33,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.Server | None = None
         self._gone = asyncio.Event()
+        paper.core.keys.on_removed = self._close_sockets_of_key
         self._tasks: list[asyncio.Task[None]] = []
 
     def loop_time(self) -> float:
@@ -43,9 +47,14 @@ class Listener:
         """
         self._server = await self._loop.create_server(lambda: HttpConnection(self), host, port)
         self.port = self._server.sockets[0].getsockname()[1]
-        self._tasks.append(asyncio.create_task(self._keep_time()))
+        self._begin(self._keep_time())
         if self.paper.replay is not None:
-            self._tasks.append(asyncio.create_task(self.paper.replay.run(has_room=self._has_room)))
+            self._begin(self.paper.replay.run(has_room=self._has_room))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(_report)
+        self._tasks.append(task)
 
     async def stop(self, *, grace_seconds: float = 0.4) -> None:
         """Close every connection with a close frame where there is one; what does not go is cut off."""
@@ -110,7 +119,17 @@ class Listener:
                 sweep_at = self.loop_time() + 5
                 self._close_idle()
 
+    def _close_sockets_of_key(self, key_id: str) -> None:
+        for socket in [socket for socket in self.sockets if socket.key.key_id == key_id]:
+            socket.close(CloseCode.POLICY_VIOLATION, "the API key was deleted")
+
     def _close_idle(self) -> None:
         since = self.loop_time() - IDLE_SECONDS
         for connection in [c for c in self.http if c.last_activity < since]:
             connection.close()
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """A task that ends by itself is a fault of ours; say so instead of going on without it in silence."""
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("a part of the paper exchange stopped", exc_info=task.exception())

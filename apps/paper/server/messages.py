@@ -32,6 +32,7 @@ ERROR_TEXTS: dict[int, str] = {
     14: "Market Ticker required",
     15: "Action required",
     16: "Market not found",
+    17: "Internal error",
     25: "Subscription buffer overflow",
 }
 

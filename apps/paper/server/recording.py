@@ -2,12 +2,16 @@
 
 import gzip
 import heapq
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+
+from apps.core.errors import WireFormatError
+from apps.core.money import count_units_from_wire, price_units_from_wire
 
 
 class RecordingError(Exception):
@@ -40,6 +44,7 @@ class RecordedFrame(msgspec.Struct):
 
 
 REPLAYED_TYPES = frozenset({"orderbook_snapshot", "orderbook_delta", "trade"})
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
 _decoder = msgspec.json.Decoder(RecordedFrame)
 
 
@@ -72,6 +77,7 @@ def frames_of(path: Path) -> Iterator[RecordedFrame]:
                     )
                 last_ms = frame.recv_ms
                 if frame.event.type in REPLAYED_TYPES:
+                    _check_values(frame.event)
                     yield frame
     except gzip.BadGzipFile as exc:
         raise RecordingError(
@@ -81,13 +87,34 @@ def frames_of(path: Path) -> Iterator[RecordedFrame]:
         raise RecordingError(
             f"{path} is cut off or damaged after line {number}. Copy it again, or leave it out."
         ) from exc
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, WireFormatError, RecursionError) as exc:
         raise RecordingError(
             f"{path}, line {number} is not a recorded frame ({exc}). "
             'Each line must be {"recv_ms": ..., "event": {...}}; repair the line, or leave the file out.'
         ) from exc
     except OSError as exc:
         raise RecordingError(f"{path} cannot be read ({exc.strerror}). Check the path given to --replay.") from exc
+
+
+def _check_values(event: RecordedEvent) -> None:
+    """Raises WireFormatError for what could not be played."""
+    msg = event.msg
+    if not _PLAIN_NAME.fullmatch(msg.market_ticker) or not _PLAIN_NAME.fullmatch(msg.market_id or "-"):
+        raise WireFormatError("market_ticker and market_id must be plain names")
+    if event.type == "orderbook_delta":
+        price_units_from_wire(msg.price_dollars)
+        count_units_from_wire(msg.delta_fp, signed=True)
+        if msg.side not in ("yes", "no"):
+            raise WireFormatError("side must be yes or no")
+    elif event.type == "trade":
+        price_units_from_wire(msg.yes_price_dollars)
+        count_units_from_wire(msg.count_fp)
+        if msg.taker_book_side not in ("bid", "ask"):
+            raise WireFormatError("taker_book_side must be bid or ask")
+    else:
+        for price, size in (*msg.yes_dollars_fp, *msg.no_dollars_fp):
+            price_units_from_wire(price)
+            count_units_from_wire(size)
 
 
 def check(path: Path) -> Recording:

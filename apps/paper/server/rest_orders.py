@@ -18,6 +18,7 @@ from apps.paper.server.http import ApiError, Request, Response
 from apps.paper.server.shapes import Json, averages_json
 
 Body = TypeVar("Body")
+LATEST_EXPIRATION = 253_402_300_799  # the last second of the year 9999
 
 
 class CreateBody(msgspec.Struct):
@@ -129,6 +130,8 @@ def _create(core: Core, user_id: str, raw: bytes) -> Json:
     body = _decode(raw, CreateBody)
     if core.replay_markets is not None and core.replay_markets.market(body.ticker):
         raise ApiError(400, "market_inactive", f"{body.ticker} is a replay of recorded frames and takes no orders")
+    if body.expiration_time is not None and not 0 < body.expiration_time <= LATEST_EXPIRATION:
+        raise params.invalid("expiration_time", "Unix seconds")
     request = NewOrder(
         ticker=body.ticker,
         client_order_id=body.client_order_id,
@@ -197,7 +200,7 @@ def _decode(raw: bytes, kind: type[Body]) -> Body:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as exc:
         raise ApiError(400, "invalid_parameters", "the request does not fit the schema", details=str(exc)) from exc
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise ApiError(400, "invalid_json", "the body is not valid JSON", details=str(exc)) from exc
 
 

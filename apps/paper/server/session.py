@@ -4,6 +4,7 @@ Source: kalshi-ws-messages.json and docs: getting_started/quick_start_websockets
 What the documentation leaves open is decided here and listed in docs/paper-exchange.md.
 """
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +15,8 @@ from apps.paper.server.messages import encode_msg, error_reply
 
 if TYPE_CHECKING:
     from apps.paper.server.hub import Hub
+
+logger = logging.getLogger(__name__)
 
 MARKET_CHANNELS = frozenset({"orderbook_delta", "ticker", "trade"})
 PRIVATE_CHANNELS = frozenset({"fill", "user_orders", "market_positions"})
@@ -95,13 +98,16 @@ class Session:
         """Act on one message of the client; every outcome is a reply, never an exception."""
         try:
             message = _decoder.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.deliver(error_reply(1, command_id=_readable_id(text)))
             return
         try:
             self._act(message)
         except CommandError as refusal:
             self.deliver(error_reply(refusal.code, command_id=message.id, ticker=refusal.ticker))
+        except Exception:
+            logger.exception("command failed: %s", message.cmd[:40])
+            self.deliver(error_reply(17, command_id=message.id))
 
     def close(self) -> None:
         """Forget all subscriptions (the socket is gone)."""
@@ -262,7 +268,7 @@ def _readable_id(text: str | bytes) -> int | None:
     """The id of a message that does not fit the schema, where it can be read at all."""
     try:
         value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     found = value.get("id") if isinstance(value, dict) else None
     return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else None

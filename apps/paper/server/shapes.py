@@ -1,5 +1,6 @@
 """The catalogue and the portfolio as REST writes them (OpenAPI 3.18.0). Source: kalshi-openapi.yaml."""
 
+from functools import lru_cache
 from typing import Any
 
 from apps.core.money import format_count_units, format_money_units, format_price_units
@@ -15,7 +16,9 @@ Json = dict[str, Any]
 ZERO_TIME = "0001-01-01T00:00:00Z"
 
 
+@lru_cache(maxsize=32_768)
 def time_text(unix_ms: int) -> str:
+    """RFC 3339. Cached: a list of markets writes the same instants again and again."""
     return format_rfc3339(from_unix_ms(unix_ms))
 
 

@@ -6,23 +6,41 @@ import socket
 import stat
 import subprocess
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from apps.paper.server.auth import sign_headers
 from tests.paper.server.recordings import SMALL, START_MS, TICKER, fold, step, write
-from tests.support.paper import PaperProcess, Start, paper_command, paper_environment
+from tests.support.paper import PaperProcess, Start, paper_command, paper_environment, start_paper
 
 pytestmark = pytest.mark.process
 
 WS_PATH = "/trade-api/ws/v2"
 PATIENCE = 30
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaperProcess]:
+    started = start_paper(tmp_path_factory.mktemp("shared"), "--no-bots", "--markets", "12")
+    yield started
+    assert started.stop() == 0
+
+
+@pytest.fixture
+def running(shared: PaperProcess) -> Iterator[PaperProcess]:
+    """One process for the tests that leave it as it was; budgets full, no faults armed."""
+    shared.control("POST", "/member", {"member": "maker", "refill": True})
+    yield shared
+    shared.control("POST", "/faults/clear", {})
 
 
 def now_ms() -> int:
@@ -80,14 +98,14 @@ def place(running: PaperProcess, ticker: str, *, name: str = "maker", price: str
 
 
 # --- sockets -------------------------------------------------------------------------------------
-def test_rest_and_websocket_share_one_port(paper_process: PaperProcess) -> None:
-    ticker = a_ticker(paper_process)
+def test_rest_and_websocket_share_one_port(running: PaperProcess) -> None:
+    ticker = a_ticker(running)
 
     async def talk() -> list[dict[str, Any]]:
-        async with opened(paper_process) as connection:
+        async with opened(running) as connection:
             await command(connection, "subscribe", channels=["orderbook_delta"], market_ticker=ticker)
             frames = [await frame(connection), await frame(connection)]
-            answer = await asyncio.to_thread(place, paper_process, ticker)
+            answer = await asyncio.to_thread(place, running, ticker)
             assert answer.status_code == 201, answer.text
             return [*frames, await frame(connection)]
 
@@ -95,13 +113,13 @@ def test_rest_and_websocket_share_one_port(paper_process: PaperProcess) -> None:
 
     assert [row["type"] for row in frames] == ["subscribed", "orderbook_snapshot", "orderbook_delta"]
     assert frames[2]["msg"]["delta_fp"] == "1.00"
-    assert paper_process.rest_url.rpartition(":")[2] == paper_process.ws_url.rpartition(":")[2]
+    assert running.rest_url.rpartition(":")[2] == running.ws_url.rpartition(":")[2]
 
 
-def test_an_unsigned_handshake_is_refused_with_401(paper_process: PaperProcess) -> None:
+def test_an_unsigned_handshake_is_refused_with_401(running: PaperProcess) -> None:
     async def unsigned() -> InvalidStatus:
         with pytest.raises(InvalidStatus) as caught:
-            await connect(f"{paper_process.ws_url}{WS_PATH}")
+            await connect(f"{running.ws_url}{WS_PATH}")
         return caught.value
 
     refusal = within(unsigned())
@@ -110,11 +128,11 @@ def test_an_unsigned_handshake_is_refused_with_401(paper_process: PaperProcess) 
     assert json.loads(refusal.response.body or b"{}")["code"] == "authentication_error"
 
 
-def test_the_server_pings_and_answers_pings(paper_process: PaperProcess) -> None:
+def test_the_server_pings_and_answers_pings(running: PaperProcess) -> None:
     pings: list[bytes] = []
 
     async def talk() -> None:
-        async with opened(paper_process, ping_interval=None) as connection:
+        async with opened(running, ping_interval=None) as connection:
             heard = asyncio.Event()
             original = connection.protocol.recv_frame
 
@@ -133,33 +151,33 @@ def test_the_server_pings_and_answers_pings(paper_process: PaperProcess) -> None
     assert pings == [b"heartbeat"]
 
 
-def test_a_silent_socket_stays_open_and_says_nothing(paper_process: PaperProcess) -> None:
-    ticker = a_ticker(paper_process)
+def test_a_silent_socket_stays_open_and_says_nothing(running: PaperProcess) -> None:
+    ticker = a_ticker(running)
 
     async def talk() -> None:
-        async with opened(paper_process, ping_interval=None, close_timeout=0.2) as connection:
+        async with opened(running, ping_interval=None, close_timeout=0.2) as connection:
             await command(connection, "subscribe", channels=["orderbook_delta"], market_ticker=ticker)
             await frame(connection), await frame(connection)
-            silenced = await asyncio.to_thread(paper_process.control, "POST", "/ws/silence", {})
+            silenced = await asyncio.to_thread(running.control, "POST", "/ws/silence", {})
             assert silenced == {"sockets": 1}
-            await asyncio.to_thread(place, paper_process, ticker)
+            await asyncio.to_thread(place, running, ticker)
             waiter = asyncio.ensure_future(await connection.ping())
             answered, _ = await asyncio.wait({waiter}, timeout=0.5)
             assert not answered
-            resumed = await asyncio.to_thread(paper_process.control, "POST", "/ws/resume", {})
+            resumed = await asyncio.to_thread(running.control, "POST", "/ws/resume", {})
             assert resumed == {"sockets": 1}
             await waiter
-            await asyncio.to_thread(place, paper_process, ticker)
+            await asyncio.to_thread(place, running, ticker)
             # The frame of the silence is lost, and the gap shows it.
             assert (await frame(connection))["seq"] == 3
 
     within(talk())
 
 
-def test_control_closes_sockets_with_and_without_a_close_frame(paper_process: PaperProcess) -> None:
+def test_control_closes_sockets_with_and_without_a_close_frame(running: PaperProcess) -> None:
     async def closed_by(body: dict[str, Any]) -> ConnectionClosed:
-        async with opened(paper_process) as connection:
-            await asyncio.to_thread(paper_process.control, "POST", "/ws/close", body)
+        async with opened(running) as connection:
+            await asyncio.to_thread(running.control, "POST", "/ws/close", body)
             with pytest.raises(ConnectionClosed) as caught:
                 await connection.recv()
             return caught.value
@@ -171,18 +189,18 @@ def test_control_closes_sockets_with_and_without_a_close_frame(paper_process: Pa
     assert rude.rcvd is None
 
 
-def test_a_delayed_frame_holds_back_what_follows(paper_process: PaperProcess) -> None:
-    ticker = a_ticker(paper_process)
-    paper_process.control(
+def test_a_delayed_frame_holds_back_what_follows(running: PaperProcess) -> None:
+    ticker = a_ticker(running)
+    running.control(
         "POST", "/ws/fault", {"kind": "delay", "delay_ms": 400, "channel": "orderbook_delta", "ticker": ticker}
     )
 
     async def talk() -> tuple[list[int], float]:
-        async with opened(paper_process) as connection:
+        async with opened(running) as connection:
             started = time.monotonic()
             await command(connection, "subscribe", channels=["orderbook_delta"], market_ticker=ticker)
             await frame(connection)
-            await asyncio.to_thread(place, paper_process, ticker)
+            await asyncio.to_thread(place, running, ticker)
             rows = [(await frame(connection))["seq"] for _ in range(2)]
             return rows, time.monotonic() - started
 
@@ -232,9 +250,48 @@ def test_a_reader_that_does_not_read_is_told_and_closed_and_stalls_nobody(
     assert code == 1013
 
 
+def test_the_sockets_of_a_deleted_key_are_closed_at_once(running: PaperProcess) -> None:
+    made = signed(running, "trader-2", "POST", "/trade-api/v2/api_keys/generate", json={"name": "short-lived"}).json()
+    key = serialization.load_pem_private_key(made["private_key"].encode(), password=None)
+    assert isinstance(key, RSAPrivateKey)
+
+    async def talk() -> int:
+        headers = sign_headers(key, key_id=made["api_key_id"], timestamp_ms=now_ms(), method="GET", path=WS_PATH)
+        async with connect(f"{running.ws_url}{WS_PATH}", additional_headers=headers) as connection:
+            path = f"/trade-api/v2/api_keys/{made['api_key_id']}"
+            answer = await asyncio.to_thread(signed, running, "trader-2", "DELETE", path)
+            assert answer.status_code == 204
+            with pytest.raises(ConnectionClosed) as caught:
+                await connection.recv()
+            return caught.value.rcvd.code if caught.value.rcvd else 0
+
+    assert within(talk()) == 1008
+
+
+def test_a_command_in_the_same_packet_as_the_handshake_is_answered(running: PaperProcess) -> None:
+    host, _, port = running.rest_url.removeprefix("http://").partition(":")
+    headers = running.headers("trader-1", "GET", WS_PATH, timestamp_ms=now_ms()) | {
+        "Host": "x",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        "Sec-WebSocket-Version": "13",
+    }
+    head = f"GET {WS_PATH} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    text = b'{"id":7,"cmd":"list_subscriptions"}'
+    masked = bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
+        connection.sendall(head.encode() + b"\r\n" + masked)
+        received = b""
+        while b'"id":7' not in received:
+            received += connection.recv(65_536)
+
+    assert received.startswith(b"HTTP/1.1 101 ")
+
+
 # --- HTTP ----------------------------------------------------------------------------------------
-def test_a_connection_is_kept_and_pipelined_requests_are_answered_in_order(paper_process: PaperProcess) -> None:
-    host, _, port = paper_process.rest_url.removeprefix("http://").partition(":")
+def test_a_connection_is_kept_and_pipelined_requests_are_answered_in_order(running: PaperProcess) -> None:
+    host, _, port = running.rest_url.removeprefix("http://").partition(":")
     request = "GET /trade-api/v2/{} HTTP/1.1\r\nHost: x\r\n\r\n"
     with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
         connection.sendall((request.format("exchange/status") + request.format("account/endpoint_costs")).encode())
@@ -262,8 +319,8 @@ def test_a_connection_is_kept_and_pipelined_requests_are_answered_in_order(paper
         (b"GET /trade-api/ws/v2 HTTP/1.1\r\nHost: x\r\n\r\n", b"426"),
     ],
 )
-def test_what_is_not_a_proper_request_gets_an_answer(paper_process: PaperProcess, text: bytes, status: bytes) -> None:
-    host, _, port = paper_process.rest_url.removeprefix("http://").partition(":")
+def test_what_is_not_a_proper_request_gets_an_answer(running: PaperProcess, text: bytes, status: bytes) -> None:
+    host, _, port = running.rest_url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
         connection.sendall(text)
         received = connection.recv(65_536)
@@ -271,21 +328,21 @@ def test_what_is_not_a_proper_request_gets_an_answer(paper_process: PaperProcess
     assert received.startswith(b"HTTP/1.1 " + status)
 
 
-def test_a_lost_answer_is_a_dead_connection(paper_process: PaperProcess) -> None:
-    ticker = a_ticker(paper_process)
-    paper_process.control("POST", "/rest/fault", {"kind": "lose_after", "method": "POST", "path": "/trade-api/v2"})
+def test_a_lost_answer_is_a_dead_connection(running: PaperProcess) -> None:
+    ticker = a_ticker(running)
+    running.control("POST", "/rest/fault", {"kind": "lose_after", "method": "POST", "path": "/trade-api/v2"})
 
     with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
-        place(paper_process, ticker, name="trader-2")
+        place(running, ticker, name="trader-2")
 
-    truth = paper_process.control("GET", "/truth")
-    assert len(truth["members"][paper_process.members["trader-2"]["user_id"]]["orders"]) == 1
+    truth = running.control("GET", "/truth")
+    assert len(truth["members"][running.members["trader-2"]["user_id"]]["orders"]) == 1
 
 
-def test_a_delayed_answer_comes_late_and_the_connection_lives_on(paper_process: PaperProcess) -> None:
-    paper_process.control("POST", "/rest/fault", {"kind": "delay", "delay_ms": 300, "path": "/trade-api/v2/exchange"})
+def test_a_delayed_answer_comes_late_and_the_connection_lives_on(running: PaperProcess) -> None:
+    running.control("POST", "/rest/fault", {"kind": "delay", "delay_ms": 300, "path": "/trade-api/v2/exchange"})
 
-    with httpx.Client(base_url=f"{paper_process.rest_url}/trade-api/v2") as client:
+    with httpx.Client(base_url=f"{running.rest_url}/trade-api/v2") as client:
         started = time.monotonic()
         late = client.get("/exchange/status")
         elapsed = time.monotonic() - started
@@ -351,8 +408,8 @@ def finished(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[
     )
 
 
-def test_a_port_in_use_is_said_with_what_to_do(paper_process: PaperProcess, tmp_path: Path) -> None:
-    port = paper_process.rest_url.rpartition(":")[2]
+def test_a_port_in_use_is_said_with_what_to_do(running: PaperProcess, tmp_path: Path) -> None:
+    port = running.rest_url.rpartition(":")[2]
 
     ended = finished(paper_command(tmp_path / "other", "--port", port, "--markets", "0"), tmp_path)
 
@@ -392,10 +449,10 @@ def test_a_second_start_keeps_keys_those_made_over_the_api_too(paper_processes: 
     assert "PRIVATE" not in (data / "keys.json").read_text()
 
 
-def test_paper_json_tells_the_members_and_keeps_secrets_in_private_files(paper_process: PaperProcess) -> None:
-    members = paper_process.members
+def test_paper_json_tells_the_members_and_keeps_secrets_in_private_files(running: PaperProcess) -> None:
+    members = running.members
     files = [Path(member["private_key_path"]) for member in members.values()]
-    modes = {stat.S_IMODE(path.stat().st_mode) for path in [*files, paper_process.data / "paper.json"]}
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in [*files, running.data / "paper.json"]}
 
     assert {name: member["scopes"] for name, member in members.items()} == {
         "trader-1": ["read", "write"],
@@ -406,7 +463,7 @@ def test_paper_json_tells_the_members_and_keeps_secrets_in_private_files(paper_p
     assert members["reader"]["user_id"] == members["trader-1"]["user_id"]
     assert members["trader-1"]["subaccounts"] == [0, 1, 2]
     assert modes == {0o600}
-    assert "PRIVATE" not in (paper_process.data / "paper.json").read_text()
+    assert "PRIVATE" not in (running.data / "paper.json").read_text()
 
 
 def test_bots_keep_every_channel_alive(paper_processes: Start) -> None:
@@ -423,14 +480,14 @@ def test_bots_keep_every_channel_alive(paper_processes: Start) -> None:
     assert {"ticker", "trade"} <= within(talk())
 
 
-def test_the_port_can_be_called_while_a_command_flood_runs(paper_process: PaperProcess) -> None:
+def test_the_port_can_be_called_while_a_command_flood_runs(running: PaperProcess) -> None:
     """A client that sends commands without pause gets every answer, and others are served meanwhile."""
 
     async def talk() -> tuple[int, int]:
-        async with opened(paper_process, max_queue=None) as connection:
+        async with opened(running, max_queue=None) as connection:
             for number in range(2_000):
                 await connection.send(json.dumps({"id": number + 1, "cmd": "list_subscriptions"}))
-            status = await asyncio.to_thread(httpx.get, f"{paper_process.rest_url}/trade-api/v2/exchange/status")
+            status = await asyncio.to_thread(httpx.get, f"{running.rest_url}/trade-api/v2/exchange/status")
             answers = [await frame(connection) for _ in range(2_000)]
             return status.status_code, answers[-1]["id"]
 

@@ -297,10 +297,14 @@ def test_a_file_that_cannot_be_played_is_named_with_its_line_and_what_to_do(tmp_
     half_line = tmp_path / "half.ndjson.gz"
     with gzip.open(half_line, "wt") as lines:
         lines.write(json.dumps(SMALL[1]) + "\n" + json.dumps(SMALL[2])[:50])
+    no_price = write(tmp_path / "no-price.ndjson.gz", [SMALL[1], delta(200, "yes", "cheap", "1.00")])
+    no_side = write(tmp_path / "no-side.ndjson.gz", [delta(200, "maybe", "0.1000", "1.00")])
+    no_name = write(tmp_path / "no-name.ndjson.gz", [delta(200, "yes", "0.1000", "1.00", ticker='A","b":"')])
     backwards = write(tmp_path / "backwards.ndjson.gz", [SMALL[2], SMALL[1]])
 
     texts = {}
-    for path in (cut, plain, damaged, empty, half_line, backwards, tmp_path / "missing.gz"):
+    missing = tmp_path / "missing.gz"
+    for path in (cut, plain, damaged, empty, half_line, no_price, no_side, no_name, backwards, missing):
         with pytest.raises(RecordingError) as caught:
             check(path)
         texts[path.name] = str(caught.value)
@@ -309,6 +313,9 @@ def test_a_file_that_cannot_be_played_is_named_with_its_line_and_what_to_do(tmp_
     assert "cut off" in texts["cut.ndjson.gz"]
     assert "not gzip" in texts["plain.ndjson.gz"]
     assert "line 2" in texts["half.ndjson.gz"]
+    assert "line 2" in texts["no-price.ndjson.gz"]
+    assert "side must be" in texts["no-side.ndjson.gz"]
+    assert "plain names" in texts["no-name.ndjson.gz"]
     assert "goes back" in texts["backwards.ndjson.gz"]
     assert "cannot be read" in texts["missing.gz"]
     assert "Leave it out" in texts["empty.ndjson.gz"]

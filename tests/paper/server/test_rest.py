@@ -126,6 +126,8 @@ def test_an_order_rests_fills_and_moves_money(paper: InProcessPaper) -> None:
         ({"ticker": "NONE"}, 404, "market_not_found"),
         ({"price": "0.9900", "count": "500000"}, 400, "insufficient_balance"),
         ({"exchange_index": 1}, 400, "invalid_parameters"),
+        ({"expiration_time": 10**18}, 400, "invalid_parameters"),
+        ({"subaccount": 7}, 400, "invalid_parameters"),
     ],
 )
 def test_a_bad_order_is_refused_with_a_code_and_changes_nothing(

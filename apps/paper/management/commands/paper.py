@@ -19,7 +19,9 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=1, help="same seed, same world and bots")
         parser.add_argument("--no-bots", action="store_true", help="nobody trades but the members")
         parser.add_argument("--markets", type=int, metavar="N", help="how many markets the world has; 0 for none")
-        parser.add_argument("--replay", type=Path, nargs="+", default=[], metavar="FILE", help="recorded .ndjson.gz")
+        parser.add_argument(
+            "--replay", type=Path, nargs="+", action="extend", default=[], metavar="FILE", help="recorded .ndjson.gz"
+        )
         parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="times recorded pace; 0: no waiting")
         parser.add_argument("--replay-loop", action="store_true", help="start again at the end")
         parser.add_argument("--replay-start", choices=("now", "control"), default="now", help="control: wait for it")
@@ -27,9 +29,9 @@ class Command(BaseCommand):
         parser.add_argument("--manual-clock", type=int, metavar="UNIX_MS", help="time moves only by /control/clock")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        for name, least in (("port", 0), ("speed", 0), ("markets", 0)):
-            if options[name] is not None and options[name] < least:
-                self.stderr.write(f"--{name} must be {least} or more.")
+        for name, most in (("port", 65_535), ("speed", 1_000_000), ("markets", 1_000_000)):
+            if options[name] is not None and not 0 <= options[name] <= most:
+                self.stderr.write(f"--{name} must be 0 to {most}.")
                 sys.exit(2)
         chosen = Options(
             data=options["data"],
