@@ -16,9 +16,9 @@ def lifecycle_received(context: FeedContext, messages: list[Any]) -> None:
     todo = services.lifecycle_apply(context.environment, messages)
     try:
         for ticker in sorted(todo.markets):
-            tasks.market_fetch.delay(context.environment, ticker)
+            tasks.market_fetch.apply_async((context.environment, ticker), retry=False)
         for ticker in sorted(todo.events):
-            tasks.event_fetch.delay(context.environment, ticker)
+            tasks.event_fetch.apply_async((context.environment, ticker), retry=False)
     except OperationalError as exc:
         # The next sync reads what changed.
         logger.warning("the broker cannot be reached, %d markets wait for the next sync: %s", len(todo.markets), exc)

@@ -70,7 +70,7 @@ def running_gateway(**options: Any) -> Iterator[Gateway]:
         assert not thread.is_alive(), "the gateway did not end"
         ended_in = time.monotonic() - begun
         # The process would end here; a test waits for readings under way, because they use its database.
-        held["gateway"]._threads._slow.shutdown(wait=True)
+        held["gateway"]._threads.join()
         clients_forget()
         assert ended_in < 2.0, f"the gateway took {ended_in:.1f} s to end"
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import Iterable
@@ -167,8 +168,7 @@ class MarketFeed:
             wanted = await self._threads.redis(lambda: interesting_tickers(self.environment))
             if wanted is not None:  # else Redis is away: everything stays as it is
                 await self._want(wanted | await self._threads.database(self._own))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), INTEREST_SECONDS)
+            await _until(self._look, INTEREST_SECONDS)
 
     def _own(self) -> set[str]:
         """Return the markets in which somebody of the desk has working orders. Database thread."""
@@ -245,7 +245,7 @@ class MarketFeed:
             self._changed.clear()
             frames = self.board.take(time.monotonic())
             if frames:
-                if not await self._threads.redis(lambda: self._publish_frames(frames)):
+                if not await self._threads.redis(functools.partial(self._publish_frames, frames)):
                     self.board.failed(frames)
                     was_lost = True
                     await asyncio.sleep(PUBLISH_AGAIN)
@@ -255,8 +255,7 @@ class MarketFeed:
                     self.board.everything_again()
             now = time.monotonic()
             next_at = self.board.next_at(now)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), None if next_at is None else max(0.0, next_at - now))
+            await _until(self._changed, None if next_at is None else max(0.0, next_at - now))
 
     def _publish_frames(self, frames: Any) -> bool:
         version = live.next_version()
@@ -291,3 +290,11 @@ class MarketFeed:
     def _forget_published(self) -> None:
         """Drop the environment's frames that an earlier process left, and our own at the end."""
         services.feed_forget(self.environment)
+
+
+async def _until(event: asyncio.Event, seconds: float | None) -> None:
+    """Wait for the event, at most this long."""
+    # Not wait_for: in Python 3.11 it can swallow a cancellation that comes with the event.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

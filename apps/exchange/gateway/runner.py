@@ -7,10 +7,12 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db import connections
+
 from apps.accounts.models import ExchangeAccount
 from apps.core import ports
 from apps.core.errors import DeskError
-from apps.exchange import clients, hosts, selectors, services
+from apps.exchange import hosts, selectors, services
 from apps.exchange.gateway.account_feed import AccountFeed
 from apps.exchange.gateway.inbox import Inbox
 from apps.exchange.gateway.interest import follow_interest, ticker_of
@@ -24,7 +26,8 @@ from apps.vault.opening import signer_for
 logger = logging.getLogger(__name__)
 
 FOLLOW_SECONDS = 2.0
-STOP_SECONDS = 1.5
+STOP_SECONDS = 1.2
+LEASE_RELEASE_SECONDS = 0.5
 # An account whose key the exchange refuses this often gives market data to the next account.
 REFUSALS = 2
 REFUSED_PAUSE = 60.0  # seconds
@@ -182,6 +185,10 @@ class Gateway:
             self._limits[account_id] = moved
             await self._threads.redis(lambda: services.limits_frame_publish(account_id, frame))
 
+    def _leave(self) -> None:
+        lease_release(self.holder)
+        connections.close_all()
+
     async def _stop(self, helpers: list[asyncio.Task[None]]) -> None:
         feeds = [running.task for running in (*self.accounts.values(), *self.markets.values())]
         await _end([*feeds, *helpers])
@@ -189,10 +196,10 @@ class Gateway:
         self.markets.clear()
         if self._leased_at is not None:
             try:
-                await self._threads.database(lambda: lease_release(self.holder))
+                async with asyncio.timeout(LEASE_RELEASE_SECONDS):
+                    await self._threads.database(self._leave)
             except Exception:
                 logger.exception("the lease was not released; it runs out by itself")
-        clients.clients_forget()
         self._threads.stop()
 
 

@@ -43,8 +43,15 @@ class Threads:
         return await asyncio.get_running_loop().run_in_executor(self._slow, run)
 
     def stop(self) -> None:
-        """Begin to end the threads: work that has not started is dropped, readings are not waited for."""
-        self._database.submit(connections.close_all)
-        self._database.shutdown(wait=True)
-        self._redis.shutdown(wait=True, cancel_futures=True)
+        """Begin to end the threads: work that has not started is dropped, nothing is waited for.
+
+        What a transaction or a reading leaves unfinished, the next start reads anew.
+        """
+        self._database.shutdown(wait=False, cancel_futures=True)
+        self._redis.shutdown(wait=False, cancel_futures=True)
         self._slow.shutdown(wait=False, cancel_futures=True)
+
+    def join(self) -> None:
+        """Wait until all work has ended and close the database thread's connection (tests)."""
+        for pool in (self._database, self._redis, self._slow):
+            pool.shutdown(wait=True)

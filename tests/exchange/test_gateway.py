@@ -1,0 +1,286 @@
+import time
+
+import pytest
+from django.core.cache import cache
+
+from apps.core import ports
+from apps.exchange.clients import clients_forget
+from apps.exchange.gateway.lease import lease_release, lease_take
+from apps.markets import services as markets_services
+from apps.markets.models import Market
+from tests.support.desk import eventually
+from tests.support.gateway import (
+    kept,
+    live_book,
+    need,
+    paper_account,
+    paper_book,
+    paper_order,
+    running_gateway,
+    use_paper,
+)
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+
+
+@pytest.fixture
+def desk(paper_process, live_redis, settings, tmp_path, monkeypatch):
+    """An account of the first trader, the catalogue synced, and nobody connected yet."""
+    use_paper(settings, paper_process)
+    names = [name for name, member in paper_process.members.items() if "write" in member["scopes"]]
+    account = paper_account(paper_process, names[0], folder=tmp_path, settings=settings)
+    cache.clear()
+    markets_services.catalogue_sync("paper")
+    # The apps' own readings have tests of their own.
+    monkeypatch.setattr(ports, "reconcilers", [])
+    yield account, names
+    clients_forget()
+
+
+def tickers(count):
+    return list(Market.objects.filter(status="active").order_by("ticker").values_list("ticker", flat=True)[:count])
+
+
+def same_levels(frame, book):
+    return frame["yes"] == book["yes"] and frame["no"] == book["no"]
+
+
+def test_a_book_that_somebody_looks_at_is_the_exchanges_and_follows_it(desk, paper_process, live_redis):
+    _, names = desk
+    ticker = tickers(1)[0]
+
+    with running_gateway():
+        need(live_redis, f"book:paper:{ticker}")
+        first = live_book(live_redis, ticker)
+        assert same_levels(first, paper_book(paper_process, names[0], ticker))
+
+        paper_order(paper_process, names[0], ticker, "bid", "0.0200", "7.00")
+        paper_order(paper_process, names[1], ticker, "ask", "0.9800", "5.00")
+
+        def follows():
+            return same_levels(kept(live_redis, f"book:paper:{ticker}"), paper_book(paper_process, names[0], ticker))
+
+        eventually(follows, what="the book with both orders")
+        frame = kept(live_redis, f"book:paper:{ticker}")
+        assert ["0.0200", "7.00"] in frame["yes"]
+        assert ["0.0200", "5.00"] in frame["no"]
+
+
+def test_a_trade_reaches_the_tape_and_the_tickers(desk, paper_process, live_redis):
+    _, names = desk
+    ticker = tickers(1)[0]
+
+    with running_gateway():
+        need(live_redis, f"book:paper:{ticker}", f"tape:paper:{ticker}")
+        live_book(live_redis, ticker)
+        paper_order(paper_process, names[0], ticker, "bid", "0.4200", "3.00")
+        paper_order(paper_process, names[1], ticker, "ask", "0.4200", "3.00")
+
+        tape = eventually(lambda: kept(live_redis, f"tape:paper:{ticker}"), what="the tape")
+
+        assert tape["trades"][0]["side"] == "no"
+        row = eventually(lambda: live_redis.hget("desk:rows:tickers:paper", ticker), what="the ticker's row")
+        assert b'"status":"active"' in row
+
+
+def test_a_lost_frame_makes_the_book_stale_within_a_second_and_right_again(desk, paper_process, live_redis):
+    _, names = desk
+    ticker = tickers(1)[0]
+
+    with running_gateway():
+        need(live_redis, f"book:paper:{ticker}")
+        live_book(live_redis, ticker)
+        listener = live_redis.pubsub(ignore_subscribe_messages=True)
+        listener.subscribe("desk:live")
+        paper_process.control("POST", "/ws/fault", {"kind": "drop", "channel": "orderbook_delta"})
+        paper_order(paper_process, names[0], ticker, "bid", "0.0200", "7.00")
+        paper_order(paper_process, names[0], ticker, "bid", "0.0300", "4.00")
+        after_gap = time.monotonic()
+
+        seen = []
+
+        def went_stale():
+            message = listener.get_message(timeout=0.01)
+            if message and f"book:paper:{ticker}".encode() in message["data"]:
+                seen.append((time.monotonic(), b'"state":"stale"' in message["data"]))
+            return any(stale for _, stale in seen)
+
+        eventually(went_stale, what="a stale frame")
+        assert next(at for at, stale in seen if stale) - after_gap < 1.0
+        frame = eventually(lambda: _live_with(live_redis, ticker, ["0.0200", "7.00"]), what="the resynced book")
+        assert same_levels(frame, paper_book(paper_process, names[0], ticker))
+        listener.close()
+
+
+def _live_with(redis, ticker, level):
+    frame = kept(redis, f"book:paper:{ticker}")
+    return frame if frame and frame["state"] == "live" and level in frame["yes"] else None
+
+
+def test_a_market_that_nobody_needs_any_more_is_let_go_with_its_frames(desk, live_redis):
+    one, other = tickers(2)
+
+    with running_gateway() as gateway:
+        need(live_redis, f"book:paper:{one}", f"book:paper:{other}")
+        live_book(live_redis, one)
+        live_book(live_redis, other)
+        live_redis.zadd("desk:interest", {f"book:paper:{one}": time.time_ns() // 1_000_000 - 61_000})
+
+        board = gateway.markets["paper"].feed.board
+        eventually(lambda: board.tickers == {other}, what="the end of the first book")
+
+        eventually(lambda: kept(live_redis, f"book:paper:{one}") is None, what="the end of its frame")
+        assert kept(live_redis, f"book:paper:{other}")["state"] == "live"
+
+
+def test_a_market_with_own_working_orders_is_kept_although_nobody_looks(desk, live_redis, monkeypatch):
+    own = tickers(1)[0]
+    monkeypatch.setattr(ports, "wanted_tickers", [lambda environment: {own}])
+
+    with running_gateway():
+        live_book(live_redis, own)
+
+
+def test_a_ticker_that_does_not_exist_is_refused_in_words_and_harms_nobody(desk, live_redis):
+    ticker = tickers(1)[0]
+
+    with running_gateway():
+        need(live_redis, "book:paper:NO-SUCH-MARKET", f"book:paper:{ticker}")
+        live_book(live_redis, ticker)
+
+        frame = eventually(lambda: kept(live_redis, "book:paper:NO-SUCH-MARKET"), what="the refusal")
+
+        assert frame["state"] == "down"
+        assert "catalogue" in frame["why"]
+
+
+def test_a_cut_connection_is_said_and_comes_back_by_itself(desk, paper_process, live_redis):
+    _, names = desk
+    ticker = tickers(1)[0]
+
+    with running_gateway():
+        need(live_redis, f"book:paper:{ticker}")
+        live_book(live_redis, ticker)
+        listener = live_redis.pubsub(ignore_subscribe_messages=True)
+        listener.subscribe("desk:live")
+        paper_process.control("POST", "/ws/close", {"abort": True})
+
+        def said_down():
+            message = listener.get_message(timeout=0.01)
+            return message and b'"state":"down"' in message["data"]
+
+        eventually(said_down, what="a frame that says down")
+        paper_order(paper_process, names[0], ticker, "bid", "0.0200", "7.00")
+        eventually(lambda: _live_with(live_redis, ticker, ["0.0200", "7.00"]), what="the book after the reconnect")
+        listener.close()
+
+
+def test_accounts_are_read_anew_after_each_connect_of_their_private_channels(
+    desk, paper_process, live_redis, monkeypatch
+):
+    account, _ = desk
+    read = []
+    monkeypatch.setattr(ports, "reconcilers", [read.append])
+
+    with running_gateway() as gateway:
+        eventually(lambda: read == [account.pk], what="the first reading")
+        session = gateway.accounts[account.pk].feed._session
+        assert all(session.is_subscribed(channel) for channel in ("fill", "user_orders", "market_positions"))
+        paper_process.control("POST", "/ws/close", {"abort": True})
+
+        eventually(lambda: read == [account.pk] * 2, what="the reading after the reconnect")
+
+
+def test_private_messages_reach_the_apps_in_order(desk, paper_process, live_redis, monkeypatch):
+    account, names = desk
+    ticker = tickers(1)[0]
+    seen = []
+    monkeypatch.setattr(ports, "reconcilers", [])
+    monkeypatch.setattr(
+        ports,
+        "feed_handlers",
+        {
+            kind: [lambda context, messages, kind=kind: seen.extend((kind, context.account_id, m) for m in messages)]
+            for kind in ("fill", "user_order", "market_position")
+        },
+    )
+
+    with running_gateway() as gateway:
+        eventually(lambda: account.pk in gateway.accounts, what="the account's feed")
+        session = gateway.accounts[account.pk].feed._session
+        eventually(lambda: session.is_subscribed("user_orders") and session.is_subscribed("fill"), what="subscription")
+        paper_order(paper_process, names[0], ticker, "bid", "0.4200", "3.00")
+        paper_order(paper_process, names[1], ticker, "ask", "0.4200", "3.00")
+
+        eventually(lambda: {"fill", "user_order"} <= {kind for kind, _, _ in seen}, what="order and fill")
+
+    states = [message.status for kind, _, message in seen if kind == "user_order"]
+    assert states[0] == "resting"
+    assert {one for _, one, _ in seen} == {account.pk}
+
+
+def test_status_heartbeat_and_limits_are_published(desk, live_redis):
+    account, _ = desk
+
+    with running_gateway():
+        status = eventually(
+            lambda: (frame := kept(live_redis, "status:paper")) and frame["feed"] == "live" and frame,
+            what="a live status",
+        )
+        assert abs(time.time() * 1000 - status["feed_ms"]) < 3_000
+        assert abs(time.time() * 1000 - int(live_redis.get("desk:heartbeat:paper"))) < 3_000
+        limits = eventually(lambda: kept(live_redis, f"limits:{account.pk}"), what="the token gauges")
+        assert limits["read"]["capacity"] >= limits["read"]["tokens"] > 0
+
+    assert live_redis.get("desk:heartbeat:paper") is None
+
+
+def test_an_account_that_is_switched_off_loses_its_connections_and_a_new_one_gets_them(desk, live_redis):
+    account, _ = desk
+
+    with running_gateway() as gateway:
+        eventually(lambda: account.pk in gateway.accounts, what="the account's feed")
+        account.is_active = False
+        account.save()
+        eventually(lambda: not gateway.accounts and not gateway.markets, what="the end of the feeds")
+        account.is_active = True
+        account.save()
+
+        eventually(lambda: account.pk in gateway.accounts and "paper" in gateway.markets, what="the feeds again")
+
+
+def test_a_second_gateway_waits_until_the_first_has_ended(desk, live_redis):
+    account, _ = desk
+
+    with running_gateway() as first:
+        eventually(lambda: account.pk in first.accounts, what="the first gateway's feeds")
+        with running_gateway() as second:
+            for _ in range(5):
+                assert not second.accounts
+                assert not lease_take("a third one")
+
+
+def test_a_lease_that_ran_out_is_taken_over():
+    from datetime import timedelta
+
+    from apps.core.timestamps import utc_now
+
+    now = utc_now()
+    assert lease_take("a", now=now)
+    assert lease_take("a", now=now + timedelta(seconds=5))
+    assert not lease_take("b", now=now + timedelta(seconds=10))
+    assert lease_take("b", now=now + timedelta(seconds=12))
+    lease_release("a")
+    assert not lease_take("c", now=now + timedelta(seconds=12))
+
+
+def test_frames_are_published_again_after_redis_was_emptied(desk, live_redis):
+    ticker = tickers(1)[0]
+
+    with running_gateway():
+        need(live_redis, f"book:paper:{ticker}")
+        live_book(live_redis, ticker)
+        live_redis.flushall()
+        need(live_redis, f"book:paper:{ticker}")
+
+        live_book(live_redis, ticker, within=3.0)
