@@ -1,4 +1,4 @@
-"""Everything that writes the catalogue."""
+"""Everything that writes the catalogue and the lists that people keep of it."""
 
 from apps.markets.services.catalogue import (
     CatalogueSync,
@@ -10,6 +10,7 @@ from apps.markets.services.catalogue import (
     series_save,
 )
 from apps.markets.services.lifecycle import lifecycle_apply
+from apps.markets.services.watchlists import watchlist_create, watchlist_remove, watchlist_rename, watchlist_star
 
 __all__ = [
     "CatalogueSync",
@@ -20,4 +21,8 @@ __all__ = [
     "market_fetch",
     "markets_save",
     "series_save",
+    "watchlist_create",
+    "watchlist_remove",
+    "watchlist_rename",
+    "watchlist_star",
 ]

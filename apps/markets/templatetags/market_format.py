@@ -50,3 +50,26 @@ def contracts(count: Decimal | None) -> str:
 @register.filter
 def status_words(status: str) -> str:
     return _STATUS_WORDS.get(status, status.replace("_", " "))
+
+
+@register.filter
+def spread_bare(market: Market) -> str:
+    """Ask less bid, in cents; "-" unless both are quoted."""
+    bid, ask = market.yes_bid, market.yes_ask
+    if not bid or not ask or ask >= 1:
+        return "-"
+    return f"{((ask - bid) * 100).quantize(Decimal('0.1'))}"
+
+
+@register.filter
+def sum_bare(dollars: Decimal | None) -> str:
+    """A sum of prices in cents, which may be above 100."""
+    return "-" if dollars is None else f"{(dollars * 100).quantize(Decimal('0.1'))}"
+
+
+@register.filter
+def change_tone(market: Market) -> str:
+    """CSS class of `day_change`: colour beside the sign, never instead of it."""
+    if not market.last_price or not market.previous_price or market.last_price == market.previous_price:
+        return ""
+    return "is-bid" if market.last_price > market.previous_price else "is-ask"
