@@ -28,12 +28,12 @@ twice or late changes nothing.
 `outcome_side`, `outcome_price`, `count`, `is_taker`, `fee`, `traded_ms`.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from apps.core.money import format_count, format_dollars, format_price
-from apps.core.timestamps import to_unix_ms
+from apps.core.timestamps import to_unix_ms, utc_now
 from apps.core.topics import TopicName
 from apps.exchange import live
 from apps.orders.models import BookSide, CancelIntent, Fill, Order, OrderIntent
@@ -42,6 +42,7 @@ Row = dict[str, Any]
 
 ONE = Decimal(1)
 ACCEPTED = "accepted"
+RECENT = timedelta(hours=24)  # what topics and lists show of what has ended
 
 _CANCEL_WORDS = {
     CancelIntent.State.COMMITTED: "Cancelling",
@@ -185,7 +186,9 @@ def external_row_gone(order: Order) -> None:
 
 
 def fills_publish(account_id: int, fills: list[Fill]) -> None:
-    rows = {fill_key(fill): fill_row(fill, fill.order.intent_id if fill.order else None) for fill in fills}
+    """Publish new fills after the commit; those that a first sync finds from long ago are no news."""
+    recent = [fill for fill in fills if fill.traded_at >= utc_now() - RECENT]
+    rows = {fill_key(fill): fill_row(fill, fill.order.intent_id if fill.order else None) for fill in recent}
     if rows:
         live.publish_on_commit(fills_topic(account_id), rows=rows)
 

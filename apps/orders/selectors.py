@@ -1,7 +1,6 @@
 """What pages and topics read. Callers pass querysets of `access` where a person asks."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 
 from django.db.models import Prefetch, Q, QuerySet
 
@@ -11,8 +10,7 @@ from apps.orders import events
 from apps.orders.access import fills_visible_to, intents_visible_to, orders_visible_to
 from apps.orders.models import AccountSync, CancelIntent, Fill, Order, OrderIntent
 
-RECENT = timedelta(hours=24)
-ROWS_AT_MOST = 500
+ENDED_AT_MOST = 500
 _OPEN_INTENTS = (
     OrderIntent.State.COMMITTED,
     OrderIntent.State.SENDING,
@@ -51,26 +49,29 @@ def sync_of(account_id: int) -> AccountSync | None:
 def rows_of(
     account_id: int, *, ticker: str | None = None, visible_to: Actor | None = None, only_working: bool = False
 ) -> dict[str, events.Row]:
-    """Return `orders` rows by key: everything working, and unless `only_working` the last 24 hours, 500 at most.
+    """Return `orders` rows by key: everything working, and unless `only_working` what ended in the last 24 hours.
+
+    What works is always complete; of what ended, the newest 500.
 
     visible_to: None for the topic's state, whose access was checked by account.
     """
-    since = utc_now() - RECENT
     scope = {"account_id": account_id} | ({"ticker": ticker} if ticker else {})
-    intents = (intents_visible_to(visible_to) if visible_to else OrderIntent.objects.all()).filter(**scope)
+    intents = (intents_visible_to(visible_to) if visible_to else OrderIntent.objects.all()).filter(order=None, **scope)
     orders = (orders_visible_to(visible_to) if visible_to else Order.objects.all()).filter(**scope)
-    open_intents = Q(state__in=_OPEN_INTENTS) | Q(state=OrderIntent.State.ACKED, order=None)
-    open_orders = Q(status=Order.Status.RESTING)
-    if not only_working:
-        open_intents |= Q(created_at__gte=since)
-        open_orders |= Q(seen_at__gte=since, created_at__gte=since) | Q(seen_at__gte=since, created_at=None)
-    found: dict[str, events.Row] = {}
+    is_open = Q(state__in=_OPEN_INTENTS) | Q(state=OrderIntent.State.ACKED)
     cancels = Prefetch("cancels", CancelIntent.objects.order_by("-pk"), to_attr="cancels_newest_first")
-    told = orders.filter(open_orders).select_related("intent").prefetch_related(cancels).order_by("-seen_at", "-pk")
-    for order in told[:ROWS_AT_MOST]:
+    orders = orders.select_related("intent").prefetch_related(cancels).order_by("-pk")
+    told = list(orders.filter(status=Order.Status.RESTING))
+    waiting = list(intents.filter(is_open))
+    if not only_working:
+        since = utc_now() - events.RECENT
+        ended = Q(created_at__gte=since) | Q(created_at=None, seen_at__gte=since)
+        told += orders.filter(ended).exclude(status=Order.Status.RESTING)[:ENDED_AT_MOST]
+        waiting += intents.filter(created_at__gte=since).exclude(is_open).order_by("-pk")[:ENDED_AT_MOST]
+    found: dict[str, events.Row] = {}
+    for order in told:
         _put(found, order)
-    without_order = intents.filter(open_intents, order=None).order_by("-pk")[:ROWS_AT_MOST]
-    for intent in without_order:
+    for intent in waiting:
         row = events.intent_row(intent, None)
         found[row["key"]] = row
     return found
@@ -86,9 +87,9 @@ def _put(found: dict[str, events.Row], order: Order) -> None:
 def fill_rows_of(account_id: int) -> dict[str, events.Row]:
     """Return `fills` rows by key: the last 24 hours, the newest 500."""
     fills = (
-        Fill.objects.filter(account_id=account_id, traded_at__gte=utc_now() - RECENT)
+        Fill.objects.filter(account_id=account_id, traded_at__gte=utc_now() - events.RECENT)
         .select_related("order")
-        .order_by("-traded_at", "-pk")[:ROWS_AT_MOST]
+        .order_by("-traded_at", "-pk")[:ENDED_AT_MOST]
     )
     return {
         events.fill_key(fill): events.fill_row(fill, fill.order.intent_id if fill.order else None) for fill in fills

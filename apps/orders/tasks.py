@@ -16,6 +16,7 @@ from apps.core.permissions import Permission
 from apps.exchange.selectors import accounts_with_keys
 from apps.exchange.wire.errors import ExchangeError
 from apps.orders import queue, services
+from apps.orders.models import OrderIntent
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,10 @@ def cancel_send(cancel_id: int) -> None:
 @task_permission(Permission.SYSTEM)
 def intent_resolve(intent_id: int) -> None:
     """Look for the order of one unconfirmed intent. It only reads, and applies under a lock."""
-    services.intent_resolve(intent_id)
+    try:
+        services.intent_resolve(intent_id)
+    except OrderIntent.DoesNotExist:
+        logger.warning("intent %s, to be looked up, does not exist", intent_id)
 
 
 @shared_task(ignore_result=True)

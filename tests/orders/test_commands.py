@@ -227,11 +227,25 @@ def test_ended_orders_leave_the_working_list_and_stay_in_the_recent_one(
     assert len(selectors.recent_orders(place.trader, account_id=place.account.pk)) == 1
 
 
+def test_no_working_order_is_pushed_out_by_what_has_ended(
+    place: Place, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selectors, "ENDED_AT_MOST", 1)
+    working = [resting(place).order_id for _ in range(3)]
+    for _ in range(3):
+        Order.objects.filter(pk=resting(place).pk).update(status="canceled")
+
+    rows = selectors.rows_of(place.account.pk).values()
+
+    assert {row["order_id"] for row in rows if row["is_working"]} == set(working)
+    assert len(rows) == 4
+
+
 def test_rows_need_few_queries(place: Place, exchange: ScriptedExchange, django_assert_max_num_queries: Any) -> None:
     for _ in range(10):
         resting(place)
 
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(5):
         assert len(selectors.rows_of(place.account.pk)) == 10
 
 

@@ -15,7 +15,7 @@ from apps.core.timestamps import utc_now
 from apps.markets.models import Market
 from apps.orders import tasks
 from apps.orders.models import Order, OrderIntent
-from apps.orders.services import intent_send, intent_submit, intents_interrupted, intents_sweep
+from apps.orders.services import intent_send, intent_submit, intents_interrupted, intents_sweep, send
 from apps.orders.services.send import GOOD_FOR
 from tests.orders.conftest import TICKER, Place, Published, build_place, connect, make_ticket, rewind
 from tests.orders.scripted import ScriptedExchange
@@ -202,6 +202,25 @@ def test_an_intent_nobody_claimed_in_time_is_not_sent_late(place: Place, exchang
     rewind(intent, created_at=GOOD_FOR)
 
     tasks.order_send(intent.pk)
+
+    intent.refresh_from_db()
+    assert (intent.state, intent.error_code) == (State.REFUSED, "too_late")
+    assert exchange.requests == []
+
+
+def test_a_sender_that_stood_still_after_its_claim_does_not_send(
+    place: Place, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped and continued a minute later: the market has moved on, and the sweep has its own view."""
+    intent = intent_submit(place.trader, make_ticket(place))
+
+    def slow_client(account_id: int, write: bool) -> Any:
+        monkeypatch.setattr(send, "utc_now", lambda: utc_now() + timedelta(minutes=1))
+        return exchange.client()
+
+    monkeypatch.setattr(send, "client_for", slow_client)
+
+    intent_send(intent.pk)
 
     intent.refresh_from_db()
     assert (intent.state, intent.error_code) == (State.REFUSED, "too_late")

@@ -110,6 +110,8 @@ def _send(intent: OrderIntent) -> OrderIntent:
     """
     try:
         client = client_for(intent.account_id, write=True)
+        if _is_stale(intent):
+            return intent_refuse(intent, code="too_late", text=TOO_LATE)
         report = report_from_answer(intent, api.create_order(client, new_order(intent)))
     except Refused as exc:
         return intent_refuse(intent, code=exc.code, text=exc.text)
@@ -131,6 +133,11 @@ def _send(intent: OrderIntent) -> OrderIntent:
     order_apply(intent.account_id, report, source="answer")
     intent.refresh_from_db()
     return intent
+
+
+def _is_stale(intent: OrderIntent) -> bool:
+    """Say whether this process stood still between the claim and now: by then nobody wants the order."""
+    return intent.claimed_at is None or utc_now() - intent.claimed_at > GOOD_FOR
 
 
 def new_order(intent: OrderIntent) -> api.NewOrder:
