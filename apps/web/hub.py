@@ -31,6 +31,7 @@ WATCH_SECONDS = 0.5
 SILENCE_MS = 2_400  # with the watch's own period and a Redis call: "down" within 3 s
 INTEREST_SECONDS = 5.0
 ATTACH_SECONDS = 1.0
+STOP_SECONDS = 3.0
 BACKOFF_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0)
 GATEWAY_DOWN = "no gateway is running for this environment"
 REDIS_DOWN = "live data is interrupted on our side"
@@ -58,6 +59,8 @@ class Hub:
         self._attached = asyncio.Event()  # the Redis subscription is confirmed
         self._tasks: set[asyncio.Task[None]] = set()  # strong references, or the loop may drop them
         self._redis: redis.asyncio.Redis | None = None
+        # A cancellation can be lost where a Redis timeout fires in the same turn: loops look here as well.
+        self._is_running = False
 
     # --- browsers ----------------------------------------------------------------------------
     def join(self, client: Client) -> None:
@@ -114,6 +117,7 @@ class Hub:
 
     # --- life --------------------------------------------------------------------------------
     def _start(self) -> None:
+        self._is_running = True
         self._attached = asyncio.Event()
         self._down = {}
         self._redis = redis.asyncio.Redis.from_url(
@@ -130,18 +134,20 @@ class Hub:
             logger.critical("a task of the hub ended", exc_info=task.exception())
 
     async def _stop(self) -> None:
+        self._is_running = False
         tasks, self._tasks = list(self._tasks), set()
         client, self._redis = self._redis, None
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_SECONDS)
         if client is not None:
             await client.aclose()
 
     # --- from Redis --------------------------------------------------------------------------
     async def _read(self) -> None:
         failures = 0
-        while True:
+        while self._is_running:
             try:
                 await self._listen()
             except (RedisError, OSError, msgspec.DecodeError) as exc:
@@ -233,14 +239,14 @@ class Hub:
 
     # --- heartbeats --------------------------------------------------------------------------
     async def _beat(self) -> None:
-        while True:
+        while self._is_running:
             await asyncio.sleep(BEAT_SECONDS)
             for client in self._clients:
                 client.beat()
 
     async def _watch(self) -> None:
         """Tell browsers within 3 s when an environment's gateway, or Redis itself, falls silent."""
-        while True:
+        while self._is_running:
             await asyncio.sleep(WATCH_SECONDS)
             environments = sorted(self._environments())
             if not environments or self._redis is None or not self._attached.is_set():
@@ -289,7 +295,7 @@ class Hub:
             logger.warning("interest in %d topics could not be announced; repeated in 5 s", len(needed))
 
     async def _keep_interest(self) -> None:
-        while True:
+        while self._is_running:
             await asyncio.sleep(INTEREST_SECONDS)
             await self._announce(list(self._names))
 

@@ -77,8 +77,10 @@ class Browser:
 
     async def closed(self) -> int:
         """Wait for the close and return its code."""
+        deadline = time.monotonic() + PATIENCE
         while self.close_code is None:
-            await self._hear(patience=PATIENCE + 5)
+            assert time.monotonic() < deadline, "the socket stayed open"
+            await self._hear(patience=PATIENCE)
         return self.close_code
 
     async def _hear(self, *, patience: float) -> None:

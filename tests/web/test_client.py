@@ -18,6 +18,11 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(autouse=True)
+def without_gap(monkeypatch):
+    monkeypatch.setattr(client_module, "GAP_SECONDS", 0)
+
+
 class Wire:
     def __init__(self) -> None:
         self.messages: list[str] = []
@@ -109,4 +114,22 @@ async def test_heartbeats_rise_even_within_one_millisecond():
 
     assert beats == sorted(set(beats))
     assert len(beats) == 20
+    await client.stop()
+
+
+async def test_market_data_waits_for_the_gap_and_own_orders_do_not(monkeypatch):
+    monkeypatch.setattr(client_module, "GAP_SECONDS", 60)
+    wire = Wire()
+    client = Client(wire.send, wire.close)
+    client.start()
+    client.put(frame(1, 10))
+    await settle()
+    client.put(frame(2, 10))
+    await settle()
+    assert [part["v"] for part in wire.parts()] == [1]
+
+    client.put(Frame.of("orders:1", 3, {"rows": {}}, "rows"), is_urgent=True)
+    await settle()
+
+    assert [part["v"] for part in wire.parts()] == [1, 2, 3]
     await client.stop()

@@ -323,6 +323,7 @@ async def test_nobody_signed_in_is_told_to_sign_in(registry: Any, gateway: Gatew
     await browser.open()
 
     assert await browser.closed() == 4401
+    await browser.close()
 
 
 async def test_h3_a_viewer_watches_but_cannot_trade(registry: Any, gateway: Gateway):
@@ -374,3 +375,4 @@ async def test_a_right_that_ends_while_the_tab_is_open_closes_its_socket(registr
 
     # Nothing is sent by the browser: the socket finds out by itself.
     assert await browser.closed() in (4401, 4403)
+    await browser.close()
