@@ -47,7 +47,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def desk(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[RunningDesk]:
     """The embedded set on a quiet paper exchange (no bots), with the densest recording ready to play."""
-    options = "--no-bots --seed 7"
+    options = "--no-bots"
     if DENSEST.is_file():
         options += f" --replay {DENSEST} --speed 1 --replay-start control"
     with running_desk(tmp_path_factory.mktemp("browser") / "data", DESK_PAPER_OPTIONS=options) as running:

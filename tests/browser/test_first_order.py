@@ -9,7 +9,7 @@ from tests.browser.pages import MarketPage
 from tests.support.desk import RunningDesk
 from tests.support.member import PaperMember
 
-TICKER = "KXFED-26DEC-T4"
+TICKER = "KXFED-26DEC-T4.00"
 OTHER = "KXFED-26DEC-T3.75"
 
 
