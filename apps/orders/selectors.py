@@ -42,6 +42,14 @@ def working_tickers(account_id: int) -> list[str]:
     return sorted(set(resting.values_list("ticker", flat=True)))
 
 
+def environment_working_tickers(environment: str) -> set[str]:
+    """Return the markets with resting orders of any active account; the gateway keeps their books."""
+    resting = Order.objects.filter(
+        account__environment=environment, account__is_active=True, status=Order.Status.RESTING
+    )
+    return set(resting.values_list("ticker", flat=True))
+
+
 def sync_of(account_id: int) -> AccountSync | None:
     return AccountSync.objects.filter(account_id=account_id).first()
 
