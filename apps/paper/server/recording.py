@@ -10,8 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from apps.core.errors import WireFormatError
-from apps.core.money import count_units_from_wire, price_units_from_wire
+from apps.core.money import WireFormatError, count_units_from_wire, price_units_from_wire
 
 
 class RecordingError(Exception):

@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-from apps.core.errors import WireFormatError
-from apps.core.money import count_units_from_wire, price_units_from_wire
+from apps.core.money import WireFormatError, count_units_from_wire, price_units_from_wire
 from apps.core.timestamps import parse_rfc3339, to_unix_ms
 from apps.paper.engine.candles import CandleStore
 from apps.paper.engine.catalogue import Market, MarketEvent, MarketStatistics, Series, SettlementSource

@@ -6,8 +6,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from apps.core.errors import WireFormatError
-from apps.core.money import count_units_from_wire, format_count_units, price_units_from_wire
+from apps.core.money import WireFormatError, count_units_from_wire, format_count_units, price_units_from_wire
 from apps.paper.engine.errors import ExchangeError
 from apps.paper.engine.orders import AmendOrder, NewOrder, OrderResult
 from apps.paper.engine.units import SelfTradePrevention, Side, TimeInForce

@@ -57,11 +57,12 @@ def run(options: Options, *, say: Callable[[str], None]) -> None:
 
 async def serve(options: Options, *, say: Callable[[str], None]) -> None:
     """As `run`; does not return but ends the process with code 0 when it is told to stop."""
+    # Until the handlers are in place, the signals end the process at once: there is nothing to close yet.
+    paper, step = build(options)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    paper, step = build(options)
     files = KeyFiles(options.data, paper.core)
     files.restore()
     listener = Listener(paper, step=step)

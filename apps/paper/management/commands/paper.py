@@ -51,6 +51,8 @@ class Command(BaseCommand):
         except StartError as exc:
             self.stderr.write(str(exc))
             sys.exit(2)
+        except KeyboardInterrupt:
+            sys.exit(130)
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
