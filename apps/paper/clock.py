@@ -29,9 +29,7 @@ class ManualClock:
     Budgets refill by this clock too, so a test that steps it by a second earns a second of tokens.
     """
 
-    def __init__(
-        self, now_ms: int, *, speed: float = 0.0, source_ns: Callable[[], int] = time.monotonic_ns
-    ) -> None:
+    def __init__(self, now_ms: int, *, speed: float = 0.0, source_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self._base_ms = float(now_ms)
         self._speed = speed
         self._source_ns = source_ns
