@@ -1,14 +1,22 @@
+import os
+import signal
+import subprocess
+import sys
 import time
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.core.cache import cache
 
 from apps.core import ports
+from apps.core.timestamps import utc_now
 from apps.exchange.clients import clients_forget
 from apps.exchange.gateway.lease import lease_release, lease_take
 from apps.markets import services as markets_services
 from apps.markets.models import Market
-from tests.support.desk import eventually
+from apps.orders.models import Order
+from tests.support.desk import ROOT, eventually
 from tests.support.gateway import (
     kept,
     live_book,
@@ -133,12 +141,28 @@ def test_a_market_that_nobody_needs_any_more_is_let_go_with_its_frames(desk, liv
         assert kept(live_redis, f"book:paper:{other}")["state"] == "live"
 
 
-def test_a_market_with_own_working_orders_is_kept_although_nobody_looks(desk, live_redis, monkeypatch):
+def test_a_market_with_own_working_orders_is_kept_although_nobody_looks(desk, live_redis):
+    account, _ = desk
     own = tickers(1)[0]
-    monkeypatch.setattr(ports, "wanted_tickers", [lambda environment: {own}])
+    order = Order.objects.create(
+        account=account,
+        order_id="own-order",
+        ticker=own,
+        book_side="bid",
+        price=Decimal("0.10"),
+        initial_count=1,
+        remaining_count=1,
+        status=Order.Status.RESTING,
+        seen_at=utc_now(),
+        source="rest",
+    )
 
-    with running_gateway():
+    with running_gateway() as gateway:
         live_book(live_redis, own)
+        order.status = Order.Status.CANCELED
+        order.save()
+
+        eventually(lambda: not gateway.markets["paper"].feed.board.tickers, what="the end of its book")
 
 
 def test_a_ticker_that_does_not_exist_is_refused_in_words_and_harms_nobody(desk, live_redis):
@@ -261,10 +285,6 @@ def test_a_second_gateway_waits_until_the_first_has_ended(desk, live_redis):
 
 
 def test_a_lease_that_ran_out_is_taken_over():
-    from datetime import timedelta
-
-    from apps.core.timestamps import utc_now
-
     now = utc_now()
     assert lease_take("a", now=now)
     assert lease_take("a", now=now + timedelta(seconds=5))
@@ -284,3 +304,44 @@ def test_frames_are_published_again_after_redis_was_emptied(desk, live_redis):
         need(live_redis, f"book:paper:{ticker}")
 
         live_book(live_redis, ticker, within=3.0)
+
+
+@pytest.fixture
+def installation(tmp_path, redis_url):
+    """The environment of the commands of a fresh installation without accounts."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DESK_")}
+    values = {
+        "DESK_SECRET_KEY": "only-for-a-gateway-in-a-test-0123456789",
+        "DESK_DATA": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "kalshi_desk.settings.base",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'desk.sqlite3'}",
+        "REDIS_URL": redis_url,
+    }
+    environment = kept | values
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=environment, check=True)
+    return environment
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_ends_within_two_seconds_of_a_signal_and_frees_the_lease(installation, tmp_path, number):
+    log = tmp_path / "gateway.log"
+
+    def started():
+        log.write_text("")
+        with log.open("w") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "manage.py", "gateway"], cwd=ROOT, env=installation, stderr=stderr
+            )
+        eventually(lambda: "holds the lease" in log.read_text(), within=30, what="the gateway's start")
+        return process
+
+    for _ in range(2):  # the second one need not wait for a lease to run out
+        process = started()
+        begun = time.monotonic()
+        process.send_signal(number)
+        try:
+            assert process.wait(10) == 0
+            assert time.monotonic() - begun < 2.0
+        finally:
+            process.kill()
+            process.wait()

@@ -47,11 +47,13 @@ def test_a_handler_that_fails_costs_its_account_a_reading_and_nobody_else_anythi
 
 @pytest.mark.django_db(transaction=True)
 def test_a_full_inbox_drops_the_newest_asks_for_a_reading_and_handles_the_rest_in_order(handlers):
-    seen, lost, go = [], [], threading.Event()
+    seen, lost, go, done = [], [], threading.Event(), threading.Event()
 
     def slow(context, messages):
         assert go.wait(10)
         seen.extend(messages)
+        if len(seen) == 5:
+            done.set()
 
     handlers["fill"] = [slow]
 
@@ -64,9 +66,7 @@ def test_a_full_inbox_drops_the_newest_asks_for_a_reading_and_handles_the_rest_i
         inbox.put("nobody_handles_this", A, 99)
         assert lost == [1, 1, 1]
         go.set()
-        async with asyncio.timeout(10):
-            while len(seen) < 5:
-                await asyncio.sleep(0)
+        assert await asyncio.to_thread(done.wait, 10)
         running.cancel()
         threads.stop()
         threads.join()
