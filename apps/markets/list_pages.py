@@ -257,18 +257,13 @@ def search_results(actor: Actor, environment: str, text: str) -> list[dict[str, 
         others = selectors.MarketFilter(text=text, status="")
         rest = selectors.markets_list(environment, filters=others, limit=SEARCH_AT_MOST).markets
         found += [market for market in rest if market.pk not in known]
-    found.sort(key=lambda market: market.ticker.casefold() != text.strip().casefold())
     events: dict[str, int] = {}
     for market in found:
         events[market.event.ticker] = events.get(market.event.ticker, 0) + 1
     titles = {market.event.ticker: market.event.title for market in found}
     several = [ticker for ticker, count in events.items() if count > 1][:EVENTS_FOUND_AT_MOST]
     rows = [
-        {
-            "ticker": ticker,
-            "title": f"{titles[ticker]} · all outcomes",
-            "url": reverse("event_detail", args=[ticker]),
-        }
+        {"ticker": ticker, "title": f"{titles[ticker]} · all outcomes", "url": reverse("event_detail", args=[ticker])}
         for ticker in several
     ]
     rows += [
@@ -279,6 +274,8 @@ def search_results(actor: Actor, environment: str, text: str) -> list[dict[str, 
         }
         for market in found
     ]
+    # Who types a whole ticker wants that one.
+    rows.sort(key=lambda row: row["ticker"].casefold() != text.strip().casefold())
     return rows[:SEARCH_AT_MOST]
 
 

@@ -73,3 +73,9 @@ def change_tone(market: Market) -> str:
     if not market.last_price or not market.previous_price or market.last_price == market.previous_price:
         return ""
     return "is-bid" if market.last_price > market.previous_price else "is-ask"
+
+
+@register.filter
+def contracts_whole(count: Decimal | None) -> str:
+    """Thousands grouped, fractions left out: for totals, where they say nothing."""
+    return "-" if count is None else f"{count:,.0f}"

@@ -32,14 +32,15 @@ export function marketColumns({ format, now, zone, listName }) {
    * @param {number} width
    * @param {(row: MarketRow) => number | null} read
    * @param {(value: number | null, row: MarketRow | undefined) => string} write
-   * @param {Record<string, any>} [more]
+   * @param {Record<string, any>} [more] of the column; `css`: a class of its cells
    */
-  const figure = (colId, headerName, width, read, write, more = {}) => ({
+  const figure = (colId, headerName, width, read, write, { css = "", ...more } = {}) => ({
     colId,
     headerName,
     width,
     minWidth: 52,
-    type: "rightAligned",
+    headerClass: "ag-right-aligned-header",
+    cellClass: ["ag-right-aligned-cell", css].filter(Boolean),
     valueGetter: (/** @type {{data?: MarketRow}} */ { data }) => (data ? read(data) : null),
     valueFormatter: (/** @type {{value: number | null, data?: MarketRow}} */ { value, data }) =>
       data ? write(value ?? null, data) : "",
@@ -58,10 +59,10 @@ export function marketColumns({ format, now, zone, listName }) {
   const columns = [
     starColumn(listName),
     marketColumn(),
-    figure("bid_size", "Bid size", 78, (row) => row.bidSize, count, { cellClass: "is-size" }),
-    figure("bid", "Bid", 62, (row) => row.bid, price, { cellClass: "is-bid", ...tinted }),
-    figure("ask", "Ask", 62, (row) => row.ask, price, { cellClass: "is-ask", ...tinted }),
-    figure("ask_size", "Ask size", 78, (row) => row.askSize, count, { cellClass: "is-size" }),
+    figure("bid_size", "Bid size", 78, (row) => (row.bid === null ? null : row.bidSize), count, { css: "is-size" }),
+    figure("bid", "Bid", 62, (row) => row.bid, price, { css: "is-bid", ...tinted }),
+    figure("ask", "Ask", 62, (row) => row.ask, price, { css: "is-ask", ...tinted }),
+    figure("ask_size", "Ask size", 78, (row) => (row.ask === null ? null : row.askSize), count, { css: "is-size" }),
     figure("spread", "Spread", 68, spreadOf, price),
     figure("last", "Last", 62, (row) => row.last, price, tinted),
     figure("change", "Change", 70, changeOf, (value, row) => plus(value, price(value, row)), {
@@ -157,8 +158,8 @@ function sorting(colId) {
 function starColumn(listName) {
   return {
     colId: "star",
-    headerName: "",
-    headerTooltip: "On the list",
+    headerName: "Star",
+    headerClass: "markets__star-head",
     width: 34,
     minWidth: 34,
     maxWidth: 34,
@@ -191,7 +192,7 @@ function marketColumn() {
     colId: "market",
     headerName: "Market",
     flex: 1,
-    minWidth: 150,
+    minWidth: 110,
     suppressMovable: true,
     valueGetter: (/** @type {{data?: MarketRow}} */ { data }) => data?.ticker ?? "",
     tooltipValueGetter: (/** @type {{data?: MarketRow}} */ { data }) =>

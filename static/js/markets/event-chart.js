@@ -7,9 +7,6 @@ import { LineSeries, createChart } from "../../vendor/lightweight-charts.js";
 /** @typedef {{end_ts: number, close: string | null, bid: string | null, ask: string | null}} Candle */
 /** @typedef {import("lightweight-charts").UTCTimestamp} UTCTimestamp */
 
-/** @param {string} name */
-const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
 /** The middle of the closing quotes says more than a trade of hours ago. @param {Candle} candle */
 function percent({ bid, ask, close }) {
   const hasBoth = bid !== null && ask !== null && Number(bid) > 0 && Number(ask) < 1;
@@ -22,6 +19,7 @@ function percent({ bid, ask, close }) {
  * @param {{zone: string, colors: string[]}} options names of CSS custom properties, one per line
  */
 export function createChancesChart(root, { zone, colors }) {
+  const token = (/** @type {string} */ name) => getComputedStyle(root).getPropertyValue(name).trim();
   const clock = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
   const day = new Intl.DateTimeFormat("en-GB", { timeZone: zone, day: "numeric", month: "short" });
   const full = new Intl.DateTimeFormat("en-GB", { timeZone: zone, dateStyle: "medium", timeStyle: "short" });

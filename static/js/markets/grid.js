@@ -145,6 +145,9 @@ export function createMarketsGrid(root, options) {
 
   function arrange() {
     const kept = options.memory.load();
+    // On a phone a row is as high as a finger, and the event stands under the outcome.
+    api.setGridOption("rowHeight", isNarrow ? 40 : 26);
+    root.classList.toggle("is-narrow", isNarrow);
     if (isNarrow) {
       for (const { colId } of api.getColumnState()) api.setColumnsVisible([colId], NARROW.has(colId));
     } else if (kept) api.applyColumnState({ state: /** @type {any} */ (kept), applyOrder: true });

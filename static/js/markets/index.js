@@ -255,6 +255,7 @@ function storage() {
 
 async function start() {
   if (window.innerWidth < 760) find("[data-fold]").removeAttribute("open");
+  find("[data-apply]").hidden = true; // choices count as they are made
   fillForm();
   const page = fetchRows(0, PAGE_ROWS);
   try {
