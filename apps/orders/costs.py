@@ -65,7 +65,9 @@ def cost_estimate(market: Market, ticket: OrderTicket, *, position: Decimal, now
             count=traded,
             is_taker=not ticket.is_post_only,
         )
-        one_fill, worst = (fees.single, fees.worst) if traded else (Decimal(0), Decimal(0))
+        # Contract by contract: a match against a fraction of a contract can cost more still, but a split
+        # into hundredths throughout would show a fee that no order has ever paid.
+        one_fill, worst = (fees.single, max(fees.single, fees.by_contract)) if traded else (Decimal(0), Decimal(0))
     except FeeNotKnown as exc:
         reasons["fee"] = f"The fee is not known: {exc}."
     return CostEstimate(

@@ -13,9 +13,7 @@ TICKER = "KXFED-26DEC-T4.00"
 OTHER = "KXFED-26DEC-T3.75"
 
 
-def test_an_order_rests_is_filled_in_part_and_is_cancelled(
-    desk: RunningDesk, open_page: Callable[..., Page]
-) -> None:
+def test_an_order_rests_is_filled_in_part_and_is_cancelled(desk: RunningDesk, open_page: Callable[..., Page]) -> None:
     page = open_page()
     page.keyboard.press("Control+k")
     page.keyboard.type(TICKER)

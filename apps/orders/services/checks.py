@@ -24,7 +24,9 @@ from apps.vault.models import ApiKey
 
 MAX_COUNT = Decimal(1_000_000)  # contracts in one order: a slipped key, not a trade
 STATUS_TRUSTED_FOR = timedelta(seconds=60)
-_CLOSED = frozenset({"initialized", "inactive", "closed", "determined", "disputed", "amended", "finalized", "settled"})
+_CLOSED = frozenset(
+    {"initialized", "inactive", "closed", "determined", "disputed", "amended", "finalized", "settled", "unlisted"}
+)
 
 
 def account_check(actor: Actor, account_id: int) -> ExchangeAccount:

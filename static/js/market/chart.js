@@ -2,7 +2,15 @@
  * Candles, volume, own fills and working orders on lightweight-charts. Display only: the chart
  * works in binary numbers, so nothing here is ever sent or added up.
  */
-import { CandlestickSeries, HistogramSeries, LineStyle, createChart, createSeriesMarkers } from "../../vendor/lightweight-charts.js";
+import {
+  CandlestickSeries,
+  HistogramSeries,
+  LineStyle,
+  createChart,
+  createSeriesMarkers,
+} from "../../vendor/lightweight-charts.js";
+
+import { formatCount } from "../core/fixed.js";
 
 /**
  * @typedef {{end_ts: number, open: string | null, high: string | null, low: string | null,
@@ -32,12 +40,17 @@ function shifted(seconds, zone) {
 
 /**
  * @param {HTMLElement} root
- * @param {{zone: string, digits: number, nonce: string}} options
+ * @param {{zone: string, step: number}} options
  */
 export function createMarketChart(root, options) {
   const chart = createChart(root, {
     autoSize: true,
-    layout: { background: { color: "transparent" }, fontFamily: "Inter Variable, sans-serif", fontSize: 11, attributionLogo: false },
+    layout: {
+      background: { color: "transparent" },
+      fontFamily: "Inter Variable, sans-serif",
+      fontSize: 11,
+      attributionLogo: false,
+    },
     grid: { vertLines: { visible: false } },
     rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.08, bottom: 0.24 } },
     timeScale: { borderVisible: false, timeVisible: true, secondsVisible: false, rightOffset: 4 },
@@ -45,12 +58,21 @@ export function createMarketChart(root, options) {
   });
   const candles = chart.addSeries(CandlestickSeries, {
     borderVisible: false,
-    priceFormat: { type: "custom", minMove: options.digits ? 0.1 : 1, formatter: (/** @type {number} */ cents) => `${cents.toFixed(1)}¢` },
+    priceFormat: {
+      type: "custom",
+      minMove: options.step < 100 ? 0.1 : 1,
+      formatter: (/** @type {number} */ cents) => `${cents.toFixed(1)}¢`,
+    },
   });
-  const volume = chart.addSeries(HistogramSeries, { priceScaleId: "volume", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false });
+  const volume = chart.addSeries(HistogramSeries, {
+    priceScaleId: "volume",
+    priceFormat: { type: "volume" },
+    lastValueVisible: false,
+    priceLineVisible: false,
+  });
   volume.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
   const markers = createSeriesMarkers(candles, []);
-  /** @type {Map<string, import("lightweight-charts").IPriceLine>} */
+  /** @type {Map<string, import("../../vendor/lightweight-charts.js").IPriceLine>} */
   const lines = new Map();
   /** @type {Candle[]} */
   let shown = [];
@@ -69,7 +91,9 @@ export function createMarketChart(root, options) {
 
   /** @param {Candle} candle */
   const bar = (candle) => ({
-    time: /** @type {import("lightweight-charts").UTCTimestamp} */ (shifted(candle.end_ts, options.zone)),
+    time: /** @type {import("../../vendor/lightweight-charts.js").UTCTimestamp} */ (
+      shifted(candle.end_ts, options.zone)
+    ),
     open: Number(candle.open) * CENTS,
     high: Number(candle.high) * CENTS,
     low: Number(candle.low) * CENTS,
@@ -77,7 +101,9 @@ export function createMarketChart(root, options) {
   });
   /** @param {Candle} candle */
   const column = (candle) => ({
-    time: /** @type {import("lightweight-charts").UTCTimestamp} */ (shifted(candle.end_ts, options.zone)),
+    time: /** @type {import("../../vendor/lightweight-charts.js").UTCTimestamp} */ (
+      shifted(candle.end_ts, options.zone)
+    ),
     value: Number(candle.volume),
     color: `color-mix(in srgb, ${Number(candle.close) >= Number(candle.open) ? token("--color-bid") : token("--color-ask")} 35%, transparent)`,
   });
@@ -102,7 +128,10 @@ export function createMarketChart(root, options) {
     return `rgba(${red}, ${green}, ${blue}, ${match[4]})`;
   }
 
-  new MutationObserver(paint).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme", "data-palette"] });
+  new MutationObserver(paint).observe(document.documentElement, {
+    attributes: true,
+    attributeFilter: ["data-theme", "data-palette"],
+  });
   paint();
 
   return {
@@ -120,7 +149,14 @@ export function createMarketChart(root, options) {
       const newest = shown.at(-1);
       if (newest && newest.end_ts > time) return;
       if (!newest || newest.end_ts < time || newest.close === null) {
-        shown.push({ end_ts: time, open: trade.price, high: trade.price, low: trade.price, close: trade.price, volume: trade.count });
+        shown.push({
+          end_ts: time,
+          open: trade.price,
+          high: trade.price,
+          low: trade.price,
+          close: trade.price,
+          volume: trade.count,
+        });
       } else {
         newest.close = trade.price;
         if (Number(trade.price) > Number(newest.high)) newest.high = trade.price;
@@ -156,19 +192,28 @@ export function createMarketChart(root, options) {
         );
       }
     },
-    /** @param {{time: number, isBuy: boolean, text: string}[]} fills time in Unix seconds */
+    /** @param {{time: number, isBuy: boolean, count: number}[]} fills time in Unix seconds, count 1/100 */
     setFills(fills) {
       const first = shown[0]?.end_ts ?? Infinity;
+      /** One arrow per bar and side, with the contracts of all its fills. @type {Map<string, {end: number, isBuy: boolean, count: number}>} */
+      const bars = new Map();
+      for (const fill of fills) {
+        if (fill.time < first - seconds) continue;
+        const end = Math.ceil(fill.time / seconds) * seconds;
+        const key = `${end}:${fill.isBuy}`;
+        const known = bars.get(key);
+        if (known) known.count += fill.count;
+        else bars.set(key, { end, isBuy: fill.isBuy, count: fill.count });
+      }
       markers.setMarkers(
-        fills
-          .filter((fill) => fill.time >= first - seconds)
-          .sort((a, b) => a.time - b.time)
-          .map((fill) => ({
-            time: /** @type {import("lightweight-charts").UTCTimestamp} */ (shifted(Math.ceil(fill.time / seconds) * seconds, options.zone)),
-            position: fill.isBuy ? "belowBar" : "aboveBar",
-            shape: fill.isBuy ? "arrowUp" : "arrowDown",
-            color: token(fill.isBuy ? "--color-bid" : "--color-ask"),
-            text: fill.text,
+        [...bars.values()]
+          .sort((one, other) => one.end - other.end)
+          .map(({ end, isBuy, count }) => ({
+            time: /** @type {import("../../vendor/lightweight-charts.js").UTCTimestamp} */ (shifted(end, options.zone)),
+            position: isBuy ? "belowBar" : "aboveBar",
+            shape: isBuy ? "arrowUp" : "arrowDown",
+            color: token(isBuy ? "--color-bid" : "--color-ask"),
+            text: formatCount(count),
           })),
       );
     },

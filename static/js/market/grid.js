@@ -39,12 +39,11 @@ export function mirrored(prices) {
  */
 export function stepFrom(prices, price, steps) {
   if (prices.length === 0 || steps === 0) return price;
-  let index =
-    steps > 0 ? prices.findIndex((each) => each > price) - 1 : prices.findIndex((each) => each >= price);
-  if (steps > 0 && index === -2) return prices[prices.length - 1];
+  let index = steps > 0 ? prices.findIndex((each) => each > price) - 1 : prices.findIndex((each) => each >= price);
+  if (steps > 0 && index === -2) index = prices.length - 1;
   if (steps < 0 && index === -1) index = prices.length;
-  const wanted = index + steps;
-  return prices[Math.max(0, Math.min(prices.length - 1, wanted))];
+  const wanted = Math.max(0, Math.min(prices.length - 1, index + steps));
+  return prices[wanted] ?? price;
 }
 
 /**

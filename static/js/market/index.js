@@ -3,6 +3,7 @@ import { feedState, formatAge } from "../core/age.js";
 import { formatCountdown } from "../core/clock.js";
 import { DOLLAR, formatCount, formatMoney, formatPrice, toUnits } from "../core/fixed.js";
 import { desk } from "../frame/desk.js";
+import { toast } from "../frame/toasts.js";
 import { createMarketChart } from "./chart.js";
 import { finestStep, gridPrices } from "./grid.js";
 import { createLadder } from "./ladder-view.js";
@@ -33,7 +34,10 @@ let orders = [];
 let position = null;
 let feedReason = "";
 let marketStatus = find("[data-status]").textContent ?? "";
-let exchange = { exchange_active: /** @type {boolean | null} */ (null), trading_active: /** @type {boolean | null} */ (null) };
+let exchange = {
+  exchange_active: /** @type {boolean | null} */ (null),
+  trading_active: /** @type {boolean | null} */ (null),
+};
 
 const ladder = createLadder(find("[data-ladder]"), {
   prices,
@@ -70,8 +74,10 @@ function pick(price, column) {
 /** @param {string} orderId */
 async function cancel(orderId) {
   const answer = await desk.socket.command("order.cancel", { order_id: orderId, idempotency_key: crypto.randomUUID() });
-  if (answer.kind === "error") say(answer.text, "danger");
-  if (answer.kind === "unknown") say("The cancel was sent, but its answer was lost. The list shows what becomes of it.", "warning");
+  if (answer.kind === "error") toast({ title: "Not cancelled", text: answer.text, level: "danger" });
+  if (answer.kind === "unknown") {
+    toast({ title: "Cancel sent, answer lost", text: "The list shows what becomes of it.", level: "warning" });
+  }
 }
 
 /** @param {Record<string, any>[]} rows */
@@ -79,12 +85,7 @@ async function cancelAll(rows) {
   const words = rows.length === 1 ? "the one working order" : `all ${rows.length} working orders`;
   if (!window.confirm(`Cancel ${words} in ${ticker}? Orders in other markets stay.`)) return;
   const answer = await desk.socket.command("order.cancel_market", { ticker, idempotency_key: crypto.randomUUID() });
-  if (answer.kind === "error") say(answer.text, "danger");
-}
-
-/** @param {string} text @param {string} tone */
-function say(text, tone) {
-  document.dispatchEvent(new CustomEvent("desk:toast", { detail: { text, tone } }));
+  if (answer.kind === "error") toast({ title: "Not cancelled", text: answer.text, level: "danger" });
 }
 
 /* --- live topics --------------------------------------------------------------------------- */
@@ -117,7 +118,8 @@ desk.topics.watch(`tickers:${environment}`, (state) => {
   const own = state.rows.get(ticker);
   if (own) {
     find("[data-volume]").textContent = own.volume === null ? "-" : formatCount(toUnits(own.volume, 2));
-    find("[data-open-interest]").textContent = own.open_interest === null ? "-" : formatCount(toUnits(own.open_interest, 2));
+    find("[data-open-interest]").textContent =
+      own.open_interest === null ? "-" : formatCount(toUnits(own.open_interest, 2));
     if (own.status && own.status !== marketStatus) {
       marketStatus = own.status;
       find("[data-status]").textContent = statusWords(own.status);
@@ -145,7 +147,7 @@ if (account) {
       fills.map((row) => ({
         time: row.traded_ms / 1000,
         isBuy: row.book_side === "bid",
-        text: formatCount(toUnits(row.count, 2)),
+        count: toUnits(row.count, 2),
       })),
     );
   });
@@ -225,7 +227,8 @@ function showPosition() {
   };
   const money = (/** @type {string} */ name, /** @type {number | null} */ units) =>
     units === null ? set(name, "-") : set(name, formatMoney(units, { signed: true }), units);
-  const price = (/** @type {number | null} */ units) => (units === null ? "-" : formatPrice(units, { ...look, step: 10 }));
+  const price = (/** @type {number | null} */ units) =>
+    units === null ? "-" : formatPrice(units, { ...look, step: 10 });
   set("average", price(shown.average));
   set("mark", price(shown.mark));
   money("unrealised", shown.unrealised);
@@ -246,7 +249,7 @@ function showFeed() {
     why: book.why,
     seenMs: Date.now() - desk.socket.link.since,
   });
-  root.dataset.feed = state;
+  if (root.dataset.feed !== state) root.dataset.feed = state;
   feedReason = state === "live" ? "" : `The book is not live (${text})`;
   const label = find("[data-feed-age]");
   const changed = book.recv_ms ? `changed ${formatAge(desk.clock.now() - book.recv_ms)} ago` : "waiting for the book";
@@ -284,7 +287,8 @@ function statusWords(status) {
 for (const button of root.querySelectorAll("[data-view]")) {
   button.addEventListener("click", () => {
     view = /** @type {HTMLElement} */ (button).dataset.view === "no" ? "no" : "yes";
-    for (const other of root.querySelectorAll("[data-view]")) other.setAttribute("aria-pressed", String(other === button));
+    for (const other of root.querySelectorAll("[data-view]"))
+      other.setAttribute("aria-pressed", String(other === button));
     find("[data-view-name]").textContent = view.toUpperCase();
     ladder.setView(view);
     ladder.show(book);
@@ -309,7 +313,8 @@ let period = Number(root.querySelector("[data-period][aria-current='true']")?.ge
 for (const button of root.querySelectorAll("[data-period]")) {
   button.addEventListener("click", () => {
     period = Number(/** @type {HTMLElement} */ (button).dataset.period);
-    for (const other of root.querySelectorAll("[data-period]")) other.setAttribute("aria-current", String(other === button));
+    for (const other of root.querySelectorAll("[data-period]"))
+      other.setAttribute("aria-current", String(other === button));
     loadCandles();
   });
 }
@@ -318,7 +323,9 @@ async function loadCandles() {
   const wanted = period;
   const empty = find("[data-chart-empty]");
   try {
-    const response = await fetch(`${root.dataset.candlesUrl}?period=${wanted}`, { headers: { Accept: "application/json" } });
+    const response = await fetch(`${root.dataset.candlesUrl}?period=${wanted}`, {
+      headers: { Accept: "application/json" },
+    });
     const body = await response.json();
     if (wanted !== period) return;
     if (!response.ok) throw new Error(body.error ?? "The chart could not be loaded.");
@@ -327,7 +334,8 @@ async function loadCandles() {
     empty.textContent = "No trade in this period yet.";
   } catch (error) {
     empty.hidden = false;
-    empty.textContent = error instanceof Error && error.message ? error.message : "The chart could not be loaded. Try another period.";
+    empty.textContent =
+      error instanceof Error && error.message ? error.message : "The chart could not be loaded. Try another period.";
   }
 }
 

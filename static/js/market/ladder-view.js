@@ -115,8 +115,18 @@ export function createLadder(root, options) {
         const askText = line.ask.textContent;
         fillSize(line.bid, data.bid, largest, data.bidDepth);
         fillSize(line.ask, data.ask, largest, data.askDepth);
-        fillOwn(line.ownBid, owned?.bid ?? 0, owned?.orders.filter((o) => (o.side === "bid") === (view === "yes")) ?? [], "bid");
-        fillOwn(line.ownAsk, owned?.ask ?? 0, owned?.orders.filter((o) => (o.side === "bid") !== (view === "yes")) ?? [], "ask");
+        fillOwn(
+          line.ownBid,
+          owned?.bid ?? 0,
+          owned?.orders.filter((o) => (o.side === "bid") === (view === "yes")) ?? [],
+          "bid",
+        );
+        fillOwn(
+          line.ownAsk,
+          owned?.ask ?? 0,
+          owned?.orders.filter((o) => (o.side === "bid") !== (view === "yes")) ?? [],
+          "ask",
+        );
         if (isChange && bidText !== line.bid.textContent) tint(line.bid);
         if (isChange && askText !== line.ask.textContent) tint(line.ask);
       }
@@ -163,7 +173,8 @@ export function createLadder(root, options) {
   /** Scroll so that `price` is in the middle, but only when it has left the middle third. @param {number} price */
   function centre(price) {
     const all = [...lines.keys()].filter((each) => each <= price).sort((a, b) => b - a);
-    const row = all.length ? lines.get(all[0])?.row : null;
+    const nearest = all[0];
+    const row = nearest === undefined ? null : lines.get(nearest)?.row;
     if (!row) return;
     const top = row.offsetTop - root.scrollTop;
     const height = root.clientHeight;

@@ -53,7 +53,13 @@ export function shownPrice(row) {
 export function terms(row) {
   if (row.is_external) return "placed elsewhere";
   const base =
-    row.time_in_force === "immediate_or_cancel" ? "IOC" : row.time_in_force === "fill_or_kill" ? "FOK" : row.expires_ms ? "expires" : "GTC";
+    row.time_in_force === "immediate_or_cancel"
+      ? "IOC"
+      : row.time_in_force === "fill_or_kill"
+        ? "FOK"
+        : row.expires_ms
+          ? "expires"
+          : "GTC";
   return [base, row.post_only ? "post-only" : "", row.reduce_only ? "reduce" : ""].filter(Boolean).join(" ");
 }
 
@@ -67,7 +73,12 @@ export function createOrdersTable(panel, options) {
   const body = /** @type {HTMLElement} */ (panel.querySelector("[data-orders]"));
   const empty = /** @type {HTMLElement} */ (panel.querySelector("[data-orders-empty]"));
   const cancelAll = /** @type {HTMLButtonElement | null} */ (panel.querySelector("[data-cancel-all]"));
-  const clock = new Intl.DateTimeFormat("en-GB", { timeZone: options.zone, hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const clock = new Intl.DateTimeFormat("en-GB", {
+    timeZone: options.zone,
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+  });
   /** @type {Row[]} */
   let orders = [];
   /** @type {Row[]} */
@@ -101,8 +112,16 @@ export function createOrdersTable(panel, options) {
     line.dataset.state = row.state;
     const side = sideWords(row);
     const isBuyYes = row.book_side === "bid";
-    const words = row.cancel && row.is_working ? row.cancel_text : row.state === "resting" && toUnits(row.filled, 2) ? "partly filled" : row.state_text;
-    const kind = row.state === "resting" && toUnits(row.filled, 2) ? "partly" : (BADGE[/** @type {keyof typeof BADGE} */ (row.state)] ?? "muted");
+    const words =
+      row.cancel && row.is_working
+        ? row.cancel_text
+        : row.state === "resting" && toUnits(row.filled, 2)
+          ? "partly filled"
+          : row.state_text;
+    const kind =
+      row.state === "resting" && toUnits(row.filled, 2)
+        ? "partly"
+        : (BADGE[/** @type {keyof typeof BADGE} */ (row.state)] ?? "muted");
     line.append(
       cell(row.created_ms ? clock.format(row.created_ms) : "-"),
       badge(side, isBuyYes ? "buy" : "sell"),
@@ -150,9 +169,18 @@ export function createOrdersTable(panel, options) {
   }
 
   function draw() {
-    const groups = { working: /** @type {Row[]} */ ([]), unknown: /** @type {Row[]} */ ([]), done: /** @type {Row[]} */ ([]) };
+    const groups = {
+      working: /** @type {Row[]} */ ([]),
+      unknown: /** @type {Row[]} */ ([]),
+      done: /** @type {Row[]} */ ([]),
+    };
     for (const row of orders) groups[/** @type {"working" | "unknown" | "done"} */ (tabOf(row))].push(row);
-    const counts = { working: groups.working.length, unknown: groups.unknown.length, done: groups.done.length, fills: fills.length };
+    const counts = {
+      working: groups.working.length,
+      unknown: groups.unknown.length,
+      done: groups.done.length,
+      fills: fills.length,
+    };
     for (const [name, count] of Object.entries(counts)) {
       const place = panel.querySelector(`[data-count="${name}"]`);
       if (place) place.textContent = String(count);
@@ -176,7 +204,8 @@ export function createOrdersTable(panel, options) {
         : [...groups[tab]].sort((a, b) => (b.created_ms ?? 0) - (a.created_ms ?? 0)).map(orderRow);
     const focused = document.activeElement?.closest("tr")?.getAttribute("data-key");
     body.replaceChildren(...rows.slice(0, 200));
-    if (focused) /** @type {HTMLElement | null} */ (body.querySelector(`[data-key="${CSS.escape(focused)}"] button`))?.focus();
+    if (focused)
+      /** @type {HTMLElement | null} */ (body.querySelector(`[data-key="${CSS.escape(focused)}"] button`))?.focus();
     head.hidden = rows.length === 0;
     empty.hidden = rows.length > 0;
     empty.textContent = EMPTY[tab];
@@ -190,11 +219,14 @@ export function createOrdersTable(panel, options) {
   for (const button of panel.querySelectorAll("[data-orders-tab]")) {
     button.addEventListener("click", () => {
       tab = /** @type {Tab} */ (/** @type {HTMLElement} */ (button).dataset.ordersTab);
-      for (const other of panel.querySelectorAll("[data-orders-tab]")) other.setAttribute("aria-current", String(other === button));
+      for (const other of panel.querySelectorAll("[data-orders-tab]"))
+        other.setAttribute("aria-current", String(other === button));
       draw();
     });
   }
-  cancelAll?.addEventListener("click", () => options.onCancelAll(orders.filter((row) => tabOf(row) === "working" && row.order_id)));
+  cancelAll?.addEventListener("click", () =>
+    options.onCancelAll(orders.filter((row) => tabOf(row) === "working" && row.order_id)),
+  );
   draw();
 
   return {

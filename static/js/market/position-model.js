@@ -18,7 +18,17 @@ import { DOLLAR, toUnits } from "../core/fixed.js";
  */
 export function positionView(row, yesBook) {
   if (!row) {
-    return { side: "flat", count: 0, average: null, mark: null, unrealised: null, realised: 0, fees: 0, ifYes: 0, ifNo: 0 };
+    return {
+      side: "flat",
+      count: 0,
+      average: null,
+      mark: null,
+      unrealised: null,
+      realised: 0,
+      fees: 0,
+      ifYes: 0,
+      ifNo: 0,
+    };
   }
   const position = toUnits(row.position, 2);
   const cost = toUnits(row.cost, 6);

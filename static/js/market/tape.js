@@ -32,7 +32,7 @@ export function createTape(body, options) {
       row.append(cell);
     });
     const isUp = trade.side === view;
-    row.children[1].classList.add(isUp ? "is-bid" : "is-ask");
+    row.children[1]?.classList.add(isUp ? "is-bid" : "is-ask");
     row.title = `${trade.side === "yes" ? "YES" : "NO"} was bought by the taker`;
     return row;
   }

@@ -27,7 +27,8 @@ export function readPrice(text) {
   if (raw === "") return { error: "Enter a price." };
   const match = /^(\$)?\s*(\d*\.?\d+|\d+\.)\s*(c|¢)?$/i.exec(raw);
   if (!match) return { error: `“${text.trim()}” is not a price. Write cents, such as 52 or 52.5.` };
-  const number = match[2].startsWith(".") ? `0${match[2]}` : match[2].replace(/\.$/, "");
+  const digits = match[2] ?? "";
+  const number = digits.startsWith(".") ? `0${digits}` : digits.replace(/\.$/, "");
   const isDollars = match[1] !== undefined || (match[3] === undefined && Number(number) < 1);
   try {
     const units = isDollars ? toUnits(number, 4) : toUnits(number, 2);
@@ -50,9 +51,10 @@ export function readCount(text) {
   if (!match) return { error: `“${text.trim()}” is not a number of contracts.` };
   const factor = match[2] === undefined ? 1 : match[2].toLowerCase() === "k" ? 1_000 : 1_000_000;
   try {
-    const units = toUnits(match[1], 2) * factor;
+    const units = toUnits(match[1] ?? "", 2) * factor;
     if (units <= 0) return { error: "Enter at least a hundredth of a contract." };
-    if (!Number.isSafeInteger(units) || units > 1_000_000_000_00) return { error: "That is more than any market holds." };
+    if (!Number.isSafeInteger(units) || units > 1_000_000_000_00)
+      return { error: "That is more than any market holds." };
     return { units };
   } catch {
     return { error: "Contracts have at most two decimals." };

@@ -79,7 +79,8 @@ export function createTicket(form, options) {
     }
     if ("error" in readings.price || "error" in readings.count) return null;
     const terms = checked("terms");
-    const isChecked = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name)).checked;
+    const isChecked = (/** @type {string} */ name) =>
+      /** @type {HTMLInputElement} */ (form.elements.namedItem(name)).checked;
     return {
       ticker: options.ticker,
       side: side(),
@@ -162,7 +163,7 @@ export function createTicket(form, options) {
     }
   }
 
-  /** @param {typeof state} next */
+  /** @param {"ready" | "sending" | "long" | "unknown" | "done"} next */
   function setState(next) {
     state = next;
     label();
@@ -188,7 +189,10 @@ export function createTicket(form, options) {
     clearTimeout(slow);
     if (answer.kind === "unknown") {
       setState("unknown");
-      say("The connection broke while this was on its way. The order list shows it as soon as the desk answers.", "unknown");
+      say(
+        "The connection broke while this was on its way. The order list shows it as soon as the desk answers.",
+        "unknown",
+      );
       return;
     }
     if (answer.kind === "error") {
@@ -235,7 +239,7 @@ export function createTicket(form, options) {
   /** @param {number} steps */
   function move(steps) {
     const reading = readPrice(price.value);
-    const from = "units" in reading ? reading.units : options.prices[Math.floor(options.prices.length / 2)];
+    const from = "units" in reading ? reading.units : (options.prices[Math.floor(options.prices.length / 2)] ?? 5_000);
     price.value = cents(stepFrom(options.prices, from, steps));
     changed();
   }
@@ -293,7 +297,9 @@ function previewText(name, data) {
   const dollars = (/** @type {string} */ raw) => formatMoney(toUnits(raw, 6));
   switch (name) {
     case "fee":
-      return data.fee === null ? unknown : { text: `${dollars(data.fee)} / ${dollars(data.fee_worst)}`, title: "if it takes liquidity" };
+      return data.fee === null
+        ? unknown
+        : { text: `${dollars(data.fee)} / ${dollars(data.fee_worst)}`, title: "if it takes liquidity" };
     case "cost":
       return toUnits(data.cost, 6) === 0 && toUnits(data.proceeds, 6) > 0
         ? { text: `${dollars(data.proceeds)} received`, title }

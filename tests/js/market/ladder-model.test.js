@@ -35,7 +35,7 @@ test("depth is summed from the best price outwards", () => {
   const rows = ladderRows([4000, 4100, 4200, 4300, 4400, 5000], sideBook(FRAME, "yes"));
   const at = (/** @type {number} */ price) => rows.find((row) => row.price === price);
 
-  assert.equal(rows[0].price, 5000);
+  assert.equal(rows[0]?.price, 5000);
   assert.deepEqual([at(4200)?.bidDepth, at(4000)?.bidDepth], [550, 1550]);
   assert.deepEqual([at(4400)?.askDepth, at(5000)?.askDepth], [300, 1000]);
   assert.equal(at(4300)?.bidDepth, 0);

@@ -1,0 +1,83 @@
+"""Every page of the desk in both themes and on a phone: no serious finding of axe, nothing cut off sideways."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.pages import MarketPage
+from tests.support.desk import RunningDesk
+
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+TICKER = "KXFED-26DEC-T4.00"
+PAGES = {
+    "markets": "/markets/",
+    "event": "/markets/events/KXFED-26DEC/",
+    "market": f"/markets/{TICKER}/",
+    "second-factor": "/accounts/2fa/",
+    "not-found": "/nowhere/",
+}
+VAULT_PAGES = {"vault": "/settings/vault/"}
+LOOKS = {
+    "dark": {"viewport": {"width": 1440, "height": 900}},
+    "light": {"viewport": {"width": 1440, "height": 900}},
+    "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
+}
+
+
+def serious(page: Page) -> list[str]:
+    page.add_script_tag(path=AXE)
+    found: dict[str, Any] = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{violation['id']}: {violation['help']} ({node['target']})"
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+
+
+def set_theme(page: Page, desk: RunningDesk, look: str) -> None:
+    page.context.add_cookies([{"name": "desk-theme", "value": "light" if look == "light" else "dark", "url": desk.url}])
+
+
+def check(page: Page, path: str) -> None:
+    page.goto(path)
+    if path == PAGES["market"]:
+        MarketPage(page, TICKER).wait_live()
+    page.wait_for_function("() => document.readyState === 'complete'")
+    width = page.evaluate("() => [document.documentElement.scrollWidth, window.innerWidth]")
+    assert width[0] <= width[1], f"{path} is {width[0]} px wide on a screen of {width[1]} px"
+    assert serious(page) == [], path
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_pages_have_no_serious_accessibility_finding(
+    desk: RunningDesk, open_page: Callable[..., Page], look: str
+) -> None:
+    page = open_page("trader", bypass_csp=True, **LOOKS[look])
+    set_theme(page, desk, look)
+    for path in PAGES.values():
+        check(page, path)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_vault_pages_have_no_serious_accessibility_finding(
+    desk: RunningDesk, open_page: Callable[..., Page], look: str
+) -> None:
+    page = open_page("vault-admin", bypass_csp=True, **LOOKS[look])
+    set_theme(page, desk, look)
+    for path in VAULT_PAGES.values():
+        check(page, path)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_way_in_has_no_serious_accessibility_finding(desk: RunningDesk, chromium: Browser, look: str) -> None:
+    context = chromium.new_context(base_url=desk.url, bypass_csp=True, **LOOKS[look])
+    try:
+        page = context.new_page()
+        set_theme(page, desk, look)
+        check(page, "/accounts/login/")
+    finally:
+        context.close()
