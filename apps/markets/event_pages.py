@@ -18,6 +18,7 @@ from apps.markets.models import Market
 from apps.markets.selectors import OPEN_STATUSES, Outcome
 
 DOLLAR = Decimal(1)
+UNLISTED = "unlisted"  # the catalogue's own word: the exchange no longer lists it
 CHART_LINES = 6
 
 
@@ -65,7 +66,7 @@ def set_mark(outcomes: Sequence[Outcome], *, is_exclusive: bool) -> dict[str, st
             "best bids.",
         }
     # An outcome that has lost already needs no contract; any other one that cannot be bought leaves a hole.
-    needed = [one for one in outcomes if one.market.result != "no"]
+    needed = [one for one in outcomes if one.market.result != "no" and one.market.status != UNLISTED]
     if len(needed) < 2 or any(one.market.status != "active" or one.ask is None for one in needed):
         return None
     asks = sum((one.ask for one in needed if one.ask is not None), Decimal(0))
@@ -84,7 +85,11 @@ def event_context(actor: Actor, environment: str, ticker: str) -> dict[str, Any]
     """Return the template context of the Event page. Raises NotAllowed, NotFound."""
     environment_for(actor, environment)
     view = selectors.event_get(environment, ticker)
-    outcomes = [_outcome(one) for one in view.outcomes]
+    # What can still trade first, each part by its chance; what the exchange no longer lists last.
+    ordered = sorted(
+        view.outcomes, key=lambda one: (one.market.status == UNLISTED, one.market.status not in OPEN_STATUSES)
+    )
+    outcomes = [_outcome(one) for one in ordered]
     first = view.outcomes[0].market if view.outcomes else None
     closes = [one.market.close_time for one in view.outcomes if one.market.close_time]
     return {
@@ -115,6 +120,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "share": None if outcome.probability is None else int(outcome.probability * 10_000),
         "step": finest_step(market),
         "is_over": market.status not in OPEN_STATUSES,
+        "is_listed": market.status != UNLISTED,
     }
 
 

@@ -14,7 +14,7 @@ STARRED_LIST = "starred"
 STATUSES = (("all", "Any status"), *((key, key.capitalize()) for key in STATUS_FILTERS if key != "unlisted"))
 # Value -> words, and how long until the market closes.
 CLOSES = (
-    ("", "Closes any time"),
+    ("", "Any close"),
     ("1h", "Closes in 1 h"),
     ("1d", "in 24 h"),
     ("7d", "in 7 days"),

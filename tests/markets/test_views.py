@@ -329,6 +329,7 @@ MARKS = [
         True,
         "Asks add up to 60¢, less than 100¢",
     ),
+    ([{"ask": "0.30"}, {"ask": "0.30"}, {"status": "unlisted"}], True, "Asks add up to 60¢, less than 100¢"),
     ([*CHEAP], False, None),
     ([*CHEAP, {"status": "determined", "result": "yes"}], True, None),
     ([{"ask": "0.90"}], True, None),

@@ -59,20 +59,20 @@ export function marketColumns({ format, now, zone, listName }) {
   const columns = [
     starColumn(listName),
     marketColumn(),
-    figure("bid_size", "Bid size", 78, (row) => (row.bid === null ? null : row.bidSize), count, { css: "is-size" }),
+    figure("bid_size", "Bid size", 72, (row) => (row.bid === null ? null : row.bidSize), count, { css: "is-size" }),
     figure("bid", "Bid", 62, (row) => row.bid, price, { css: "is-bid", ...tinted }),
     figure("ask", "Ask", 62, (row) => row.ask, price, { css: "is-ask", ...tinted }),
-    figure("ask_size", "Ask size", 78, (row) => (row.ask === null ? null : row.askSize), count, { css: "is-size" }),
-    figure("spread", "Spread", 68, spreadOf, price),
+    figure("ask_size", "Ask size", 72, (row) => (row.ask === null ? null : row.askSize), count, { css: "is-size" }),
+    figure("spread", "Spread", 62, spreadOf, price),
     figure("last", "Last", 62, (row) => row.last, price, tinted),
-    figure("change", "Change", 70, changeOf, (value, row) => plus(value, price(value, row)), {
+    figure("change", "Change", 66, changeOf, (value, row) => plus(value, price(value, row)), {
       ...signed,
       headerTooltip: "Last price less yesterday's",
     }),
     figure(
       "volume_24h",
       "Vol 24 h",
-      86,
+      80,
       (row) => row.volume24h,
       (value) => count(value === null ? null : whole(value)),
     ),
@@ -86,14 +86,14 @@ export function marketColumns({ format, now, zone, listName }) {
     figure(
       "open_interest",
       "Open int.",
-      86,
+      78,
       (row) => row.openInterest,
       (value) => count(value === null ? null : whole(value)),
     ),
     figure(
       "position",
       "My pos.",
-      78,
+      72,
       (row) => row.position,
       (value) => (value === null ? "-" : plus(value, formatCount(value))),
       {

@@ -66,7 +66,7 @@ export function setMark(outcomes, isExclusive) {
     };
   }
   // An outcome that has lost already needs no contract; any other one that cannot be bought leaves a hole.
-  const needed = outcomes.filter((one) => one.result !== "no");
+  const needed = outcomes.filter((one) => one.result !== "no" && one.status !== "unlisted");
   if (needed.length < 2 || needed.some((one) => one.status !== "active" || one.ask === null)) return null;
   const asks = sum(needed.map((one) => one.ask ?? 0));
   if (asks >= DOLLAR) return null;

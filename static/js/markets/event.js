@@ -95,8 +95,8 @@ function showOutcome({ line, outcome }) {
   if (bar) bar.value = twice === null ? 0 : twice / 2;
   write(line, "bid", price(outcome.bid));
   write(line, "ask", price(outcome.ask));
-  write(line, "bid_size", count(outcome.bidSize), true);
-  write(line, "ask_size", count(outcome.askSize), true);
+  write(line, "bid_size", count(outcome.bid === null ? null : outcome.bidSize), true);
+  write(line, "ask_size", count(outcome.ask === null ? null : outcome.askSize), true);
   write(line, "last", price(outcome.last));
   const change = changeOf(outcome);
   const cell = write(line, "change", change === null ? "-" : `${change > 0 ? "+" : ""}${price(change)}`, true);
@@ -152,7 +152,10 @@ const COLORS = ["--line-1", "--line-2", "--line-3", "--line-4", "--line-5", "--l
   0,
   Number(root.dataset["chartLines"] ?? 6),
 );
-const charted = [...outcomes.values()].slice(0, COLORS.length).map(({ line }) => line);
+const charted = [...outcomes.values()]
+  .map(({ line }) => line)
+  .filter((line) => line.dataset["candlesUrl"])
+  .slice(0, COLORS.length);
 const legend = find("[data-legend]");
 charted.forEach((line, index) => {
   line.dataset["line"] = String(index + 1);

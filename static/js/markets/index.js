@@ -51,7 +51,13 @@ async function fetchRows(offset, limit) {
     signal: asked.signal,
   });
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(body.error ?? `The desk answered ${response.status}.`);
+  const problems = body.fields ?? {};
+  markFields(problems);
+  if (Object.keys(problems).length) throw new Error(`${body.error} Nothing new is listed until then.`);
+  if (response.redirected) throw new Error("You are signed out. Reload the page to sign in again.");
+  if (!response.ok || !Array.isArray(body.rows)) {
+    throw new Error(`The list could not be read: ${body.error ?? `the desk answered ${response.status}.`}`);
+  }
   target = body.list;
   const page = { rows: body.rows.map(fromServer).map(joined), total: body.total };
   showOutcome(page.total);
@@ -90,19 +96,26 @@ function emptyWords() {
 /** @param {unknown} error */
 function showError(error) {
   if (error instanceof Error && error.name === "AbortError") return;
-  const words =
-    error instanceof TypeError ? "The desk cannot be reached." : error instanceof Error ? error.message : "";
-  setText(
-    find("[data-error-text]"),
-    `The list could not be read: ${words || "unknown reason"} What is shown may be old.`,
-  );
+  const isOurs = error instanceof Error && !(error instanceof TypeError);
+  const unreachable = "The desk cannot be reached. The list may be old.";
+  setText(find("[data-error-text]"), isOurs ? error.message : unreachable);
+  root.querySelector(".markets__problems")?.remove(); // the page's own words for the same
   find("[data-error]").hidden = false;
+}
+
+/** @param {Record<string, string>} problems by field */
+function markFields(problems) {
+  for (const field of form.querySelectorAll("input, select")) {
+    if (problems[field.getAttribute("name") ?? ""]) field.setAttribute("aria-invalid", "true");
+    else field.removeAttribute("aria-invalid");
+  }
 }
 
 function reload() {
   asked.abort();
   asked = new AbortController();
-  grid?.reload();
+  if (grid) grid.reload();
+  else void start();
 }
 
 /* --- filters, and the address --------------------------------------------------------------- */

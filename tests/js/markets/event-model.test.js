@@ -67,6 +67,7 @@ test("asks are not marked while an outcome cannot be bought", () => {
   assert.equal(setMark([...cheap, outcome({})], true), null);
   assert.equal(setMark([...cheap, outcome({ ask: 1000, status: "inactive" })], true), null);
   assert.equal(setMark([...cheap, outcome({ status: "finalized", result: "no" })], true)?.side, "ask");
+  assert.equal(setMark([...cheap, outcome({ status: "unlisted" })], true)?.side, "ask");
 });
 
 test("nothing is marked when outcomes may win together, or one has won", () => {
