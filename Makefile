@@ -31,8 +31,8 @@ check: install-dev ## format, lint, types, imports, migrations, templates, lock 
 	$(BIN)/mypy
 	npm run --silent check
 	$(BIN)/pytest -q tests/architecture/test_imports.py
-	DESK_DATA=$(CURDIR)/var/check DESK_SECRET_KEY=check-only $(BIN)/python -W error manage.py makemigrations --check --dry-run
-	DESK_DATA=$(CURDIR)/var/check DESK_SECRET_KEY=check-only $(BIN)/python -W error manage.py check --fail-level WARNING
+	DJANGO_SETTINGS_MODULE=kalshi_desk.settings.test $(BIN)/python -W error manage.py makemigrations --check --dry-run
+	DJANGO_SETTINGS_MODULE=kalshi_desk.settings.test $(BIN)/python -W error manage.py check --fail-level WARNING
 	$(BIN)/djlint templates --lint --quiet
 	$(BIN)/python tools/check_project.py
 

@@ -92,3 +92,13 @@ def test_a_missing_secret_key_is_refused_with_what_to_do(tmp_path: Path) -> None
 
     assert result.returncode != 0
     assert "DESK_SECRET_KEY is not set" in result.stderr
+
+
+def test_djangos_deployment_check_finds_nothing_in_production(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "DESK_DATA": str(tmp_path), **PRODUCTION}
+    (tmp_path / "static").mkdir()
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+
+    assert result.returncode == 0, result.stderr
