@@ -168,7 +168,8 @@ class BotPool:
 
     def _join(self, name: str) -> str:
         user_id = f"bot-{name}"
-        self._exchange.add_member(
-            name=name, user_id=user_id, cash_cents=BOT_CASH_CENTS, subaccounts=0, keeps_history=False
-        )
+        if user_id not in self._exchange.members:  # after a restart it is there, with its money and positions
+            self._exchange.add_member(
+                name=name, user_id=user_id, cash_cents=BOT_CASH_CENTS, subaccounts=0, keeps_history=False
+            )
         return user_id

@@ -213,6 +213,48 @@ class CandleStore:
         """What the best prices are before anything is seen."""
         self._quote = (yes_bid, yes_ask)
 
+    @property
+    def best(self) -> tuple[int, int]:
+        """The best YES bid and ask seen last."""
+        return self._quote
+
+    @property
+    def unread_history(self) -> Sequence[Tick]:
+        """The past as given, as long as nobody has asked for it."""
+        return self._history
+
+    def since(self, end_s: int) -> list[Candle]:
+        """One-minute candles that end at or after an instant, without those of the unread past."""
+        return [self._minutes[end] for end in self._ends[bisect_left(self._ends, end_s) :]]
+
+    def restore(self, candles: Sequence[Candle], *, best: tuple[int, int]) -> None:
+        """Take up candles of before (oldest first) in an empty store."""
+        self._minutes = {candle.end_s: candle for candle in candles}
+        self._ends = list(self._minutes)
+        self._quote = best
+        for candle in candles:
+            if candle.volume:
+                hour = period_end(candle.end_s * 1000, HOUR_S)
+                self._hourly[hour] = self._hourly.get(hour, 0) + candle.volume
+
+    def thin(self, *, minutes_from_s: int, from_s: int) -> None:
+        """Join one-minute candles of before `minutes_from_s` to hours and drop what is older than `from_s`.
+
+        Longer periods stay exact; of the minutes of such an hour only its last one has a candle, with all of it.
+        """
+        cut = bisect_right(self._ends, minutes_from_s // HOUR_S * HOUR_S)
+        kept: dict[int, Candle] = {}
+        hours: dict[int, list[int]] = {}
+        for end in self._ends[bisect_left(self._ends, from_s) : cut]:
+            hours.setdefault(period_end(end * 1000, HOUR_S), []).append(end)
+        for hour, ends in hours.items():
+            joined = self._minutes[hour] if ends == [hour] else self._sum(ends, hour, None, None)
+            if joined is not None:
+                kept[hour] = joined
+        kept |= {end: self._minutes[end] for end in self._ends[cut:]}
+        self._minutes, self._ends = kept, list(kept)
+        self._hourly = {hour: volume for hour, volume in self._hourly.items() if hour >= from_s}
+
     def _load(self) -> None:
         """Build what was before the start; the live minutes are all later."""
         if not self._history:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from apps.paper.engine.accounts import Position
+from apps.paper.engine.accounts import Account, Position
 from apps.paper.engine.catalogue import Market
 from apps.paper.engine.orders import Fill, Order, Trade
 from apps.paper.engine.units import Outcome
@@ -71,4 +71,29 @@ class MarketLifecycle:
     details: dict[str, object] = field(default_factory=dict)
 
 
-Event = BookDelta | Trade | Fill | OrderChanged | PositionChanged | TickerChanged | MarketLifecycle
+@dataclass(frozen=True, slots=True)
+class Deposited:
+    """Money came to an account from outside."""
+
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOrderIdUsed:
+    """A refused order has used up its client order id (a fill-or-kill order that could not be filled whole)."""
+
+    user_id: str
+    client_order_id: str
+
+
+Event = (
+    BookDelta
+    | Trade
+    | Fill
+    | OrderChanged
+    | PositionChanged
+    | TickerChanged
+    | MarketLifecycle
+    | Deposited
+    | ClientOrderIdUsed
+)

@@ -1,18 +1,21 @@
-"""Identifiers from the seeded generator, so that a day can be repeated to the last id."""
+"""Identifiers drawn by number from the seed, so that a day can be repeated to the last id and taken up again later."""
 
-from random import Random
+from hashlib import blake2b
 from uuid import NAMESPACE_URL, uuid5
 
 
 class IdSource:
-    """Random (version 4) UUID strings, drawn from its own generator so that no other draw moves them."""
+    """UUID strings that look random (version 4). `drawn`: how many there were; who sets it back repeats ids."""
 
     def __init__(self, *, seed: int) -> None:
-        self._random = Random(f"ids:{seed}")
+        self._seed = f"ids:{seed}:"
+        self.drawn = 0
 
     def uuid(self) -> str:
         """A fresh id."""
-        bits = self._random.getrandbits(128) & ~(0xF000 << 64) | (0x4000 << 64)
+        self.drawn += 1
+        digest = blake2b(f"{self._seed}{self.drawn}".encode(), digest_size=16).digest()
+        bits = int.from_bytes(digest, "big") & ~(0xF000 << 64) | (0x4000 << 64)
         text = f"{bits & ~(0xC000 << 48) | (0x8000 << 48):032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 

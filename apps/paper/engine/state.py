@@ -9,7 +9,7 @@ from apps.paper.engine.book import Book
 from apps.paper.engine.candles import CandleStore
 from apps.paper.engine.catalogue import Market, MarketEvent, Series
 from apps.paper.engine.errors import ExchangeError, invalid_parameters
-from apps.paper.engine.events import Event, OrderChanged, PositionChanged, TickerChanged
+from apps.paper.engine.events import Deposited, Event, OrderChanged, PositionChanged, TickerChanged
 from apps.paper.engine.fees import FeeSchedule
 from apps.paper.engine.ids import IdSource
 from apps.paper.engine.orders import Order, Trade
@@ -56,6 +56,7 @@ class ExchangeState:
         self.closings: list[tuple[int, str]] = []  # heap of (ms, ticker)
         self.ids = IdSource(seed=seed)
         self.sequence = 0
+        self.on_whole: Callable[[list[Event]], None] | None = None  # hears of each whole action before the listeners
         self._listeners: list[Listener] = []
         self._told: list[Event] = []
         self._orders_touched: dict[str, Order] = {}
@@ -90,6 +91,8 @@ class ExchangeState:
         account.cash += cents * CENT
         account.updated_ms = self.clock.now_ms()
         self.deposited += cents * CENT
+        self.tell(Deposited(account))
+        self.flush()
 
     def add_key(
         self, *, user_id: str, key_id: str, public_key_pem: str, scopes: Iterable[str], name: str = ""
@@ -183,6 +186,8 @@ class ExchangeState:
             if self._refresh_top(self.markets[ticker], now) or traded:
                 told.append(TickerChanged(self.markets[ticker], now))
         self._markets_touched.clear()
+        if told and self.on_whole is not None:
+            self.on_whole(told)
         for listener in self._listeners:
             for event in told:
                 listener(event)

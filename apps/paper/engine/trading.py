@@ -5,6 +5,7 @@ from dataclasses import replace
 from apps.paper.engine.accounts import Account
 from apps.paper.engine.catalogue import Market
 from apps.paper.engine.errors import ExchangeError, invalid_parameters, not_found
+from apps.paper.engine.events import ClientOrderIdUsed
 from apps.paper.engine.grids import on_grid
 from apps.paper.engine.matching import Matching, Taken
 from apps.paper.engine.orders import AmendOrder, NewOrder, Order, OrderResult
@@ -36,6 +37,8 @@ class Trading(Matching):
         member = self.members[user_id]
         member.client_order_ids.add(order.client_order_id)
         if order.time_in_force == "fill_or_kill" and book.crossing_volume(order.side, order.price) < order.remaining:
+            self.tell(ClientOrderIdUsed(user_id, order.client_order_id))
+            self.flush()
             raise ExchangeError(
                 "fill_or_kill_insufficient_resting_volume", "fill or kill insufficient resting volume", 409
             )

@@ -68,11 +68,12 @@ class StoredKey(msgspec.Struct):
 
 
 def seat_members(core: Core) -> None:
-    """Add the members of `SEATS` with their cash and tiers."""
+    """Add the members of `SEATS` that are not there yet, with their cash, and set the tiers of all."""
     for seat in SEATS:
-        core.exchange.add_member(
-            name=seat.name, user_id=seat.user_id, cash_cents=seat.cash_cents, subaccounts=seat.subaccounts
-        )
+        if seat.user_id not in core.exchange.members:
+            core.exchange.add_member(
+                name=seat.name, user_id=seat.user_id, cash_cents=seat.cash_cents, subaccounts=seat.subaccounts
+            )
         core.tiers[seat.user_id] = seat.tier
 
 

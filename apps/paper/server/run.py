@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import signal
@@ -14,11 +15,14 @@ from typing import Literal
 from apps.paper.bots import BotPool
 from apps.paper.clock import Clock, ManualClock, SystemClock
 from apps.paper.engine.exchange import PaperExchange
+from apps.paper.keeping import Keeper, KeepError
 from apps.paper.server.listener import Listener
 from apps.paper.server.members import DataError, KeyFiles, seat_members
 from apps.paper.server.recording import RecordingError, check
 from apps.paper.server.server import PaperServer, ReplayOptions
 from apps.paper.world import build_world
+
+KEEP_SECONDS = 2.0  # what bots did is at most that much older on the disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,33 +43,68 @@ class Options:
     manual_clock_ms: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Built:
+    """step: what the bots do per turn (None without bots). keeper: of the exchange, keeping already."""
+
+    paper: PaperServer
+    step: Callable[[int], object] | None
+    keeper: Keeper
+
+
 class StartError(Exception):
-    """The exchange cannot start. The text says what to do."""
+    """The exchange cannot start, or cannot go on. The text says what to do."""
 
 
 def run(options: Options, *, say: Callable[[str], None]) -> None:
     """Run until SIGTERM or SIGINT, which end the process; `say` gets one line when it is ready.
 
     Raises:
-        StartError: a port in use, a replay file or a data directory that cannot be used.
+        StartError: a port in use, a replay file or a data directory that cannot be used (or no more).
     """
     try:
         asyncio.run(serve(options, say=say))
-    except (RecordingError, DataError) as exc:
+    except (RecordingError, DataError, KeepError) as exc:
         raise StartError(str(exc)) from exc
 
 
 async def serve(options: Options, *, say: Callable[[str], None]) -> None:
     """As `run`; does not return but ends the process with code 0 when it is told to stop."""
     # Until the handlers are in place, the signals end the process at once: there is nothing to close yet.
-    paper, step = build(options)
+    built = build(options)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    built.keeper.on_failure = stop.set
+    try:
+        listener = await _open(built, options, say=say)
+        keeping = asyncio.create_task(_keep(built.keeper))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((keeping, stopping), return_when=asyncio.FIRST_COMPLETED)
+        await listener.stop()
+        if keeping.done():
+            keeping.result()
+        keeping.cancel()
+        built.keeper.close()
+    finally:
+        built.keeper.release()
+    if built.keeper.failure is not None:
+        raise StartError(built.keeper.failure)
+    # Taking a world of 5,000 markets apart object by object takes longer than the second a stop may take,
+    # and nothing of it is needed: every file is written.
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+async def _open(built: Built, options: Options, *, say: Callable[[str], None]) -> Listener:
+    """Listen, and tell where."""
+    paper = built.paper
     files = KeyFiles(options.data, paper.core)
     files.restore()
-    listener = Listener(paper, step=step)
+    listener = Listener(paper, step=built.step)
     try:
         await listener.start(host=options.host, port=options.port)
     except OSError as exc:
@@ -76,23 +115,26 @@ async def serve(options: Options, *, say: Callable[[str], None]) -> None:
     )
     if paper.replay is not None and options.replay_start == "now":
         paper.replay.play()
+    # What is there now stays: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
     markets = sum(1 for _ in paper.catalogue.markets_all())
     say(f"Paper exchange ready: http://{address} ({markets} markets; members and keys: {path})")
-    await stop.wait()
-    await listener.stop()
-    # Taking a world of 5,000 markets apart object by object takes longer than the second a stop may take,
-    # and nothing of it is kept: every file was written when it changed.
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+    return listener
 
 
-def build(options: Options) -> tuple[PaperServer, Callable[[int], object] | None]:
-    """Return the exchange and what its bots do per turn (None without bots).
+async def _keep(keeper: Keeper) -> None:
+    while True:
+        await asyncio.sleep(KEEP_SECONDS)
+        keeper.write_due()
+
+
+def build(options: Options) -> Built:
+    """The exchange as it was left in the data directory, or a new one.
 
     Raises:
         RecordingError: a replay file that cannot be played.
+        KeepError: the directory is in use, or what it keeps cannot be used.
     """
     clock: Clock = SystemClock() if options.manual_clock_ms is None else ManualClock(options.manual_clock_ms)
     replay = None
@@ -102,14 +144,21 @@ def build(options: Options) -> tuple[PaperServer, Callable[[int], object] | None
             recordings, speed=options.speed, loop=options.replay_loop, keep_times=options.replay_keep_times
         )
     exchange = PaperExchange(clock=clock, seed=options.seed)
-    step: Callable[[int], object] | None = None
-    if options.markets != 0:
-        world = build_world(exchange, markets=options.markets, seed=options.seed)
-        if options.bots:
-            step = BotPool(exchange, world, seed=options.seed).step
-    paper = PaperServer(exchange, clock=clock, replay=replay)
-    seat_members(paper.core)
-    return paper, step
+    keeper = Keeper(options.data, exchange, seed=options.seed, markets=options.markets)
+    try:
+        kept = keeper.open()
+        if kept is not None:
+            world = keeper.restore(kept)
+        else:
+            world = None if options.markets == 0 else build_world(exchange, markets=options.markets, seed=options.seed)
+        paper = PaperServer(exchange, clock=clock, replay=replay)
+        seat_members(paper.core)
+        keeper.begin(world)
+    except BaseException:
+        keeper.release()
+        raise
+    step = BotPool(exchange, world, seed=options.seed).step if world is not None and options.bots else None
+    return Built(paper, step, keeper)
 
 
 def _port_trouble(options: Options, exc: OSError) -> str:

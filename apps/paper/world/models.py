@@ -8,11 +8,58 @@ from math import erf, exp, log, sqrt
 from random import Random
 from typing import Protocol
 
+import msgspec
+
 FLOOR = 0.004  # no outcome is ever quite impossible
+
+
+class NumberState(msgspec.Struct, tag="number"):
+    """All of a `LatentNumber`."""
+
+    center: float
+    expected: float
+    spread: float
+    bands: list[tuple[float | None, float | None]]
+    volatility: float
+
+    def move_to(self, moved: list[float]) -> None:
+        (self.expected,) = moved
+
+    def model(self) -> "LatentNumber":
+        """The model in this state."""
+        made = LatentNumber(center=self.center, spread=self.spread, bands=self.bands, volatility=self.volatility)
+        made.move_to([self.expected])
+        return made
+
+
+class RaceState(msgspec.Struct, tag="race"):
+    """All of a `Race`."""
+
+    weights: list[float]
+    logs: list[float]
+    volatility: float
+    others: float
+
+    def move_to(self, moved: list[float]) -> None:
+        self.logs = moved
+
+    def model(self) -> "Race":
+        """The model in this state."""
+        made = Race(weights=self.weights, volatility=self.volatility, others=self.others)
+        made.move_to(self.logs)
+        return made
 
 
 class FairModel(Protocol):
     """Fair probabilities of an event's markets, in their listed order."""
+
+    def state(self) -> NumberState | RaceState: ...
+
+    def moved(self) -> list[float]:
+        """What drifts and jumps have changed."""
+
+    def move_to(self, moved: list[float]) -> None:
+        """Go where `moved` says."""
 
     def probabilities(self) -> list[float]: ...
 
@@ -49,6 +96,15 @@ class LatentNumber:
         self._bands = bands
         self._volatility = volatility
 
+    def state(self) -> NumberState:
+        return NumberState(self._center, self._expected, self._spread, list(self._bands), self._volatility)
+
+    def moved(self) -> list[float]:
+        return [self._expected]
+
+    def move_to(self, moved: list[float]) -> None:
+        (self._expected,) = moved
+
     def _below(self, value: float) -> float:
         return 0.5 * (1 + erf((value - self._expected) / (self._spread * sqrt(2))))
 
@@ -78,10 +134,22 @@ class Race:
     """
 
     def __init__(self, *, weights: Sequence[float], volatility: float = 0.03, others: float = 0.0) -> None:
+        self._weights = list(weights)
         self._base = [log(weight) for weight in weights]
         self._logs = list(self._base)
         self._volatility = volatility
         self._others = others
+
+    def state(self) -> RaceState:
+        return RaceState(self._weights, list(self._logs), self._volatility, self._others)
+
+    def moved(self) -> list[float]:
+        return list(self._logs)
+
+    def move_to(self, moved: list[float]) -> None:
+        if len(moved) != len(self._base):
+            raise ValueError(f"{len(moved)} chances for {len(self._base)} outcomes")
+        self._logs = list(moved)
 
     def probabilities(self) -> list[float]:
         values = [exp(value) for value in self._logs]

@@ -1,0 +1,132 @@
+"""Follows an exchange and says what has changed since it was last asked."""
+
+from collections.abc import Sequence
+
+from apps.paper.engine.accounts import Account
+from apps.paper.engine.catalogue import Market, Series
+from apps.paper.engine.events import (
+    BookDelta,
+    ClientOrderIdUsed,
+    Deposited,
+    Event,
+    MarketLifecycle,
+    OrderChanged,
+    PositionChanged,
+    TickerChanged,
+)
+from apps.paper.engine.exchange import PaperExchange
+from apps.paper.engine.orders import Fill, Order, Trade
+from apps.paper.engine.snapshot import Changes, Figures, account_row, candle_state, totals_of
+
+
+class ChangeLog:
+    """What is different since `drain` was called last. Put `hear` where whole actions are told (`on_whole`)."""
+
+    def __init__(self, exchange: PaperExchange) -> None:
+        self._exchange = exchange
+        self._since_s = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew: all there is now is known already."""
+        self._accounts: dict[tuple[str, int], Account] = {}
+        self._positions: dict[tuple[str, int, str], None] = {}
+        self._orders: dict[str, Order] = {}
+        self._fills: list[Fill] = []
+        self._used_ids: dict[tuple[str, str], None] = {}
+        self._trades: list[Trade] = []
+        self._quoted: dict[str, Market] = {}
+        self._listed: dict[str, Market] = {}
+        # Candles change only at the end: those of the minute before this instant and later may be new.
+        self._since_s = self._exchange.clock.now_ms() // 1000 - 60
+
+    def hear(self, told: Sequence[Event]) -> bool:
+        """Take in a whole action; True when a member with a history has anything of it."""
+        concerned = False
+        for event in told:
+            match event:
+                case BookDelta():
+                    pass
+                case TickerChanged():
+                    self._quoted[event.market.ticker] = event.market
+                case OrderChanged():
+                    concerned |= self._hear_order(event.order)
+                case Trade():
+                    self._trades.append(event)
+                case Fill():
+                    concerned |= self._hear_fill(event)
+                case PositionChanged():
+                    position = event.position
+                    self._positions[position.user_id, position.subaccount, position.ticker] = None
+                case MarketLifecycle():
+                    self._listed[event.market.ticker] = event.market
+                case Deposited():
+                    self._touch_account(event.account)
+                    concerned |= self._keeps(event.account.user_id)
+                case ClientOrderIdUsed():
+                    if self._keeps(event.user_id):
+                        self._used_ids[event.user_id, event.client_order_id] = None
+                        concerned = True
+        return concerned
+
+    def drain(self) -> Changes | None:
+        """What has changed, None when nothing has. Encode it before anything else happens: it is not a copy."""
+        exchange = self._exchange
+        if not (self._accounts or self._orders or self._used_ids or self._quoted or self._listed or self._trades):
+            return None
+        events = {market.event_ticker: exchange.events[market.event_ticker] for market in self._listed.values()}
+        series: dict[str, Series] = {e.series_ticker: exchange.series[e.series_ticker] for e in events.values()}
+        changes = Changes(
+            totals=totals_of(exchange),
+            accounts=[account_row(account) for account in self._accounts.values()],
+            positions=[
+                exchange.members[user_id].accounts[number].exposures[ticker].position
+                for user_id, number, ticker in self._positions
+            ],
+            orders=list(self._orders.values()),
+            fills=self._fills,
+            used_ids=list(self._used_ids),
+            trades=self._trades,
+            figures=[_figures(market) for market in self._quoted.values()],
+            candles={t: candle_state(exchange.candles[t], since_s=self._since_s) for t in self._quoted},
+            series=list(series.values()),
+            events=list(events.values()),
+            markets=list(self._listed.values()),
+        )
+        self.clear()
+        return changes
+
+    def _keeps(self, user_id: str) -> bool:
+        return self._exchange.members[user_id].keeps_history
+
+    def _touch_account(self, account: Account) -> None:
+        self._accounts[account.user_id, account.subaccount] = account
+
+    def _hear_order(self, order: Order) -> bool:
+        if not self._keeps(order.user_id):
+            return False
+        self._orders[order.order_id] = order
+        self._used_ids[order.user_id, order.client_order_id] = None
+        # With the first order in a market the (empty) position comes into being.
+        self._positions[order.user_id, order.subaccount, order.ticker] = None
+        return True
+
+    def _hear_fill(self, fill: Fill) -> bool:
+        self._touch_account(self._exchange.members[fill.user_id].accounts[fill.subaccount])
+        if not self._keeps(fill.user_id):
+            return False
+        self._fills.append(fill)
+        return True
+
+
+def _figures(market: Market) -> Figures:
+    return Figures(
+        market.ticker,
+        market.status,
+        market.last_price,
+        market.last_size,
+        market.last_trade_ms,
+        market.volume,
+        market.dollar_volume,
+        market.open_interest,
+    )
