@@ -13,6 +13,8 @@ from kombu.connection import Connection
 from kombu.exceptions import KombuError
 from kombu.pools import producers
 
+from apps.core import killpoints
+
 logger = logging.getLogger(__name__)
 
 ORDER_SEND = "apps.orders.tasks.order_send"
@@ -45,7 +47,13 @@ def enqueue(task: str, *ids: int, countdown: float | None = None) -> bool:
 
 
 def enqueue_on_commit(task: str, *ids: int) -> None:
-    transaction.on_commit(lambda: enqueue(task, *ids))
+    transaction.on_commit(lambda: _enqueue_committed(task, *ids))
+
+
+def _enqueue_committed(task: str, *ids: int) -> None:
+    killpoints.reach("submit.committed")
+    enqueue(task, *ids)
+    killpoints.reach("submit.queued")
 
 
 def _connection() -> Connection:

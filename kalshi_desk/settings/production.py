@@ -2,6 +2,8 @@
 
 from django.core.exceptions import ImproperlyConfigured
 
+from apps.core import killpoints
+from kalshi_desk import env
 from kalshi_desk.settings.base import *  # noqa: F403 - production is base plus refusals
 from kalshi_desk.settings.base import DEBUG, DESK_MODE, PUBLIC_ORIGINS, SECRET_KEY, SESSION_COOKIE_SECURE
 
@@ -20,6 +22,8 @@ if not SESSION_COOKIE_SECURE:
     _refuse("cookies would travel unencrypted.", "Set DESK_SECURE_COOKIES=1 and serve over https.")
 if any(not origin.startswith("https://") for origin in PUBLIC_ORIGINS):
     _refuse("DESK_ORIGINS has an origin without https.", "List full origins, such as https://desk.example.org.")
+if env.text(killpoints.VARIABLE, ""):
+    _refuse(f"{killpoints.VARIABLE} is set.", "Unset it: it kills processes on purpose, for tests.")
 
 SESSION_COOKIE_NAME = "__Host-desk-session"
 CSRF_COOKIE_NAME = "__Host-desk-csrf"

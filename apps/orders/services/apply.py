@@ -14,7 +14,7 @@ from django.db.models import F, Max, Sum
 
 from apps.audit import services as audit
 from apps.audit.models import AuditEntry
-from apps.core import order_state
+from apps.core import killpoints, order_state
 from apps.core.timestamps import utc_now
 from apps.orders import events
 from apps.orders.models import CancelIntent, Fill, Order, OrderIntent
@@ -66,9 +66,11 @@ def _apply(account_id: int, report: OrderReport, *, source: Source) -> Order:
         changed = True
     else:
         changed = _advance(order, report, source=source)
+    killpoints.reach("apply.stored")
     if _join(order, report, source=source) or changed:
         cancels_close(order)
         events.order_publish(order)
+    killpoints.reach("apply.joined")
     return order
 
 
@@ -182,6 +184,7 @@ def intent_acknowledge(intent: OrderIntent, *, order_id: str, evidence: str, is_
         **({"answered_at": now} if is_answer else {"resolved_at": now}),
     )
     if changed:
+        killpoints.reach("acknowledge.stored")
         audit.record(
             "orders.intent.acked",
             actor_id=None,

@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
 from apps.audit import services as audit
+from apps.core import killpoints
 from apps.core.errors import DeskError, WireFormatError
 from apps.core.money import parse_count
 from apps.core.permissions import Actor, Permission
@@ -87,6 +88,7 @@ def _commit(actor: Actor, order: Order, key: uuid.UUID) -> CancelIntent:
     cancel = CancelIntent.objects.create(
         order=order, requested_by_id=actor.user_id, idempotency_key=key, created_at=now, next_attempt_at=now
     )
+    killpoints.reach("cancel.stored")
     _order_touch(order.pk)
     queue.enqueue_on_commit(queue.CANCEL_SEND, cancel.pk)
     audit.record(
@@ -150,6 +152,7 @@ def cancel_send(cancel_id: int) -> CancelIntent | None:
     """
     if not _claim(cancel_id):
         return None
+    killpoints.reach("cancel.claimed")
     cancel = CancelIntent.objects.select_related("order__account").get(pk=cancel_id)
     order = cancel.order
     if order.status != Order.Status.RESTING:
@@ -157,6 +160,7 @@ def cancel_send(cancel_id: int) -> CancelIntent | None:
     actor = actor_of(user_id=cancel.requested_by_id, desk_id=order.account.desk_id)
     if actor is None or not actor.may(Permission.ORDER_CANCEL):
         return _end(cancel, state=State.REFUSED, code="not_allowed", text="The person's roles no longer allow this.")
+    killpoints.reach("cancel.checked")
     try:
         client = client_for(order.account_id, write=True)
         ack = api.cancel_order(client, order.order_id, subaccount=order.subaccount)
@@ -168,6 +172,7 @@ def cancel_send(cancel_id: int) -> CancelIntent | None:
         return _again(cancel, state=State.UNKNOWN, code=exc.code, text=exc.text)
     except DeskError as exc:
         return _again(cancel, state=State.COMMITTED, code=exc.code, text=exc.text)
+    killpoints.reach("cancel.answered")
     return _answered(cancel, ack)
 
 
@@ -204,6 +209,7 @@ def _answered(cancel: CancelIntent, ack: CancelAck) -> CancelIntent:
             updated_at=moment,
         )
         order_apply(order.account_id, report, source="answer")
+        killpoints.reach("cancel.applied")
         cancel.refresh_from_db()
         return cancel
     return _look(cancel, code="", text="")

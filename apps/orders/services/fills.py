@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
+from apps.core import killpoints
 from apps.core.timestamps import utc_now
 from apps.orders import events, queue
 from apps.orders.models import Fill, Order, OrderIntent
@@ -30,6 +31,7 @@ def fills_record(account_id: int, fills: Iterable[FillReport], *, source: Source
         if any(fill.order_id is None for fill in new):
             queue.enqueue_on_commit(queue.ACCOUNT_SYNC, account_id)
         events.fills_publish(account_id, new)
+        killpoints.reach("fills.stored")
     return len(new)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F
 
+from apps.core import killpoints
 from apps.core.errors import DeskError, WireFormatError
 from apps.core.timestamps import format_rfc3339, parse_rfc3339, to_unix_seconds, utc_now
 from apps.exchange.clients import client_for
@@ -65,15 +66,18 @@ def intent_resolve(intent_id: int, *, now: datetime | None = None) -> OrderInten
     if intent.state not in (State.UNKNOWN, State.NOT_SEEN):
         return intent
     now = now or utc_now()
+    killpoints.reach("look.started")
     try:
         client = client_for(intent.account_id, write=False)
         # Asked before the listing: what the listing lacks was not there at this time.
         data_as_of = parse_rfc3339(api.get_user_data_timestamp(client))
+        killpoints.reach("look.dated")
         if _scan(client, intent, now=now):
             intent.refresh_from_db()
             return intent
     except (ExchangeError, DeskError, WireFormatError) as exc:
         return _look_again(intent, now=now, why=f"The last look failed: {exc}")
+    killpoints.reach("look.scanned")
     if data_as_of <= _latest_arrival(intent):
         return _look_again(intent, now=now, why=f"Not listed in data up to {format_rfc3339(data_as_of)} so far")
     return _not_seen(intent, data_as_of=data_as_of, now=now)
@@ -132,6 +136,7 @@ def _look_again(intent: OrderIntent, *, now: datetime, why: str) -> OrderIntent:
     OrderIntent.objects.filter(pk=intent.pk, state__in=[State.UNKNOWN, State.NOT_SEEN]).update(
         looks=F("looks") + 1, next_look_at=now + pause, evidence=why[:200], version=F("version") + 1
     )
+    killpoints.reach("look.noted")
     intent.refresh_from_db()
     events.intent_publish(intent)
     return intent

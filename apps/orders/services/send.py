@@ -15,6 +15,7 @@ from django.db.models import F
 
 from apps.accounts.models import ExchangeAccount
 from apps.audit import services as audit
+from apps.core import killpoints
 from apps.core.errors import DeskError, NotAllowed, WireFormatError
 from apps.core.money import format_count, format_price, parse_count
 from apps.core.timestamps import from_unix_ms, to_unix_seconds, utc_now
@@ -53,15 +54,18 @@ def intent_send(intent_id: int) -> OrderIntent | None:
 
     Cost: 10 write tokens. Source: docs:api-reference/orders/create-order-v2.
     """
+    killpoints.reach("send.started")
     if not _claim(intent_id):
         intents_expire(intent_id=intent_id)
         return None
+    killpoints.reach("send.claimed")
     intent = OrderIntent.objects.select_related("account").get(pk=intent_id)
     events.intent_publish(intent)
     try:
         _check_again(intent)
     except DeskError as exc:
         return intent_refuse(intent, code=exc.code, text=f"Not sent: {exc.text}")
+    killpoints.reach("send.checked")
     return _send(intent)
 
 
@@ -112,6 +116,7 @@ def _send(intent: OrderIntent) -> OrderIntent:
         client = client_for(intent.account_id, write=True)
         if _is_stale(intent):
             return intent_refuse(intent, code="too_late", text=TOO_LATE)
+        killpoints.reach("send.client_ready")
         report = report_from_answer(intent, api.create_order(client, new_order(intent)))
     except Refused as exc:
         return intent_refuse(intent, code=exc.code, text=exc.text)
@@ -130,7 +135,9 @@ def _send(intent: OrderIntent) -> OrderIntent:
         return intent_unknown(intent, code=exc.code, text=exc.text)
     except WireFormatError as exc:
         return intent_unknown(intent, code="schema", text=f"The exchange's answer is not an order: {exc}")
+    killpoints.reach("send.answered")
     order_apply(intent.account_id, report, source="answer")
+    killpoints.reach("send.applied")
     intent.refresh_from_db()
     return intent
 
@@ -217,6 +224,7 @@ def _end_sending(intent: OrderIntent, *, state: OrderIntent.State, code: str, te
         row = OrderIntent.objects.filter(pk=intent.pk, state=State.SENDING)
         # The WebSocket may have shown the order before the answer came (RELIABILITY A10).
         if row.update(state=state, version=F("version") + 1, **changes):
+            killpoints.reach("end.stored")
             ended_record(intent, state=state, code=code, text=text)
             if state == State.UNKNOWN:
                 queue.enqueue_on_commit(queue.INTENT_RESOLVE, intent.pk)
@@ -237,6 +245,7 @@ def ended_record(intent: OrderIntent, *, state: OrderIntent.State, code: str, te
         target=f"order_intent:{intent.pk}",
         data={"code": code[:60], "text": text[:400]},
     )
+    killpoints.reach("end.audited")
 
 
 def intents_expire(*, intent_id: int | None = None, now: datetime | None = None) -> int:

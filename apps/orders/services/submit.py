@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 
 from apps.accounts.models import ExchangeAccount
 from apps.audit import services as audit
+from apps.core import killpoints
 from apps.core.errors import DeskError
 from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import utc_now
@@ -40,6 +41,7 @@ def intent_submit(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
         return known
     account = account_check(actor, ticket.account_id)
     order_check(actor, ticket, account=account, now=now)
+    killpoints.reach("submit.checked")
     try:
         with transaction.atomic():
             # Two clicks that both found nothing: on SQLite the second waits here and finds the
@@ -60,6 +62,7 @@ def _commit(actor: Actor, ticket: OrderTicket, *, account: ExchangeAccount, now:
         idempotency_key=ticket.idempotency_key,
         created_at=now,
     )
+    killpoints.reach("submit.stored")
     events.intent_publish(intent)
     queue.enqueue_on_commit(queue.ORDER_SEND, intent.pk)
     audit.record(
@@ -70,6 +73,7 @@ def _commit(actor: Actor, ticket: OrderTicket, *, account: ExchangeAccount, now:
         target=f"order_intent:{intent.pk}",
         data={**_terms(ticket), "client_order_id": intent.client_order_id},
     )
+    killpoints.reach("submit.audited")
     return intent
 
 

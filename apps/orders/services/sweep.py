@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
+from apps.core import killpoints
 from apps.core.timestamps import utc_now
 from apps.orders import queue
 from apps.orders.models import CancelIntent, OrderIntent
@@ -23,7 +24,9 @@ def intents_sweep(*, now: datetime | None = None) -> None:
     """
     now = now or utc_now()
     intents_expire(now=now)
+    killpoints.reach("sweep.expired")
     intents_interrupted(older_than=INTERRUPTED_AFTER, now=now)
+    killpoints.reach("sweep.interrupted")
     state = OrderIntent.State
     lost = OrderIntent.objects.filter(state=state.COMMITTED, created_at__lte=now - LOST_AFTER)
     for pk in lost.values_list("pk", flat=True):
@@ -38,3 +41,4 @@ def intents_sweep(*, now: datetime | None = None) -> None:
     abandoned = Q(state=cancel.SENDING, sent_at__lte=now - CLAIM_FOR)
     for pk in CancelIntent.objects.filter(waiting | abandoned).values_list("pk", flat=True):
         queue.enqueue(queue.CANCEL_SEND, pk)
+    killpoints.reach("sweep.queued")

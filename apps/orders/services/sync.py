@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from apps.core import killpoints
 from apps.core.errors import WireFormatError
 from apps.core.timestamps import parse_rfc3339, to_unix_seconds, utc_now
 from apps.exchange.clients import client_for
@@ -39,20 +40,25 @@ def orders_reconcile(account_id: int) -> None:
         ExchangeError, DeskError: the exchange could not be read; what was read so far is stored,
             and the next call starts where the last complete one ended.
     """
+    killpoints.reach("reconcile.started")
     client = client_for(account_id, write=False)
     sync, _ = AccountSync.objects.get_or_create(account_id=account_id)
     # Asked first: everything up to this time is in the listings that follow.
     data_as_of = parse_rfc3339(api.get_user_data_timestamp(client))
     since = to_unix_seconds(sync.read_through - OVERLAP if sync.read_through else data_as_of - FIRST_READ)
+    killpoints.reach("reconcile.dated")
     resting_before = list(_resting_ids(account_id))
     seen = _orders_read(client, account_id, status="resting") | _orders_read(client, account_id, min_ts=since)
     for order_id in resting_before:
         if order_id not in seen:
             order_read(account_id, order_id)
+    killpoints.reach("reconcile.orders_read")
     _fills_read(client, account_id, min_ts=since)
+    killpoints.reach("reconcile.fills_read")
     AccountSync.objects.filter(pk=sync.pk).update(
         read_through=_later(sync.read_through, data_as_of), finished_at=utc_now(), error=""
     )
+    killpoints.reach("reconcile.noted")
 
 
 def _later(known: datetime | None, read: datetime) -> datetime:
