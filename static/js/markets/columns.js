@@ -72,7 +72,7 @@ export function marketColumns({ format, now, zone, listName }) {
     figure(
       "volume_24h",
       "Vol 24 h",
-      80,
+      92,
       (row) => row.volume24h,
       (value) => count(value === null ? null : whole(value)),
     ),

@@ -189,12 +189,6 @@ export function createMarketsGrid(root, options) {
         if (next !== node.data) node.updateData(next);
       }
     },
-    tickers() {
-      /** @type {string[]} */
-      const found = [];
-      api.forEachNode((/** @type {any} */ node) => node.data && found.push(node.data.ticker));
-      return found;
-    },
     /** Countdowns go on while nothing else changes. */
     tick: () => api.refreshCells({ columns: ["close_ms"], force: true, suppressFlash: true }),
     isShown: (/** @type {string} */ colId) => api.getColumn(colId)?.isVisible() ?? false,

@@ -65,10 +65,12 @@ async function fetchRows(offset, limit) {
 }
 
 /** @param {number} offset @param {number} limit */
-function load(offset, limit) {
+async function load(offset, limit) {
   const first = offset === 0 && ahead;
   ahead = null;
-  return first || fetchRows(offset, limit);
+  const page = await (first || fetchRows(offset, limit));
+  // Joined again as they go into the grid: what came live in between had no row to go to yet.
+  return { ...page, rows: page.rows.map(joined) };
 }
 
 /** @param {number} total */
@@ -301,7 +303,6 @@ async function start() {
     onError: showError,
   });
   grid = shown;
-  shown.update(shown.tickers(), joined);
   wireColumns(shown);
   setInterval(shown.tick, 1_000);
   const place = Number(sessionStorage.getItem(placeKey()) ?? 0);
@@ -311,8 +312,7 @@ async function start() {
 
 find("[data-retry]").addEventListener("click", () => {
   find("[data-error]").hidden = true;
-  if (grid) reload();
-  else void start();
+  reload();
 });
 desk.keys.register({ keys: "f", label: "Filter the markets", run: () => search.select() });
 desk.keys.register({
