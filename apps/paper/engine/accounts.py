@@ -4,7 +4,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from apps.paper.engine.orders import Fill, Order
+from apps.paper.engine.orders import Fill, Order, Settlement
 from apps.paper.engine.units import CENT, DOLLAR_PRICE, Outcome, Side
 
 
@@ -165,6 +165,7 @@ class Member:
     client_order_ids: set[str] = field(default_factory=set)
     orders: list[Order] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
+    settlements: list[Settlement] = field(default_factory=list)
 
     def positions(self, *, subaccount: int | None = None) -> Iterator[Position]:
         """Positions in all markets ever traded, in the order of first trade."""

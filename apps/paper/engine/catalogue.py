@@ -92,6 +92,7 @@ class Market:
     status: MarketStatus = "active"
     result: MarketResult = ""
     settlement_value: int | None = None
+    determined_ms: int | None = None
     settled_ms: int | None = None
     expiration_value: str = ""
     occurrence_ms: int | None = None

@@ -5,7 +5,8 @@ from typing import Literal
 
 from apps.paper.engine.accounts import Account, Position
 from apps.paper.engine.catalogue import Market
-from apps.paper.engine.orders import Fill, Order, Trade
+from apps.paper.engine.groups import GroupStep, OrderGroup
+from apps.paper.engine.orders import Fill, Order, Settlement, Trade
 from apps.paper.engine.units import Outcome
 
 LifecycleType = Literal[
@@ -86,6 +87,23 @@ class ClientOrderIdUsed:
     client_order_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class OrderGroupChanged:
+    """A step of an order group, or (`matched`) more in its window. Read the group at once: it lives on."""
+
+    group: OrderGroup
+    step: GroupStep
+    ts_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementPaid:
+    """A position of a settled market was paid out to this account."""
+
+    settlement: Settlement
+    account: Account
+
+
 Event = (
     BookDelta
     | Trade
@@ -96,4 +114,6 @@ Event = (
     | MarketLifecycle
     | Deposited
     | ClientOrderIdUsed
+    | OrderGroupChanged
+    | SettlementPaid
 )

@@ -7,15 +7,17 @@ from heapq import heappop, heappush
 from apps.paper.engine.book import Book
 from apps.paper.engine.candles import CandleStore, Tick
 from apps.paper.engine.catalogue import Market, MarketEvent, Series
+from apps.paper.engine.errors import ExchangeError
 from apps.paper.engine.events import MarketLifecycle
-from apps.paper.engine.matching import Matching
+from apps.paper.engine.grids import PRICE_LEVEL_STRUCTURES
 from apps.paper.engine.orders import Order, Trade
+from apps.paper.engine.settlement import Settling
 from apps.paper.engine.state import MARKET_TRADES
 from apps.paper.engine.units import Side
 
 
-class Lifecycle(Matching):
-    """Listing and the lives of markets. Settlement is not here yet: a closed market stays closed."""
+class Lifecycle(Settling):
+    """Listing and the lives of markets up to their close; what follows is in `Settling`."""
 
     def list_series(self, series: Series) -> None:
         """Add a series."""
@@ -78,6 +80,8 @@ class Lifecycle(Matching):
             if market.close_ms == close_ms and market.status in ("initialized", "active", "inactive"):
                 market.status = "closed"
                 self._cancel_all(self.books[ticker], reason="CLOSE_CANCEL")
+                self.schedule_end(market)
+        self.end_due()
         self.expire_orders()
         self.flush()
 
@@ -100,8 +104,14 @@ class Lifecycle(Matching):
         self.flush()
 
     def move_close(self, ticker: str, *, close_ms: int) -> None:
-        """Set another close time; a closed market whose close moves into the future is active again."""
+        """Set another close time; a closed market whose close moves into the future is active again.
+
+        Raises:
+            ExchangeError: 404; 400, the market has a result already.
+        """
         market = self.market(ticker)
+        if market.status not in ("initialized", "active", "inactive", "closed"):
+            raise ExchangeError("invalid_market_status", f"market {ticker} is {market.status}", 400)
         now = self.clock.now_ms()
         market.close_ms = close_ms
         market.updated_ms = now
@@ -110,6 +120,36 @@ class Lifecycle(Matching):
         if market.status == "closed" and close_ms > now:
             market.status = "active"
             self.tell(MarketLifecycle("activated", market, now, {"is_deactivated": False}))
+        self.flush()
+
+    def close_early(self, ticker: str) -> None:
+        """Close a market now, ahead of its time.
+
+        Raises:
+            ExchangeError: 404; 400, the market does not allow it or is closed already.
+        """
+        market = self.market(ticker)
+        if not market.can_close_early:
+            raise ExchangeError("cannot_close_early", f"market {ticker} does not close early", 400)
+        if market.status not in ("initialized", "active", "inactive"):
+            raise ExchangeError("invalid_market_status", f"market {ticker} is {market.status}", 400)
+        self.move_close(ticker, close_ms=self.clock.now_ms())
+        self.expire_due()
+
+    def change_grid(self, ticker: str, *, structure: str) -> None:
+        """Give a market another price grid. Orders off the new grid stay; amends of them must be on it.
+
+        Raises:
+            ExchangeError: 404.
+            ValueError: no such grid.
+        """
+        market = self.market(ticker)
+        if structure not in PRICE_LEVEL_STRUCTURES:
+            raise ValueError(f"a grid is one of {', '.join(PRICE_LEVEL_STRUCTURES)}")
+        if structure != market.price_level_structure:
+            market.price_level_structure = structure
+            market.updated_ms = self.clock.now_ms()
+            self.tell(MarketLifecycle("price_level_structure_updated", market, market.updated_ms))
         self.flush()
 
     def set_exchange_status(self, *, exchange_active: bool, trading_active: bool) -> None:

@@ -1,11 +1,12 @@
 """Price-time matching and what a match does to money and positions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from apps.paper.engine.accounts import Exposure
-from apps.paper.engine.events import BookDelta
+from apps.paper.engine.events import BookDelta, OrderGroupChanged
 from apps.paper.engine.fees import fill_fees
+from apps.paper.engine.groups import OrderGroup
 from apps.paper.engine.orders import Fill, Order, Trade
 from apps.paper.engine.state import ExchangeState
 from apps.paper.engine.units import DOLLAR_PRICE, Side
@@ -13,13 +14,17 @@ from apps.paper.engine.units import DOLLAR_PRICE, Side
 
 @dataclass(slots=True)
 class Taken:
-    """What an order took: contracts, sum of YES price x count, net fees; `self_crossed` when it met its own member."""
+    """What an order took: contracts, sum of YES price x count, net fees; `self_crossed` when it met its own member.
+
+    `stopped`: why the rest may not trade or rest, empty when it may.
+    """
 
     count: int = 0
     value: int = 0
     fees: int = 0
     self_crossed: bool = False
-    stopped: bool = False
+    stopped: str = ""
+    hit: list[OrderGroup] = field(default_factory=list)  # groups to trigger when a fill-or-kill order is whole
 
 
 class Matching(ExchangeState):
@@ -30,16 +35,19 @@ class Matching(ExchangeState):
         book = self.books[taker.ticker]
         opposite = book.opposite(taker.side)
         taken = Taken()
-        while taker.remaining and book.crosses(taker.side, taker.price):
+        while taker.remaining and not taken.stopped and book.crosses(taker.side, taker.price):
             maker = opposite.head()
             if maker.user_id == taker.user_id:
                 taken.self_crossed = True
                 if taker.self_trade_prevention_type == "taker_at_cross":
-                    taken.stopped = True
+                    taken.stopped = "TAKER_CANCEL_FOR_SELF_TRADE_PREVENTION"
                     break
                 self.take_off(maker, maker.remaining, reason="MAKER_CANCEL_FOR_SELF_TRADE_PREVENTION", cause=taker)
                 continue
             self._trade(taker, maker, taken)
+        for group in taken.hit:
+            if not group.triggered:
+                self.trigger(group)
         return taken
 
     def rest(self, order: Order) -> None:
@@ -175,6 +183,56 @@ class Matching(ExchangeState):
             exposure = self.members[order.user_id].accounts[order.subaccount].exposures[order.ticker]
             if exposure.reduce_only:
                 self.trim_reduce_only(exposure)
+        for order in (maker, taker):
+            if order.order_group_id is not None:
+                self._count_in_group(order.order_group_id, count, taker, taken)
+
+    # Order groups
+
+    def grouped(self, group: OrderGroup) -> list[Order]:
+        """Resting orders of a group, oldest first."""
+        account = self.members[group.user_id].accounts[group.subaccount]
+        found = [
+            order
+            for exposure in account.exposures.values()
+            for order in (*exposure.bids.values(), *exposure.asks.values())
+            if order.order_group_id == group.group_id
+        ]
+        return sorted(found, key=lambda order: order.sequence)
+
+    def is_over(self, group: OrderGroup) -> bool:
+        """Whether the group's window holds too much now."""
+        return group.is_over(self.clock.now_ms(), triggers_at=self.group_triggers_at)
+
+    def trigger(self, group: OrderGroup) -> None:
+        """Cancel the group's orders; it takes no new ones until it is reset."""
+        group.triggered = True
+        group.updated_ms = self.clock.now_ms()
+        self.tell(OrderGroupChanged(group, "triggered", group.updated_ms))
+        self.cancel_grouped(group)
+
+    def cancel_grouped(self, group: OrderGroup) -> None:
+        """Cancel the group's orders."""
+        for order in self.grouped(group):
+            if order.status == "resting":
+                self.take_off(order, order.remaining, reason="ORDER_GROUP_CANCEL")
+
+    def _count_in_group(self, group_id: str, count: int, taker: Order, taken: Taken) -> None:
+        """Count one side of a trade; trigger at once, but do not tear a fill-or-kill order apart by it."""
+        group = self.order_groups.get(group_id)
+        if group is None:
+            return
+        now = self.clock.now_ms()
+        group.add(count, now_ms=now)
+        self.tell(OrderGroupChanged(group, "matched", now))
+        if group.triggered or not self.is_over(group):
+            return
+        if taker.time_in_force == "fill_or_kill":
+            taken.hit.append(group)
+            return
+        self.trigger(group)
+        if taker.order_group_id == group_id and taker.remaining:
+            taken.stopped = "ORDER_GROUP_CANCEL"
 
     def _record(self, trade: Trade, interest: int) -> None:
         """Keep a public trade: tape, last price, volume, open interest, candle."""

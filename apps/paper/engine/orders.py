@@ -30,6 +30,7 @@ class NewOrder:
     cancel_order_on_pause: bool = False
     subaccount: int = 0
     order_group_id: str | None = None
+    external: bool = False  # placed on the exchange's own site: may come without a client order id
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,30 @@ class Fill:
     def outcome_side(self) -> Outcome:
         """The outcome this fill positioned the member for."""
         return outcome_of(self.side)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What one account got for its position in a settled market; money in micro-dollars, `value` in price units.
+
+    `fees_paid` are all fees of the position, with the settlement's own.
+    """
+
+    sequence: int
+    user_id: str
+    subaccount: int
+    ticker: str
+    event_ticker: str
+    result: str
+    yes_count: int
+    yes_cost: int
+    no_count: int
+    no_cost: int
+    revenue: int
+    settlement_fee: int
+    fees_paid: int
+    value: int  # of one YES contract
+    settled_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from apps.paper.engine.accounts import Account, ApiKeyRecord, Exposure, Member, Position
 from apps.paper.engine.book import Book
@@ -11,6 +11,7 @@ from apps.paper.engine.catalogue import Market, MarketEvent, Series
 from apps.paper.engine.errors import ExchangeError, invalid_parameters
 from apps.paper.engine.events import Deposited, Event, OrderChanged, PositionChanged, TickerChanged
 from apps.paper.engine.fees import FeeSchedule
+from apps.paper.engine.groups import OrderGroup, TriggersAt
 from apps.paper.engine.ids import IdSource
 from apps.paper.engine.orders import Order, Trade
 from apps.paper.engine.units import CENT, DOLLAR_PRICE
@@ -19,6 +20,8 @@ MARKET_TRADES = 5_000  # newest trades remembered per market
 ALL_TRADES = 100_000  # newest trades remembered over all markets
 
 Listener = Callable[[Event], None]
+# How long a client order id stays used: for good, while its order rests, or for `dedupe_window_ms`.
+Dedupe = Literal["forever", "open_only", "window"]
 
 
 class Clock(Protocol):
@@ -54,6 +57,13 @@ class ExchangeState:
         self.expirations: list[tuple[int, str]] = []  # heap of (ms, order id)
         self.openings: list[tuple[int, str]] = []  # heap of (ms, ticker)
         self.closings: list[tuple[int, str]] = []  # heap of (ms, ticker)
+        self.determinations: list[tuple[int, str]] = []  # heap of (ms, ticker)
+        self.settlements_due: list[tuple[int, str]] = []  # heap of (ms, ticker)
+        self.determine_after_ms: int | None = None
+        self.order_groups: dict[str, OrderGroup] = {}
+        self.group_triggers_at: TriggersAt = "reached"
+        self.dedupe: Dedupe = "forever"
+        self.dedupe_window_ms = 0
         self.ids = IdSource(seed=seed)
         self.sequence = 0
         self.on_whole: Callable[[list[Event]], None] | None = None  # hears of each whole action before the listeners
@@ -133,6 +143,15 @@ class ExchangeState:
                 )
             )
         return exposure
+
+    def check_exchange(self) -> None:
+        """Refuse while the exchange is paused: nothing but reads then.
+
+        Raises:
+            ExchangeError: 400.
+        """
+        if not self.exchange_active:
+            raise ExchangeError("exchange_is_paused", "the exchange is paused", 400, details="EXCHANGE_PAUSED")
 
     # Catalogue
 

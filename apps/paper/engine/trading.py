@@ -7,7 +7,8 @@ from apps.paper.engine.catalogue import Market
 from apps.paper.engine.errors import ExchangeError, invalid_parameters, not_found
 from apps.paper.engine.events import ClientOrderIdUsed
 from apps.paper.engine.grids import on_grid
-from apps.paper.engine.matching import Matching, Taken
+from apps.paper.engine.grouping import Grouping
+from apps.paper.engine.matching import Taken
 from apps.paper.engine.orders import AmendOrder, NewOrder, Order, OrderResult
 from apps.paper.engine.units import CENT, CONTRACT, Side
 
@@ -15,7 +16,7 @@ MAX_COUNT = 1_000_000 * CONTRACT  # per order; the docs name no number
 MAX_CLIENT_ORDER_ID = 64
 
 
-class Trading(Matching):
+class Trading(Grouping):
     """Create, amend, decrease, cancel: V2 semantics."""
 
     def create_order(self, user_id: str, request: NewOrder) -> OrderResult:
@@ -35,7 +36,8 @@ class Trading(Matching):
             raise ExchangeError("invalid_order", "invalid order", 400, details="post only cross")
         self._check_funds(account, order)
         member = self.members[user_id]
-        member.client_order_ids.add(order.client_order_id)
+        if order.client_order_id:
+            member.client_order_ids.add(order.client_order_id)
         if order.time_in_force == "fill_or_kill" and book.crossing_volume(order.side, order.price) < order.remaining:
             self.tell(ClientOrderIdUsed(user_id, order.client_order_id))
             self.flush()
@@ -128,7 +130,7 @@ class Trading(Matching):
         """The market, if it takes orders now; orders that have expired are gone before anything trades."""
         if self.expire_orders():
             self.flush()
-        self._check_exchange()
+        self.check_exchange()
         if not self.trading_active:
             raise ExchangeError("trading_is_paused", "trading is paused", 400, details="TRADING_PAUSED")
         market = self.market(ticker)
@@ -138,18 +140,28 @@ class Trading(Matching):
 
     def _market_for_cancel(self, ticker: str) -> Market:
         """The market, if it takes cancels now: paused ones do, closed ones do not."""
-        self._check_exchange()
+        self.check_exchange()
         market = self.market(ticker)
         if market.status not in ("active", "inactive") or self.clock.now_ms() >= market.close_ms:
             raise ExchangeError("market_inactive", f"market {ticker} is closed", 400)
         return market
 
-    def _check_exchange(self) -> None:
-        if not self.exchange_active:
-            raise ExchangeError("exchange_is_paused", "the exchange is paused", 400, details="EXCHANGE_PAUSED")
+    def _is_used(self, user_id: str, client_order_id: str) -> bool:
+        """Whether a client order id cannot be given again; how long it cannot is `dedupe`."""
+        member = self.members[user_id]
+        if client_order_id not in member.client_order_ids:
+            return False
+        if self.dedupe == "forever":
+            return True
+        same = [order for order in member.orders if order.client_order_id == client_order_id]
+        if self.dedupe == "open_only":
+            return any(order.status == "resting" for order in same)
+        since = self.clock.now_ms() - self.dedupe_window_ms
+        return any(order.created_ms > since for order in same)
 
     def _check_new(self, user_id: str, request: NewOrder, market: Market) -> None:
-        if not request.client_order_id or len(request.client_order_id) > MAX_CLIENT_ORDER_ID:
+        nameless = request.external and not request.client_order_id
+        if not nameless and not 0 < len(request.client_order_id) <= MAX_CLIENT_ORDER_ID:
             raise invalid_parameters(f"client_order_id must have 1 to {MAX_CLIENT_ORDER_ID} characters")
         self._check_price_and_count(market, request.price, request.count)
         resting = request.time_in_force == "good_till_canceled"
@@ -158,8 +170,8 @@ class Trading(Matching):
         if request.post_only and not resting:
             raise invalid_parameters("post_only goes only with time_in_force good_till_canceled")
         if request.order_group_id is not None:
-            raise ExchangeError("order_group_not_found", f"order group {request.order_group_id} not found", 400)
-        if request.client_order_id in self.members[user_id].client_order_ids:
+            self.usable_group(user_id, request.order_group_id, subaccount=request.subaccount)
+        if self._is_used(user_id, request.client_order_id):
             raise ExchangeError("order_already_exists", "an order with this client_order_id exists already", 409)
 
     def _check_price_and_count(self, market: Market, price: int, count: int) -> None:
@@ -188,7 +200,7 @@ class Trading(Matching):
         if new_id is not None and new_id != order.client_order_id:
             if not new_id or len(new_id) > MAX_CLIENT_ORDER_ID:
                 raise invalid_parameters(f"updated_client_order_id must have 1 to {MAX_CLIENT_ORDER_ID} characters")
-            if new_id in self.members[order.user_id].client_order_ids:
+            if self._is_used(order.user_id, new_id):
                 raise ExchangeError("order_already_exists", "an order with this client_order_id exists already", 409)
 
     def _reduced_count(self, account: Account, request: NewOrder) -> int:
@@ -262,7 +274,7 @@ class Trading(Matching):
             return
         expired = order.expiration_ms is not None and order.expiration_ms <= self.clock.now_ms()
         if taken.stopped:
-            self.end(order, reason="TAKER_CANCEL_FOR_SELF_TRADE_PREVENTION")
+            self.end(order, reason=taken.stopped)
         elif order.time_in_force != "good_till_canceled" or expired:
             # An expiry in the past makes an order immediate-or-cancel (docs:fix/order-entry, TimeInForce).
             self.end(order, reason="IMMEDIATE_OR_CANCELLED")
