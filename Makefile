@@ -21,8 +21,13 @@ run: install ## install, set up and start the desk (PORT=8000, DESK_DATA=var)
 
 .PHONY: test
 test: install-dev ## install and pass the tests
-	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup $(PYTEST)
 	npm test --silent
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not browser" $(PYTEST)
+	$(BIN)/pytest -q -m browser
+
+.PHONY: test-sql
+test-sql: install-dev ## the tests that touch SQL, on the database that DATABASE_URL names
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not browser and not process and not recorded" $(PYTEST)
 
 .PHONY: check
 check: install-dev ## format, lint, types, imports, migrations, templates, lock files

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
@@ -47,11 +48,19 @@ class Command(BaseCommand):
         stamp.write_text(now)
 
     def _wait_for_paper(self, file: Path) -> None:
+        """Wait until the paper exchange answers; its file alone may be of an earlier run."""
         end = time.monotonic() + PAPER_LIMIT_S
-        while not file.exists():
+        while not (file.exists() and _answers(settings.EXCHANGE_HOSTS["paper"]["rest"][0])):
             if time.monotonic() > end:
                 raise CommandError("The paper exchange did not start; its lines in the log say why.")
             time.sleep(0.05)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/trade-api/v2/exchange/status", timeout=2).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
 
 
 def _static_state() -> str:
