@@ -16,6 +16,12 @@ twice or late changes nothing.
   "executed" | "canceled"; `state_text`: the same in words; `is_working`: may still fill
 * `cancel`: "" or the state of the newest cancel ("committed" | "sending" | "unknown" | "refused" |
   "done"); `cancel_text`
+* `change`: "" or the state of the newest amend or decrease ("committed" | "sending" | "unknown" | "refused" | "done" |
+  "not_seen" | "ended"); `change_kind` "amend" | "decrease" | ""; `change_text`: it, or its outcome, in words;
+  `change_price` (YES leg) and `change_count` (amend: total, decrease: rest): what is asked for, null without one
+* `queue`: contracts ahead of it at its price, or null; `queue_ms`: when that was read
+* `fees_predicted`: dollars that our fee model gives for the fills as they happened, or null; beside `fees`, the actual
+* `order_group_id`, `batch_key` ("" without one)
 * `error_code`, `error`: why it was refused; `evidence`: what ended "unknown"
 * `order_id`, `client_order_id`, `is_external`; `idempotency_key` of the click (own orders only)
 * `time_in_force`, `post_only`, `reduce_only`
@@ -32,11 +38,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from apps.core.money import format_count, format_dollars, format_price
+from apps.core.money import cents_text, count_text, format_count, format_dollars, format_price
 from apps.core.timestamps import to_unix_ms, utc_now
 from apps.core.topics import TopicName
 from apps.exchange import live
-from apps.orders.models import BookSide, CancelIntent, Fill, Order, OrderIntent
+from apps.orders.models import BookSide, CancelIntent, ChangeIntent, Fill, Order, OrderIntent
 
 Row = dict[str, Any]
 
@@ -50,6 +56,15 @@ _CANCEL_WORDS = {
     CancelIntent.State.UNKNOWN: "Cancel sent, not confirmed; trying again",
     CancelIntent.State.REFUSED: "Cancel refused",
     CancelIntent.State.DONE: "",
+}
+_CHANGE_WORDS = {
+    ChangeIntent.State.COMMITTED: "Changing to {wish}",
+    ChangeIntent.State.SENDING: "Changing to {wish}",
+    ChangeIntent.State.UNKNOWN: "Change to {wish} sent, not confirmed; looking it up",
+    ChangeIntent.State.REFUSED: "Not changed",
+    ChangeIntent.State.DONE: "Changed to {wish}",
+    ChangeIntent.State.NOT_SEEN: "Change to {wish} not seen at the exchange",
+    ChangeIntent.State.ENDED: "The order ended before the change to {wish}",
 }
 WORKING_INTENT_STATES = (OrderIntent.State.COMMITTED, OrderIntent.State.SENDING, OrderIntent.State.UNKNOWN)
 
@@ -104,8 +119,10 @@ def intent_row(intent: OrderIntent, order: Order | None, cancel: CancelIntent | 
         "updated_ms": _ms((order.updated_at or order.seen_at) if order else intent.answered_at or intent.claimed_at),
         "expires_ms": _ms(intent.expires_at),
         "placed_by": intent.placed_by_id,
+        "order_group_id": (order.order_group_id if order else "") or intent.order_group_id,
+        "batch_key": str(intent.batch_key or ""),
     }
-    return row | _money(order) | _cancel(cancel)
+    return row | _money(order) | _cancel(cancel) | _marks(order)
 
 
 def external_row(order: Order, cancel: CancelIntent | None = None) -> Row:
@@ -135,8 +152,10 @@ def external_row(order: Order, cancel: CancelIntent | None = None) -> Row:
         "updated_ms": _ms(order.updated_at or order.seen_at),
         "expires_ms": _ms(order.expires_at),
         "placed_by": None,
+        "order_group_id": order.order_group_id,
+        "batch_key": "",
     }
-    return row | _money(order) | _cancel(cancel)
+    return row | _money(order) | _cancel(cancel) | _marks(order)
 
 
 def fill_row(fill: Fill, intent_id: int | None) -> Row:
@@ -206,10 +225,46 @@ def _terms(of: Order | OrderIntent, subaccount: int) -> Row:
 
 
 def _money(order: Order | None) -> Row:
+    predicted = order.fees_predicted if order else None
     return {
         "fill_cost": format_dollars(order.fill_cost) if order else None,
         "fees": format_dollars(order.fees) if order else None,
+        "fees_predicted": None if predicted is None else format_dollars(predicted),
     }
+
+
+def _marks(order: Order | None) -> Row:
+    """What else is known of an order: its newest change, and its place in the queue while it rests."""
+    queue: Row = {"queue": None, "queue_ms": None}
+    if order is not None and order.status == Order.Status.RESTING and order.queue_position is not None:
+        queue = {"queue": format_count(order.queue_position), "queue_ms": _ms(order.queue_seen_at)}
+    change = _newest_change(order) if order else None
+    if change is None:
+        return queue | {"change": "", "change_kind": "", "change_text": "", "change_price": None, "change_count": None}
+    return queue | {
+        "change": change.state,
+        "change_kind": change.kind,
+        "change_text": change_words(change),
+        "change_price": format_price(change.price),
+        "change_count": format_count(change.count),
+    }
+
+
+def _newest_change(order: Order) -> ChangeIntent | None:
+    """From a prefetch to `changes_newest_first` where there is one (`selectors.with_marks`)."""
+    known: list[ChangeIntent] | None = getattr(order, "changes_newest_first", None)
+    return order.changes.order_by("-pk").first() if known is None else next(iter(known), None)
+
+
+def change_words(change: ChangeIntent) -> str:
+    """Return what a change asks for, or what came of it, in words."""
+    if change.kind == ChangeIntent.Kind.AMEND:
+        # In YES prices: what the exchange was asked for, whichever way the person looks at it.
+        wish = f"{count_text(change.count)} in all at {cents_text(change.price)} YES"
+    else:
+        wish = f"{count_text(change.count)} left"
+    text = change.outcome or _CHANGE_WORDS[ChangeIntent.State(change.state)].format(wish=wish)
+    return f"{text}: {change.error_text}" if change.state == ChangeIntent.State.REFUSED and change.error_text else text
 
 
 def _cancel(cancel: CancelIntent | None) -> Row:

@@ -3,6 +3,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from apps.accounts.models import Desk, ExchangeAccount
 from apps.core.fields import CountField, MoneyField, PriceField
@@ -61,6 +62,8 @@ class OrderIntent(models.Model):
     entered_as = models.CharField(max_length=8, blank=True)
     looks = models.PositiveIntegerField(default=0)  # how often we looked for it at the exchange
     next_look_at = models.DateTimeField(null=True)
+    order_group_id = models.CharField(max_length=80, blank=True)  # the exchange's id of the group
+    batch_key = models.UUIDField(null=True)  # the pasted table that it was a line of
 
     class Meta:
         constraints = [
@@ -68,7 +71,10 @@ class OrderIntent(models.Model):
             models.CheckConstraint(condition=Q(price__gt=0, price__lt=1), name="intent_price_inside_0_1"),
             models.CheckConstraint(condition=Q(count__gt=0), name="intent_count_positive"),
         ]
-        indexes = [models.Index(fields=["account", "state"])]
+        indexes = [
+            models.Index(fields=["account", "state"]),
+            models.Index(fields=["placed_by", "account", "created_at"]),  # orders per minute
+        ]
 
 
 class Order(models.Model):
@@ -100,6 +106,10 @@ class Order(models.Model):
     seen_at = models.DateTimeField()  # our clock
     source = models.CharField(max_length=12)  # answer | ws | rest
     version = models.PositiveIntegerField(default=1)
+    # What our fee model says its fills should have cost; null when the fee of the market is not known
+    fees_predicted = MoneyField(null=True)
+    queue_position = CountField(null=True, help_text="Contracts ahead of it, as last read")
+    queue_seen_at = models.DateTimeField(null=True)  # our clock
 
     class Meta:
         constraints = [
@@ -143,6 +153,180 @@ class CancelIntent(models.Model):
                 condition=Q(state__in=["committed", "sending", "unknown"]),
                 name="cancel_one_open",
             ),
+        ]
+
+
+class ChangeIntent(models.Model):
+    """A wish to change one resting order: its price and total (amend), or only its rest, downwards (decrease).
+
+    An amend is sent at most once and then looked up; a decrease names an absolute rest, so it is
+    repeated until the exchange shows it (RELIABILITY 3a).
+    """
+
+    class Kind(models.TextChoices):
+        AMEND = "amend", "Amend"
+        DECREASE = "decrease", "Decrease"
+
+    class State(models.TextChoices):
+        COMMITTED = "committed", "Waiting to be sent"
+        SENDING = "sending", "Sending"
+        DONE = "done", "Changed"
+        UNKNOWN = "unknown", "Sent, not confirmed by the exchange"
+        REFUSED = "refused", "Refused"
+        NOT_SEEN = "not_seen", "Not seen at the exchange"
+        ENDED = "ended", "The order ended first"
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="changes")
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    idempotency_key = models.UUIDField()
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    price = PriceField(help_text="YES leg; of a decrease the order's own")
+    count = CountField(help_text="Amend: the new total, filled contracts included. Decrease: the new rest.")
+    seen_filled = CountField(help_text="Filled contracts that the person saw")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.COMMITTED)
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)  # of an amend the only attempt, of a decrease the last one
+    answered_at = models.DateTimeField(null=True)
+    resolved_at = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(default=0)  # sends and looks
+    next_attempt_at = models.DateTimeField(null=True)
+    error_code = models.CharField(max_length=60, blank=True)
+    error_text = models.CharField(max_length=400, blank=True)
+    outcome = models.CharField(max_length=200, blank=True)  # in words, once it is known
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["requested_by", "idempotency_key"], name="change_once_per_click"),
+            models.UniqueConstraint(
+                fields=["order"],
+                condition=Q(state__in=["committed", "sending", "unknown"]),
+                name="change_one_open",
+            ),
+        ]
+
+
+class CancelRun(models.Model):
+    """One press of "cancel all": followed until nothing that it meant is left working."""
+
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="+")
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    ticker = models.CharField(max_length=120, blank=True)  # "": every market
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["account"], condition=Q(finished_at=None), name="cancel_run_open")]
+
+
+class TradingPause(models.Model):
+    """Who may not place orders. Cancels always pass. user null: everybody on the desk."""
+
+    class Scope(models.TextChoices):
+        PERSON = "person", "One person"
+        DESK = "desk", "Everybody on this desk"
+
+    desk = models.ForeignKey(Desk, on_delete=models.PROTECT, related_name="+")
+    scope = models.CharField(max_length=8, choices=Scope.choices)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    why = models.CharField(max_length=200, blank=True)
+    set_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    set_at = models.DateTimeField()
+    released_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    released_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(scope="desk", user=None) | Q(scope="person", user__isnull=False), name="pause_names_whom"
+            ),
+        ]
+        indexes = [models.Index(fields=["desk"], condition=Q(released_at=None), name="pause_in_force")]
+
+
+class RiskLimit(models.Model):
+    """What one person may do on one account. Null user: everybody; null account: every account of the desk.
+
+    All rows that match apply, each figure as its tightest; null: not limited by this row.
+    """
+
+    desk = models.ForeignKey(Desk, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    account = models.ForeignKey(ExchangeAccount, null=True, on_delete=models.PROTECT, related_name="+")
+    max_count = CountField(null=True, help_text="Contracts in one order")
+    max_notional = MoneyField(null=True, help_text="Dollars that one order may cost")
+    price_band = PriceField(null=True, help_text="Dollars beyond the best price of the other side")
+    orders_per_minute = models.PositiveIntegerField(null=True)
+    max_open_contracts = CountField(null=True, help_text="Contracts working at once, this order included")
+    set_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    set_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "desk", Coalesce("user", 0), Coalesce("account", 0), name="limit_once_per_person_and_account"
+            ),
+        ]
+
+
+class OrderGroup(models.Model):
+    """Orders that share a limit of matched contracts in a rolling 15 s (docs:order_groups)."""
+
+    class State(models.TextChoices):
+        CREATING = "creating", "Being created"
+        ACTIVE = "active", "Active"
+        TRIGGERED = "triggered", "Triggered: its orders were cancelled, it takes none until it is reset"
+        DELETED = "deleted", "Deleted"
+        FAILED = "failed", "Not created"
+
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="order_groups")
+    subaccount = models.PositiveSmallIntegerField(default=0)
+    group_id = models.CharField(max_length=80, null=True)  # the exchange's, null until it has answered
+    name = models.CharField(max_length=60, blank=True)  # ours; the exchange has none
+    contracts_limit = CountField(null=True)
+    state = models.CharField(max_length=10, choices=State.choices)
+    changed_at = models.DateTimeField()  # exchange clock of the newest event, else ours
+    reset_at = models.DateTimeField(null=True)  # fills before it do not count
+    seen_at = models.DateTimeField()  # our clock
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "group_id"], name="group_once_per_account")]
+
+
+class GroupAction(models.Model):
+    """One thing asked of an order group. Trigger and delete are repeated; the rest is sent at most once."""
+
+    class Kind(models.TextChoices):
+        CREATE = "create", "Create"
+        TRIGGER = "trigger", "Trigger"
+        RESET = "reset", "Reset"
+        LIMIT = "limit", "Change the limit"
+        DELETE = "delete", "Delete"
+
+    class State(models.TextChoices):
+        COMMITTED = "committed", "Waiting to be sent"
+        SENDING = "sending", "Sending"
+        DONE = "done", "Done"
+        UNKNOWN = "unknown", "Sent, not confirmed by the exchange"
+        REFUSED = "refused", "Refused"
+
+    group = models.ForeignKey(OrderGroup, on_delete=models.PROTECT, related_name="actions")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    idempotency_key = models.UUIDField()
+    contracts_limit = CountField(null=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.COMMITTED)
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    resolved_at = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True)
+    error_code = models.CharField(max_length=60, blank=True)
+    error_text = models.CharField(max_length=400, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["requested_by", "idempotency_key"], name="group_action_once_per_click"),
         ]
 
 

@@ -8,7 +8,7 @@ from apps.core.permissions import Actor
 from apps.core.timestamps import utc_now
 from apps.orders import events
 from apps.orders.access import fills_visible_to, intents_visible_to, orders_visible_to
-from apps.orders.models import AccountSync, CancelIntent, Fill, Order, OrderIntent
+from apps.orders.models import AccountSync, CancelIntent, ChangeIntent, Fill, Order, OrderIntent
 
 ENDED_AT_MOST = 500
 _OPEN_INTENTS = (
@@ -67,8 +67,7 @@ def rows_of(
     intents = (intents_visible_to(visible_to) if visible_to else OrderIntent.objects.all()).filter(order=None, **scope)
     orders = (orders_visible_to(visible_to) if visible_to else Order.objects.all()).filter(**scope)
     is_open = Q(state__in=_OPEN_INTENTS) | Q(state=OrderIntent.State.ACKED)
-    cancels = Prefetch("cancels", CancelIntent.objects.order_by("-pk"), to_attr="cancels_newest_first")
-    orders = orders.select_related("intent").prefetch_related(cancels).order_by("-pk")
+    orders = with_marks(orders).order_by("-pk")
     told = list(orders.filter(status=Order.Status.RESTING))
     waiting = list(intents.filter(is_open))
     if not only_working:
@@ -83,6 +82,14 @@ def rows_of(
         row = events.intent_row(intent, None)
         found[row["key"]] = row
     return found
+
+
+def with_marks(orders: QuerySet[Order]) -> QuerySet[Order]:
+    """Read with each order its intent, and its cancels and changes, newest first, for `events`."""
+    return orders.select_related("intent").prefetch_related(
+        Prefetch("cancels", CancelIntent.objects.order_by("-pk"), to_attr="cancels_newest_first"),
+        Prefetch("changes", ChangeIntent.objects.order_by("-pk"), to_attr="changes_newest_first"),
+    )
 
 
 def _put(found: dict[str, events.Row], order: Order) -> None:

@@ -245,7 +245,7 @@ def test_rows_need_few_queries(place: Place, exchange: ScriptedExchange, django_
     for _ in range(10):
         resting(place)
 
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(7):
         assert len(selectors.rows_of(place.account.pk)) == 10
 
 
