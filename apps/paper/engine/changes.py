@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from apps.paper.engine.accounts import Account
+from apps.paper.engine.accounts import Account, Member
 from apps.paper.engine.catalogue import Market, Series
 from apps.paper.engine.events import (
     BookDelta,
@@ -11,12 +11,15 @@ from apps.paper.engine.events import (
     Event,
     MarketLifecycle,
     OrderChanged,
+    OrderGroupChanged,
     PositionChanged,
+    SettlementPaid,
     TickerChanged,
 )
 from apps.paper.engine.exchange import PaperExchange
-from apps.paper.engine.orders import Fill, Order, Trade
-from apps.paper.engine.snapshot import Changes, Figures, account_row, candle_state, totals_of
+from apps.paper.engine.groups import OrderGroup
+from apps.paper.engine.orders import Fill, Order, Settlement, Trade
+from apps.paper.engine.snapshot import Changes, Figures, MemberRow, account_row, candle_state, totals_of
 
 
 class ChangeLog:
@@ -29,10 +32,13 @@ class ChangeLog:
 
     def clear(self) -> None:
         """Begin anew: all there is now is known already."""
+        self._members: dict[str, Member] = {}
         self._accounts: dict[tuple[str, int], Account] = {}
         self._positions: dict[tuple[str, int, str], None] = {}
         self._orders: dict[str, Order] = {}
         self._fills: list[Fill] = []
+        self._settlements: list[Settlement] = []
+        self._groups: dict[str, OrderGroup] = {}
         self._used_ids: dict[tuple[str, str], None] = {}
         self._trades: list[Trade] = []
         self._quoted: dict[str, Market] = {}
@@ -61,23 +67,26 @@ class ChangeLog:
                 case MarketLifecycle():
                     self._listed[event.market.ticker] = event.market
                 case Deposited():
-                    self._touch_account(event.account)
-                    concerned |= self._keeps(event.account.user_id)
+                    concerned |= self._hear_deposit(self._exchange.members[event.account.user_id])
+                case OrderGroupChanged():
+                    self._groups[event.group.group_id] = event.group
+                    concerned |= self._keeps(event.group.user_id)
+                case SettlementPaid():
+                    concerned |= self._hear_settlement(event.settlement, event.account)
                 case ClientOrderIdUsed():
-                    if self._keeps(event.user_id):
-                        self._used_ids[event.user_id, event.client_order_id] = None
-                        concerned = True
+                    concerned |= self._hear_used(event.user_id, event.client_order_id)
         return concerned
 
     def drain(self) -> Changes | None:
         """What has changed, None when nothing has. Encode it before anything else happens: it is not a copy."""
         exchange = self._exchange
-        if not (self._accounts or self._orders or self._used_ids or self._quoted or self._listed or self._trades):
-            return None
+        if not (self._accounts or self._orders or self._used_ids or self._groups or self._quoted or self._listed):
+            return None  # trades, fills and positions come with an account at least
         events = {market.event_ticker: exchange.events[market.event_ticker] for market in self._listed.values()}
         series: dict[str, Series] = {e.series_ticker: exchange.series[e.series_ticker] for e in events.values()}
         changes = Changes(
             totals=totals_of(exchange),
+            members=[MemberRow(m.user_id, m.name, m.keeps_history) for m in self._members.values()],
             accounts=[account_row(account) for account in self._accounts.values()],
             positions=[
                 exchange.members[user_id].accounts[number].exposures[ticker].position
@@ -85,6 +94,9 @@ class ChangeLog:
             ],
             orders=list(self._orders.values()),
             fills=self._fills,
+            settlements=self._settlements,
+            groups=[group for group_id, group in self._groups.items() if group_id in exchange.order_groups],
+            groups_gone=[group_id for group_id in self._groups if group_id not in exchange.order_groups],
             used_ids=list(self._used_ids),
             trades=self._trades,
             figures=[_figures(market) for market in self._quoted.values()],
@@ -102,13 +114,33 @@ class ChangeLog:
     def _touch_account(self, account: Account) -> None:
         self._accounts[account.user_id, account.subaccount] = account
 
+    def _hear_deposit(self, member: Member) -> bool:
+        """A first deposit is how a member with its subaccounts begins."""
+        self._members[member.user_id] = member
+        for account in member.accounts.values():
+            self._touch_account(account)
+        return member.keeps_history
+
     def _hear_order(self, order: Order) -> bool:
         if not self._keeps(order.user_id):
             return False
         self._orders[order.order_id] = order
-        self._used_ids[order.user_id, order.client_order_id] = None
+        self._hear_used(order.user_id, order.client_order_id)
         # With the first order in a market the (empty) position comes into being.
         self._positions[order.user_id, order.subaccount, order.ticker] = None
+        return True
+
+    def _hear_used(self, user_id: str, client_order_id: str) -> bool:
+        if not client_order_id or not self._keeps(user_id):
+            return False
+        self._used_ids[user_id, client_order_id] = None
+        return True
+
+    def _hear_settlement(self, settlement: Settlement, account: Account) -> bool:
+        self._touch_account(account)
+        if not self._keeps(account.user_id):
+            return False
+        self._settlements.append(settlement)
         return True
 
     def _hear_fill(self, fill: Fill) -> bool:

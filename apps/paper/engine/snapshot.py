@@ -18,7 +18,8 @@ from apps.paper.engine.book import Book
 from apps.paper.engine.candles import Candle, CandleStore, Quad, Tick
 from apps.paper.engine.catalogue import Market, MarketEvent, MarketStatus, Series
 from apps.paper.engine.exchange import PaperExchange
-from apps.paper.engine.orders import Fill, Order, Trade
+from apps.paper.engine.groups import OrderGroup
+from apps.paper.engine.orders import Fill, Order, Settlement, Trade
 from apps.paper.engine.state import MARKET_TRADES
 from apps.paper.engine.units import DOLLAR_PRICE
 
@@ -93,6 +94,7 @@ class MemberState(msgspec.Struct):
     positions: dict[str, Position]
     orders: dict[str, Order]
     fills: list[Fill]
+    settlements: list[Settlement]
     used_ids: list[str]
 
 
@@ -104,16 +106,27 @@ class ExchangeSnapshot(msgspec.Struct):
     markets: dict[str, Market]
     candles: dict[str, CandleState]
     trades: list[Trade]
+    groups: dict[str, OrderGroup]
+
+
+class MemberRow(msgspec.Struct, array_like=True):
+    user_id: str
+    name: str
+    keeps_history: bool
 
 
 class Changes(msgspec.Struct, omit_defaults=True):
     """What is different since the snapshot or the changes before; every row replaces an older one."""
 
     totals: Totals
+    members: list[MemberRow] = []
     accounts: list[AccountRow] = []
     positions: list[Position] = []
     orders: list[Order] = []
     fills: list[Fill] = []
+    settlements: list[Settlement] = []
+    groups: list[OrderGroup] = []
+    groups_gone: list[str] = []
     used_ids: list[tuple[str, str]] = []
     trades: list[Trade] = []
     figures: list[Figures] = []
@@ -138,6 +151,7 @@ def take(exchange: PaperExchange) -> ExchangeSnapshot:
         markets=exchange.markets,
         candles={ticker: candle_state(store, since_s=0) for ticker, store in exchange.candles.items()},
         trades=sorted(chain.from_iterable(newest), key=lambda trade: trade.sequence),
+        groups=exchange.order_groups,
     )
 
 
@@ -183,6 +197,7 @@ def _member_state(member: Member) -> MemberState:
         },
         orders={order.order_id: order for order in member.orders},
         fills=member.fills,
+        settlements=member.settlements,
         used_ids=sorted(member.client_order_ids) if kept else [],
     )
 
@@ -204,6 +219,9 @@ def apply(state: ExchangeSnapshot, changes: Changes) -> None:
         market.last_price, market.last_size = figures.last_price, figures.last_size
         market.last_trade_ms, market.open_interest = figures.last_trade_ms, figures.open_interest
         market.volume, market.dollar_volume = figures.volume, figures.dollar_volume
+    for member in changes.members:
+        if member.user_id not in state.members:
+            state.members[member.user_id] = MemberState(member.name, member.keeps_history, {}, {}, {}, [], [], [])
     for row in changes.accounts:
         state.members[row.user_id].accounts[row.subaccount] = row
     for position in changes.positions:
@@ -213,6 +231,11 @@ def apply(state: ExchangeSnapshot, changes: Changes) -> None:
         state.members[order.user_id].orders[order.order_id] = order
     for fill in changes.fills:
         state.members[fill.user_id].fills.append(fill)
+    for settlement in changes.settlements:
+        state.members[settlement.user_id].settlements.append(settlement)
+    state.groups |= {group.group_id: group for group in changes.groups}
+    for group_id in changes.groups_gone:
+        state.groups.pop(group_id, None)
     for user_id, client_order_id in changes.used_ids:
         state.members[user_id].used_ids.append(client_order_id)
     state.trades += changes.trades
@@ -270,6 +293,7 @@ def restore(exchange: PaperExchange, state: ExchangeSnapshot) -> None:
     for trade in state.trades:
         exchange.all_trades.append(trade)
         exchange.market_trades[trade.ticker].append(trade)
+    exchange.order_groups = state.groups
     resting: list[Order] = []
     for user_id, member_state in state.members.items():
         resting += _restore_member(exchange, user_id, member_state)
@@ -299,6 +323,7 @@ def _restore_market(exchange: PaperExchange, market: Market, candles: CandleStat
         exchange.openings.append((market.open_ms, ticker))
     if market.status in ("initialized", "active", "inactive"):
         exchange.closings.append((market.close_ms, ticker))
+    exchange.schedule_end(market)
 
 
 def _candle(row: CandleRow) -> Candle:
@@ -323,6 +348,7 @@ def _restore_member(exchange: PaperExchange, user_id: str, state: MemberState) -
         client_order_ids=set(state.used_ids),
         orders=orders,
         fills=sorted(state.fills, key=lambda fill: fill.sequence),
+        settlements=sorted(state.settlements, key=lambda settlement: settlement.sequence),
     )
     for position in state.positions.values():
         exchange.exposure(accounts[position.subaccount], position.ticker).position = position
