@@ -44,6 +44,7 @@ class RunningDesk:
     port: int
     data: Path
     lines: list[str] = field(default_factory=list)
+    reader: threading.Thread | None = None
 
     @property
     def url(self) -> str:
@@ -69,7 +70,10 @@ class RunningDesk:
     def stop(self, number: int = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(timeout=30)
+        code = self.process.wait(timeout=30)
+        if self.reader is not None:
+            self.reader.join(timeout=10)
+        return code
 
     def tail(self, count: int = 40) -> str:
         return "\n".join(self.lines[-count:])
@@ -93,7 +97,8 @@ def start_desk(data: Path, *, port: int | None = None, within: float = 120.0, **
         text=True,
     )
     desk = RunningDesk(process=process, port=port, data=data)
-    threading.Thread(target=_collect, args=(desk,), daemon=True).start()
+    desk.reader = threading.Thread(target=_collect, args=(desk,), daemon=True)
+    desk.reader.start()
     try:
         eventually(
             lambda: any("Desk ready" in line for line in desk.lines) or process.poll() is not None,
@@ -110,8 +115,9 @@ def start_desk(data: Path, *, port: int | None = None, within: float = 120.0, **
 
 def _collect(desk: RunningDesk) -> None:
     assert desk.process.stdout is not None
-    for line in desk.process.stdout:
-        desk.lines.append(line.rstrip("\n"))
+    with desk.process.stdout as stream:
+        for line in stream:
+            desk.lines.append(line.rstrip("\n"))
 
 
 @contextmanager
