@@ -37,6 +37,8 @@ const theme = themeQuartz.withParams({
   tooltipTextColor: "var(--color-text)",
 });
 
+const narrowTheme = theme.withParams({ rowHeight: 40 });
+
 /**
  * @param {HTMLElement} root
  * @param {object} options
@@ -57,9 +59,11 @@ export function createMarketsGrid(root, options) {
   let isNarrow = window.innerWidth < NARROW_PX;
   let isRestoring = true;
   const first = sortColumn(options.sort);
+  const rowHeight = () => (isNarrow ? 40 : 26);
 
   const api = createGrid(root, {
-    theme,
+    theme: isNarrow ? narrowTheme : theme,
+    rowHeight: rowHeight(),
     styleNonce: options.nonce,
     columnDefs: /** @type {any[]} */ (marketColumns(options)).map((one) =>
       one.colId === first.column ? { ...one, initialSort: first.direction } : one,
@@ -146,7 +150,8 @@ export function createMarketsGrid(root, options) {
   function arrange() {
     const kept = options.memory.load();
     // On a phone a row is as high as a finger, and the event stands under the outcome.
-    api.setGridOption("rowHeight", isNarrow ? 40 : 26);
+    api.setGridOption("theme", isNarrow ? narrowTheme : theme);
+    api.setGridOption("rowHeight", rowHeight());
     root.classList.toggle("is-narrow", isNarrow);
     if (isNarrow) {
       for (const { colId } of api.getColumnState()) api.setColumnsVisible([colId], NARROW.has(colId));
