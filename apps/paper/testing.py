@@ -20,9 +20,9 @@ from apps.paper.engine.fees import FeeSchedule
 from apps.paper.engine.ids import market_uuid
 from apps.paper.server.auth import generate_pem, sign_headers
 from apps.paper.server.control import Control
-from apps.paper.server.faults import RestFault
 from apps.paper.server.http import Request, Response, http_date
 from apps.paper.server.members import CREDENTIALS, Credential, key_id_of, seat_members
+from apps.paper.server.rest_faults import RestFault
 from apps.paper.server.server import PaperServer, ReplayOptions
 from apps.paper.server.session import Session
 
@@ -131,14 +131,32 @@ class PaperTransport(httpx.BaseTransport):
             Request.from_target(request.method, request.url.raw_path.decode("ascii"), headers, request.read())
         )
         patience = request.extensions.get("timeout", {}).get("read")
-        if outcome.delay_ms:
+        if outcome.after_cut is not None:
+            # Whoever loses patience first cuts the connection.
+            given_up = patience is not None and outcome.delay_ms > patience * 1000
+            self._clock.step(int(patience * 1000) if given_up else outcome.delay_ms)
+            outcome.after_cut()
+        elif outcome.delay_ms:
             self._clock.step(outcome.delay_ms)
         response = outcome.finish() if outcome.finish else outcome.response
         if patience is not None and outcome.delay_ms > patience * 1000:
             raise httpx.ReadTimeout("no answer in time", request=request)
         if response is None:
             raise httpx.ReadError("connection lost", request=request)
-        answer_headers = {"Date": http_date(self._clock.now_ms()), "Content-Type": response.content_type}
+        if outcome.cut_at is not None:
+            raise httpx.RemoteProtocolError(
+                "peer closed connection without sending complete message body", request=request
+            )
+        if outcome.drip is not None:
+            pieces, every_ms = -(-len(response.body) // outcome.drip[0]), outcome.drip[1]
+            if patience is not None and every_ms > patience * 1000:
+                raise httpx.ReadTimeout("no answer in time", request=request)
+            self._clock.step(pieces * every_ms)
+        answer_headers = {
+            "Date": http_date(self._clock.now_ms()),
+            "Content-Type": response.content_type,
+            **dict(response.headers),
+        }
         return httpx.Response(response.status, headers=answer_headers, content=response.body, request=request)
 
 

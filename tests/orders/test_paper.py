@@ -23,7 +23,7 @@ from apps.orders.services import (
     intents_sweep,
     orders_reconcile,
 )
-from apps.paper.server.faults import RestFault
+from apps.paper.server.rest_faults import RestFault
 from apps.paper.testing import LINEAR, InProcessPaper, InProcessSocket
 from apps.portfolio.models import Balance, Position
 from apps.portfolio.services import portfolio_refresh

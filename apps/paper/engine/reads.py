@@ -1,4 +1,7 @@
-"""Reads: orders, fills, positions, balance, books, trades, candles. Newest first; `before` and `limit` make pages."""
+"""Reads: orders, fills, positions, balance, books, trades, candles. Newest first; `before` and `limit` make pages.
+
+`view` (a `ReadLag`) shows a member's own things as they were; None as they are.
+"""
 
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
@@ -9,7 +12,8 @@ from apps.paper.engine.book import BookLevels
 from apps.paper.engine.candles import DAY_S, HOUR_S, Candle
 from apps.paper.engine.catalogue import Market, MarketStatistics
 from apps.paper.engine.errors import ExchangeError, invalid_parameters, not_found
-from apps.paper.engine.orders import Fill, Order, Trade
+from apps.paper.engine.history import ReadLag
+from apps.paper.engine.orders import Fill, Order, Settlement, Trade
 from apps.paper.engine.state import ExchangeState
 from apps.paper.engine.units import DOLLAR_PRICE, OrderStatus
 
@@ -36,7 +40,7 @@ def page(items: Iterable[Item], *, before: int | None, limit: int | None) -> lis
 class Reads(ExchangeState):
     """Nothing here changes anything. Times given in seconds (`_ts`), as the REST parameters are."""
 
-    def order(self, user_id: str, order_id: str) -> Order:
+    def order(self, user_id: str, order_id: str, *, view: ReadLag | None = None) -> Order:
         """One order of this member, whatever its status.
 
         Raises:
@@ -45,6 +49,10 @@ class Reads(ExchangeState):
         order = self.all_orders.get(order_id)
         if order is None or order.user_id != user_id:
             raise not_found("order")
+        if view is not None:
+            order = view.order(order)
+            if order is None:
+                raise not_found("order")
         return order
 
     def orders(
@@ -59,6 +67,7 @@ class Reads(ExchangeState):
         subaccount: int | None = None,
         before: int | None = None,
         limit: int | None = None,
+        view: ReadLag | None = None,
     ) -> list[Order]:
         """Orders, newest first; `min_ts` and `max_ts` are of creation."""
 
@@ -72,7 +81,7 @@ class Reads(ExchangeState):
                 and (subaccount is None or order.subaccount == subaccount)
             )
 
-        return page(filter(wanted, self._own_orders(user_id)), before=before, limit=limit)
+        return page(filter(wanted, self._own_orders(user_id, view)), before=before, limit=limit)
 
     def fills(
         self,
@@ -85,12 +94,15 @@ class Reads(ExchangeState):
         subaccount: int | None = None,
         before: int | None = None,
         limit: int | None = None,
+        view: ReadLag | None = None,
     ) -> list[Fill]:
         """Fills, newest first."""
+        until_ms = None if view is None else view.as_of_ms()
 
         def wanted(fill: Fill) -> bool:
             return (
-                (ticker is None or fill.ticker == ticker)
+                (until_ms is None or fill.ts_ms <= until_ms)
+                and (ticker is None or fill.ticker == ticker)
                 and (order_id is None or fill.order_id == order_id)
                 and (min_ts is None or fill.ts_ms >= min_ts * 1000)
                 and (max_ts is None or fill.ts_ms <= max_ts * 1000 + 999)
@@ -98,6 +110,34 @@ class Reads(ExchangeState):
             )
 
         return page(filter(wanted, reversed(self.member(user_id).fills)), before=before, limit=limit)
+
+    def settlements(
+        self,
+        user_id: str,
+        *,
+        ticker: str | None = None,
+        event_ticker: str | None = None,
+        min_ts: int | None = None,
+        max_ts: int | None = None,
+        subaccount: int | None = None,
+        before: int | None = None,
+        limit: int | None = None,
+        view: ReadLag | None = None,
+    ) -> list[Settlement]:
+        """Payouts of settled markets, newest first."""
+        until_ms = None if view is None else view.as_of_ms()
+
+        def wanted(row: Settlement) -> bool:
+            return (
+                (until_ms is None or row.settled_ms <= until_ms)
+                and (ticker is None or row.ticker == ticker)
+                and (event_ticker is None or row.event_ticker == event_ticker)
+                and (min_ts is None or row.settled_ms >= min_ts * 1000)
+                and (max_ts is None or row.settled_ms <= max_ts * 1000 + 999)
+                and (subaccount is None or row.subaccount == subaccount)
+            )
+
+        return page(filter(wanted, reversed(self.member(user_id).settlements)), before=before, limit=limit)
 
     def positions(
         self,
@@ -107,10 +147,14 @@ class Reads(ExchangeState):
         event_ticker: str | None = None,
         subaccount: int = 0,
         count_filter: Collection[str] = (),
+        view: ReadLag | None = None,
     ) -> list[Position]:
         """Market positions, by ticker. `count_filter`: where any of ``position``, ``total_traded`` is not zero."""
         found = []
-        for position in self.member(user_id).positions(subaccount=subaccount):
+        for live in self.member(user_id).positions(subaccount=subaccount):
+            position = live if view is None else view.position(live)
+            if position is None or not position.volume:
+                continue
             if ticker not in (None, position.ticker) or event_ticker not in (None, position.event_ticker):
                 continue
             nonzero = {"position": position.count, "total_traded": position.total_traded}
@@ -135,18 +179,28 @@ class Reads(ExchangeState):
             for ticker, group in sorted(by_event.items())
         ]
 
-    def balance(self, user_id: str, *, subaccount: int = 0) -> Balance:
+    def balance(self, user_id: str, *, subaccount: int = 0, view: ReadLag | None = None) -> Balance:
         """Available money and the value of the positions of one subaccount."""
         account = self.account(user_id, subaccount)
         value = 0
         for ticker, exposure in account.exposures.items():
-            market = self.markets[ticker]
-            value += market_value(count=exposure.position.count, yes_bid=market.yes_bid, yes_ask=market.yes_ask)
-        return Balance(available=account.available, portfolio_value=value, updated_ms=account.updated_ms)
+            position = exposure.position if view is None else view.position(exposure.position)
+            if position is not None:
+                value += self._value(position, self.markets[ticker])
+        money = account if view is None else view.money(account)
+        return Balance(available=money.available, portfolio_value=value, updated_ms=money.updated_ms)
 
-    def resting_order_value(self, user_id: str) -> int:
+    def _value(self, position: Position, market: Market) -> int:
+        """What a position is worth: its payout once there is a result, before it what it could be sold for."""
+        settled = market.settlement_value
+        if settled is not None:
+            return market_value(count=position.count, yes_bid=settled, yes_ask=settled)
+        return market_value(count=position.count, yes_bid=market.yes_bid, yes_ask=market.yes_ask)
+
+    def resting_order_value(self, user_id: str, *, view: ReadLag | None = None) -> int:
         """Money locked by resting orders over all subaccounts, micro-dollars."""
-        return sum(account.held for account in self.member(user_id).accounts.values())
+        accounts = self.member(user_id).accounts.values()
+        return sum((account if view is None else view.money(account)).held for account in accounts)
 
     def queue_position(self, user_id: str, order_id: str) -> int:
         """Contracts that trade before this resting order does: better prices, then earlier orders at its own."""
@@ -250,8 +304,10 @@ class Reads(ExchangeState):
             raise ExchangeError("event_not_found", f"event {event_ticker} not found", 404)
         return [self.markets[ticker] for ticker in event.market_tickers]
 
-    def _own_orders(self, user_id: str) -> Iterator[Order]:
+    def _own_orders(self, user_id: str, view: ReadLag | None) -> Iterator[Order]:
         member = self.member(user_id)
+        if member.keeps_history and view is not None:
+            return (seen for order in reversed(member.orders) if (seen := view.order(order)) is not None)
         if member.keeps_history:
             return reversed(member.orders)
         resting = [

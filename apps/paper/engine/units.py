@@ -3,6 +3,7 @@
 from typing import Literal
 
 DOLLAR_PRICE = 10_000  # price units in one dollar
+CENT_PRICE = 100  # price units in one cent
 CONTRACT = 100  # count units in one contract
 DOLLAR = 1_000_000  # micro-dollars
 CENT = 10_000  # micro-dollars

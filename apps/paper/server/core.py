@@ -6,6 +6,7 @@ from typing import Literal
 
 from apps.paper.clock import Clock
 from apps.paper.engine.exchange import PaperExchange
+from apps.paper.engine.history import ReadLag
 from apps.paper.server.auth import AccessKey, KeyRing
 from apps.paper.server.buckets import DEFAULT_COST, Kind, MemberBudgets
 from apps.paper.server.catalogue import Catalogue
@@ -27,6 +28,17 @@ class Core:
     tiers: dict[str, str] = field(default_factory=dict)
     replay_markets: ReplayMarkets | None = None
     resume_at_ms: int | None = None
+    resumes_itself: bool = False  # a pause ends at `resume_at_ms` without being told
+    lag: ReadLag = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lag = ReadLag(self.exchange)
+        self.exchange.subscribe(self.lag.hear)
+
+    @property
+    def view(self) -> ReadLag | None:
+        """How reads of a member's own things see them: None as they are."""
+        return self.lag if self.lag.lag_ms else None
 
     def tier(self, user_id: str) -> str:
         return self.tiers.get(user_id, DEFAULT_TIER)

@@ -1,19 +1,14 @@
-"""Misbehaviour on demand: of single WebSocket frames, and of single REST answers."""
+"""Misbehaviour of single WebSocket frames, on demand."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
-
-from apps.paper.server.http import Request
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from apps.paper.server.session import Subscription
 
-FrameFaultKind = Literal["drop", "repeat", "reorder", "delay", "corrupt"]
-RestFaultKind = Literal["lose_before", "lose_after", "delay", "status", "rate_limit"]
-FRAME_FAULTS: tuple[str, ...] = get_args(FrameFaultKind)
-REST_FAULTS: tuple[str, ...] = get_args(RestFaultKind)
+FrameFaultKind = Literal["lose", "drop", "repeat", "reorder", "delay", "corrupt"]
 
 
 def _negative(text: str) -> str:
@@ -58,7 +53,7 @@ class FrameFault:
 
 
 class FrameFaults:
-    """Applied after `seq` was given, so that a client can notice what it noticed in production."""
+    """Applied after `seq` was given, so that a client can notice what it noticed in production; `lose` before."""
 
     def __init__(self) -> None:
         self._faults: list[FrameFault] = []
@@ -83,19 +78,29 @@ class FrameFaults:
     def pending(self) -> list[FrameFault]:
         return list(self._faults)
 
-    def apply(self, subscription: "Subscription", ticker: str, text: str) -> list[tuple[str, int]]:
-        """Return what goes out in place of this frame: (text, milliseconds to hold it)."""
-        fault = next((f for f in self._faults if f.matches(subscription, ticker)), None)
-        held = self._held.pop(subscription, None)
-        behind = [] if held is None else [(held, 0)]
-        if fault is None:
-            return [(text, 0), *behind]
+    def loses(self, subscription: "Subscription", ticker: str) -> bool:
+        """Whether this frame never comes into being: no trace of it is left, not even a gap in `seq`."""
+        fault = next((f for f in self._faults if f.kind == "lose" and f.matches(subscription, ticker)), None)
+        if fault is not None:
+            self._use(fault)
+        return fault is not None
+
+    def _use(self, fault: FrameFault) -> None:
         self.applied += 1
         fault.left -= 1
         if fault.left == 0:
             self._faults.remove(fault)
+
+    def apply(self, subscription: "Subscription", ticker: str, text: str) -> list[tuple[str, int]]:
+        """Return what goes out in place of this frame: (text, milliseconds to hold it)."""
+        fault = next((f for f in self._faults if f.kind != "lose" and f.matches(subscription, ticker)), None)
+        held = self._held.pop(subscription, None)
+        behind = [] if held is None else [(held, 0)]
+        if fault is None:
+            return [(text, 0), *behind]
+        self._use(fault)
         match fault.kind:
-            case "drop":
+            case "drop" | "lose":
                 return behind
             case "repeat":
                 return [(text, 0), (text, 0), *behind]
@@ -107,50 +112,3 @@ class FrameFaults:
                 return [(text, fault.delay_ms), *behind]
             case "corrupt":
                 return [(CORRUPTIONS[fault.how](text), 0), *behind]
-
-
-@dataclass(slots=True)
-class RestFault:
-    """Hits the next `left` requests of this method whose path begins with `path` (both empty: any).
-
-    lose_before: the connection dies and nothing was done. lose_after: it was done, the answer is lost.
-    delay: the answer comes `delay_ms` late; the request is acted on after the delay, or (`when` after) when it arrives.
-    status: answered with `status` and not done, or done and still answered so (`when` after).
-    rate_limit: 429 as documented, nothing was done.
-    """
-
-    kind: RestFaultKind
-    left: int
-    method: str = ""
-    path: str = ""
-    status: int = 503
-    delay_ms: int = 0
-    when: Literal["before", "after"] = "before"
-
-    def matches(self, request: Request) -> bool:
-        return self.left > 0 and self.method in ("", request.method) and request.path.startswith(self.path)
-
-
-class RestFaults:
-    def __init__(self) -> None:
-        self._faults: list[RestFault] = []
-        self.applied = 0
-
-    def arm(self, fault: RestFault) -> None:
-        self._faults.append(fault)
-
-    def clear(self) -> None:
-        self._faults.clear()
-
-    def pending(self) -> list[RestFault]:
-        return list(self._faults)
-
-    def take(self, request: Request) -> RestFault | None:
-        """Return the fault that hits this request, used up by one."""
-        fault = next((f for f in self._faults if f.matches(request)), None)
-        if fault is not None:
-            self.applied += 1
-            fault.left -= 1
-            if fault.left == 0:
-                self._faults.remove(fault)
-        return fault

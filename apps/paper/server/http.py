@@ -40,13 +40,17 @@ class TooManyRequests(Exception):
 
 @dataclass(slots=True)
 class Request:
-    """headers: lower-case names. query: every value of every name, in order."""
+    """headers: lower-case names. query: every value of every name, in order.
+
+    received_ms: when it arrived, if it is acted on later; its signature is as old as it was then.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str]
     query: Mapping[str, list[str]] = field(default_factory=dict)
     body: bytes = b""
+    received_ms: int | None = None
 
     @classmethod
     def from_target(cls, method: str, target: str, headers: Mapping[str, str], body: bytes) -> "Request":
@@ -75,6 +79,7 @@ class Response:
     status: int
     body: bytes = b""
     content_type: str = JSON_TYPE
+    headers: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def json(cls, value: Any, *, status: int = 200) -> "Response":

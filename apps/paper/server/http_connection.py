@@ -1,13 +1,15 @@
 """HTTP/1.1 on one socket: keep-alive, bounded heads and bodies, and the step over to WebSocket."""
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import h11
 
 from apps.paper.server.http import ApiError, Request, Response, http_date
-from apps.paper.server.server import WS_PATH, Outcome
+from apps.paper.server.rest_faults import Outcome
+from apps.paper.server.server import WS_PATH
 from apps.paper.server.ws_connection import WsConnection
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class HttpConnection(asyncio.Protocol):
         self._body = bytearray()
         self._busy = False
         self._transport: asyncio.Transport | None = None
+        self._after_cut: Callable[[], None] | None = None
         self.last_activity = listener.loop_time()
 
     @property
@@ -42,6 +45,9 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._listener.forget(self)
+        after_cut, self._after_cut = self._after_cut, None
+        if after_cut is not None:
+            after_cut()
 
     def data_received(self, data: bytes) -> None:
         self.last_activity = self._listener.loop_time()
@@ -51,6 +57,10 @@ class HttpConnection(asyncio.Protocol):
         self._advance()
 
     def eof_received(self) -> bool:
+        if self._after_cut is not None:
+            # The client has given up; what it asked for is done when it does not expect it any more.
+            self.transport.abort()
+            return False
         self._h11.receive_data(b"")
         self._advance()
         # A client that has said all it will say still gets the answer that is under way.
@@ -104,21 +114,45 @@ class HttpConnection(asyncio.Protocol):
             self._conclude(self._listener.paper.respond(request))
 
     def _conclude(self, outcome: Outcome) -> None:
+        self._after_cut = outcome.after_cut
         if outcome.delay_ms:
             self._busy = True
             asyncio.get_running_loop().call_later(outcome.delay_ms / 1000, self._conclude_late, outcome)
-        elif outcome.response is None:
-            self.transport.abort()
         else:
-            self._answer(outcome.response)
+            self._send(outcome, outcome.response)
 
     def _conclude_late(self, outcome: Outcome) -> None:
         self._busy = False
         response = outcome.finish() if outcome.finish else outcome.response
         if self.transport.is_closing():
             return
-        assert response is not None
-        self._answer(response)
+        self._send(outcome, response)
+        self._advance()
+
+    def _send(self, outcome: Outcome, response: Response | None) -> None:
+        if response is None:
+            self.transport.abort()
+        elif outcome.cut_at is not None:
+            self._begin_answer(response)
+            self._write(h11.Data(data=response.body[: outcome.cut_at]))
+            self.transport.close()
+        elif outcome.drip is not None:
+            self._busy = True
+            self._begin_answer(response)
+            self._drip(response.body, *outcome.drip)
+        else:
+            self._answer(response)
+
+    def _drip(self, body: bytes, size: int, every_ms: int) -> None:
+        """Send a body piece by piece."""
+        if self.transport.is_closing():
+            return
+        self._write(h11.Data(data=body[:size]))
+        if len(body) > size:
+            asyncio.get_running_loop().call_later(every_ms / 1000, self._drip, body[size:], size, every_ms)
+            return
+        self._busy = False
+        self._end_answer()
         self._advance()
 
     def _upgrade(self, request: Request) -> None:
@@ -138,12 +172,18 @@ class HttpConnection(asyncio.Protocol):
     def _answer(self, response: Response) -> None:
         assert self._request is not None
         has_body = response.status != 204 and self._request.method != b"HEAD"
-        headers = [("Date", http_date(self._listener.paper.clock.now_ms()))]
+        self._begin_answer(response)
+        if has_body:
+            self._write(h11.Data(data=response.body))
+        self._end_answer()
+
+    def _begin_answer(self, response: Response) -> None:
+        headers = [("Date", http_date(self._listener.paper.clock.now_ms())), *response.headers]
         if response.status != 204:
             headers += [("Content-Type", response.content_type), ("Content-Length", str(len(response.body)))]
         self._write(h11.Response(status_code=response.status, headers=headers, reason=_reason(response.status)))
-        if has_body:
-            self._write(h11.Data(data=response.body))
+
+    def _end_answer(self) -> None:
         self._write(h11.EndOfMessage())
         self._request = None
         self._body.clear()

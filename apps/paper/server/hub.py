@@ -10,6 +10,7 @@ from apps.paper.engine.events import (
     Event,
     MarketLifecycle,
     OrderChanged,
+    OrderGroupChanged,
     PositionChanged,
     TickerChanged,
 )
@@ -103,6 +104,9 @@ class Hub:
                     position.ticker,
                     lambda: messages.market_position_msg(position),
                 )
+            case OrderGroupChanged() if event.step != "matched":
+                channel = "order_group_updates"
+                self._private(channel, channel, event.group.user_id, "", lambda: messages.order_group_msg(event))
             case MarketLifecycle():
                 for subscription in self.listeners("market_lifecycle_v2", event.market.ticker):
                     self._send(subscription, "market_lifecycle_v2", event.market.ticker, lifecycle_msg(event))
@@ -186,6 +190,8 @@ class Hub:
                 self._send(subscription, message_type, ticker, msg)
 
     def _send(self, subscription: Subscription, message_type: str, ticker: str, msg: str) -> None:
+        if self.faults.armed and self.faults.loses(subscription, ticker):
+            return
         numbered = subscription.channel in NUMBERED_CHANNELS
         seq = subscription.next_seq() if numbered else None
         text = messages.frame(message_type, sid=subscription.sid, seq=seq, msg=msg)

@@ -109,7 +109,7 @@ class Listener:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             try:
-                self.paper.exchange.expire_due()
+                self.paper.run_due()
                 if self.bots_active and self._step is not None:
                     self._step(self.paper.clock.now_ms())
             except Exception:

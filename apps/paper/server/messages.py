@@ -9,6 +9,7 @@ from typing import Any
 from apps.core.money import format_count_units, format_money_units, format_price_units
 from apps.paper.engine.accounts import Position
 from apps.paper.engine.catalogue import Market
+from apps.paper.engine.events import OrderGroupChanged
 from apps.paper.engine.orders import Fill, Order, Trade
 from apps.paper.engine.units import DOLLAR, DOLLAR_PRICE, Outcome
 from apps.paper.server.http import encode_json
@@ -186,6 +187,13 @@ def user_order_msg(order: Order) -> str:
     if order.expiration_ms is not None:
         msg |= {"expiration_time": time_text(order.expiration_ms), "expiration_ts_ms": order.expiration_ms}
     return encode_msg(msg)
+
+
+def order_group_msg(event: OrderGroupChanged) -> str:
+    msg: Json = {"event_type": event.step, "order_group_id": event.group.group_id}
+    if event.step in ("created", "limit_updated"):
+        msg["contracts_limit_fp"] = format_count_units(event.group.limit)
+    return encode_msg(msg | {"ts_ms": event.ts_ms})
 
 
 def market_position_msg(position: Position) -> str:

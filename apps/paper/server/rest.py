@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from urllib.parse import unquote
 
 from apps.paper.engine.errors import ExchangeError
-from apps.paper.server import rest_candles, rest_exchange, rest_markets, rest_orders, rest_portfolio
+from apps.paper.server import rest_candles, rest_exchange, rest_markets, rest_order_groups, rest_orders, rest_portfolio
 from apps.paper.server.core import Call, Core, Operation
 from apps.paper.server.http import ApiError, Request, Response, TooManyRequests, too_many_requests
 
@@ -18,6 +18,7 @@ OPERATIONS: list[Operation] = [
     *rest_candles.OPERATIONS,
     *rest_portfolio.OPERATIONS,
     *rest_orders.OPERATIONS,
+    *rest_order_groups.OPERATIONS,
 ]
 
 
@@ -83,7 +84,8 @@ class RestApi:
         operation, found = route
         core = self._core
         core.exchange.expire_due()
-        key = core.keys.authenticate(request, now_ms=core.clock.now_ms())
+        now_ms = core.clock.now_ms() if request.received_ms is None else request.received_ms
+        key = core.keys.authenticate(request, now_ms=now_ms)
         if operation.access != "public":
             if key is None:
                 raise ApiError(

@@ -46,8 +46,8 @@ def exchange_announcements(core: Core, call: Call) -> Response:
 
 
 def user_data_timestamp(core: Core, call: Call) -> Response:
-    """Reads here are never behind: the answer is now."""
-    return Response.json({"as_of_time": time_text(core.clock.now_ms())})
+    """What reads of orders, fills, positions and money show: now, unless the control endpoint made them lag."""
+    return Response.json({"as_of_time": time_text(core.lag.as_of_ms())})
 
 
 def account_limits(core: Core, call: Call) -> Response:

@@ -66,14 +66,14 @@ def order_create(core: Core, call: Call) -> Response:
 
 def orders_batch_create(core: Core, call: Call) -> Response:
     """Each item stands for itself: one refusal does not undo the others."""
-    batch = _decode(call.request.body, BatchBody)
+    batch = decode(call.request.body, BatchBody)
     _check_batch(core, call, len(batch.orders), DEFAULT_COST)
     rows = [_tried(partial(_create, core, call.user_id, bytes(item)), {}) for item in batch.orders]
     return Response.json({"orders": rows}, status=201)
 
 
 def order_amend(core: Core, call: Call) -> Response:
-    body = _decode(call.request.body, AmendBody)
+    body = decode(call.request.body, AmendBody)
     request = AmendOrder(
         ticker=body.ticker,
         side=body.side,
@@ -95,7 +95,7 @@ def order_amend(core: Core, call: Call) -> Response:
 
 
 def order_decrease(core: Core, call: Call) -> Response:
-    body = _decode(call.request.body, DecreaseBody)
+    body = decode(call.request.body, DecreaseBody)
     result = core.exchange.decrease_order(
         call.user_id,
         call.path["order_id"],
@@ -112,9 +112,9 @@ def order_cancel(core: Core, call: Call) -> Response:
 
 
 def orders_batch_cancel(core: Core, call: Call) -> Response:
-    batch = _decode(call.request.body, BatchBody)
+    batch = decode(call.request.body, BatchBody)
     _check_batch(core, call, len(batch.orders), CANCEL_COST)
-    items = [_decode(bytes(item), CancelItem) for item in batch.orders]
+    items = [decode(bytes(item), CancelItem) for item in batch.orders]
     rows = [
         _tried(
             partial(_cancel, core, call.user_id, item.order_id, item.subaccount),
@@ -126,7 +126,7 @@ def orders_batch_cancel(core: Core, call: Call) -> Response:
 
 
 def _create(core: Core, user_id: str, raw: bytes) -> Json:
-    body = _decode(raw, CreateBody)
+    body = decode(raw, CreateBody)
     if core.replay_markets is not None and core.replay_markets.market(body.ticker):
         raise ApiError(400, "market_inactive", f"{body.ticker} is a replay of recorded frames and takes no orders")
     if body.expiration_time is not None and not 0 < body.expiration_time <= LATEST_EXPIRATION:
@@ -185,7 +185,7 @@ def batch_cost(per_item: int) -> Callable[[Request], int]:
 
     def cost(request: Request) -> int:
         try:
-            items = len(_decode(request.body, BatchBody).orders)
+            items = len(decode(request.body, BatchBody).orders)
         except ApiError:
             return per_item
         largest = limits("prime", "write")[1]
@@ -194,7 +194,12 @@ def batch_cost(per_item: int) -> Callable[[Request], int]:
     return cost
 
 
-def _decode(raw: bytes, kind: type[Body]) -> Body:
+def decode(raw: bytes, kind: type[Body]) -> Body:
+    """A body as its struct; unknown fields are let pass, as the exchange does.
+
+    Raises:
+        ApiError: 400, not JSON or not of this shape.
+    """
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as exc:

@@ -1,4 +1,4 @@
-"""Reads of a member's own things: balance, positions, orders, fills, queue positions."""
+"""Reads of a member's own things: balance, positions, orders, fills, settlements, queue positions."""
 
 from typing import cast
 
@@ -9,7 +9,13 @@ from apps.paper.server import params
 from apps.paper.server.buckets import ORDER_READ_COST
 from apps.paper.server.core import Call, Core, Operation
 from apps.paper.server.http import Response
-from apps.paper.server.shapes import event_position_json, fill_json, market_position_json, order_json
+from apps.paper.server.shapes import (
+    event_position_json,
+    fill_json,
+    market_position_json,
+    order_json,
+    settlement_json,
+)
 
 STATUSES = ("resting", "canceled", "executed")
 COUNT_FILTERS = ("position", "total_traded")
@@ -18,7 +24,7 @@ COUNT_FILTERS = ("position", "total_traded")
 def balance(core: Core, call: Call) -> Response:
     """balance and portfolio_value are whole cents, rounded down; updated_ts Unix seconds."""
     subaccount = params.whole(call.request.query, "subaccount") or 0
-    found = core.exchange.balance(call.user_id, subaccount=subaccount)
+    found = core.exchange.balance(call.user_id, subaccount=subaccount, view=core.view)
     body = {
         "balance": found.available // CENT,
         "portfolio_value": found.portfolio_value // CENT,
@@ -40,6 +46,7 @@ def positions(core: Core, call: Call) -> Response:
         event_ticker=params.text(query, "event_ticker"),
         subaccount=subaccount,
         count_filter=filters,
+        view=core.view,
     )
     shown, cursor = params.page(found, query, size=params.limit(query, default=100, maximum=1000))
     body = {
@@ -53,8 +60,14 @@ def positions(core: Core, call: Call) -> Response:
 
 
 def _resting_orders(core: Core, position: Position) -> int:
+    """Of the position's market and subaccount, as the reads see them."""
     exposure = core.exchange.account(position.user_id, position.subaccount).exposures[position.ticker]
-    return len(exposure.bids) + len(exposure.asks)
+    if core.view is None:
+        return len(exposure.bids) + len(exposure.asks)
+    rows = core.exchange.orders(
+        position.user_id, ticker=position.ticker, status="resting", subaccount=position.subaccount, view=core.view
+    )
+    return len(rows)
 
 
 def orders(core: Core, call: Call) -> Response:
@@ -71,13 +84,15 @@ def orders(core: Core, call: Call) -> Response:
         subaccount=params.whole(query, "subaccount"),
         before=params.cursor(query),
         limit=size + 1,
+        view=core.view,
     )
     shown, cursor = params.newest_first(rows, size=size)
     return Response.json({"orders": [order_json(order) for order in shown], "cursor": cursor})
 
 
 def order_one(core: Core, call: Call) -> Response:
-    return Response.json({"order": order_json(core.exchange.order(call.user_id, call.path["order_id"]))})
+    order = core.exchange.order(call.user_id, call.path["order_id"], view=core.view)
+    return Response.json({"order": order_json(order)})
 
 
 def fills(core: Core, call: Call) -> Response:
@@ -92,9 +107,28 @@ def fills(core: Core, call: Call) -> Response:
         subaccount=params.whole(query, "subaccount"),
         before=params.cursor(query),
         limit=size + 1,
+        view=core.view,
     )
     shown, cursor = params.newest_first(rows, size=size)
     return Response.json({"fills": [fill_json(fill) for fill in shown], "cursor": cursor})
+
+
+def settlements(core: Core, call: Call) -> Response:
+    query = call.request.query
+    size = params.limit(query, default=100, maximum=1000)
+    rows = core.exchange.settlements(
+        call.user_id,
+        ticker=params.text(query, "ticker"),
+        event_ticker=params.text(query, "event_ticker"),
+        min_ts=params.whole(query, "min_ts"),
+        max_ts=params.whole(query, "max_ts"),
+        subaccount=params.whole(query, "subaccount"),
+        before=params.cursor(query),
+        limit=size + 1,
+        view=core.view,
+    )
+    shown, cursor = params.newest_first(rows, size=size)
+    return Response.json({"settlements": [settlement_json(row) for row in shown], "cursor": cursor})
 
 
 def queue_position(core: Core, call: Call) -> Response:
@@ -118,7 +152,7 @@ def queue_positions(core: Core, call: Call) -> Response:
 
 
 def resting_order_value(core: Core, call: Call) -> Response:
-    value = core.exchange.resting_order_value(call.user_id)
+    value = core.exchange.resting_order_value(call.user_id, view=core.view)
     return Response.json({"total_resting_order_value": value // CENT})
 
 
@@ -130,5 +164,6 @@ OPERATIONS = [
     Operation("GET", "/portfolio/orders/{order_id}", order_one, cost=ORDER_READ_COST),
     Operation("GET", "/portfolio/orders/{order_id}/queue_position", queue_position),
     Operation("GET", "/portfolio/fills", fills),
+    Operation("GET", "/portfolio/settlements", settlements),
     Operation("GET", "/portfolio/summary/total_resting_order_value", resting_order_value),
 ]

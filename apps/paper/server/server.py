@@ -1,6 +1,5 @@
 """The paper exchange with all its parts, without sockets: `connection.py` and `testing.py` put one in front."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from apps.paper.clock import Clock
@@ -8,28 +7,17 @@ from apps.paper.engine.exchange import PaperExchange
 from apps.paper.server.auth import AccessKey
 from apps.paper.server.catalogue import Catalogue, EngineMarkets, MarketSource
 from apps.paper.server.core import Core
-from apps.paper.server.faults import FrameFaults, RestFaults
-from apps.paper.server.http import ApiError, Request, Response, too_many_requests
+from apps.paper.server.faults import FrameFaults
+from apps.paper.server.http import ApiError, Request
 from apps.paper.server.hub import Hub
 from apps.paper.server.recording import Recording
 from apps.paper.server.replay import Replay
 from apps.paper.server.replay_markets import ReplayMarkets
 from apps.paper.server.rest import RestApi
+from apps.paper.server.rest_faults import Outcome, RestFaults, outcome
 from apps.paper.server.session import Deliver, Session
 
 WS_PATH = "/trade-api/ws/v2"
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What becomes of a request: an answer after `delay_ms`, or (None) a connection that dies without one.
-
-    finish: what is still to be done after the delay, giving the answer.
-    """
-
-    response: Response | None
-    delay_ms: int = 0
-    finish: Callable[[], Response] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +46,7 @@ class PaperServer:
         self.rest = RestApi(self.core)
         self.frame_faults = FrameFaults()
         self.rest_faults = RestFaults()
+        self._late: list[tuple[int, Request]] = []  # (when, what) of requests whose sender has gone
         self.hub = Hub(catalogue=self.catalogue, faults=self.frame_faults, clock=clock)
         self.replay: Replay | None = None
         if replay is not None and self.replay_markets is not None:
@@ -74,27 +63,45 @@ class PaperServer:
 
     def respond(self, request: Request) -> Outcome:
         """Answer a REST request, through the faults that are armed."""
-        fault = self.rest_faults.take(request)
+        self.run_due()
+        if not self.rest_faults.armed:
+            return Outcome(self.rest.handle(request))
+        now_ms = self.clock.now_ms()
+        key = self.core.keys.get(request.headers.get("kalshi-access-key", ""))
+        fault = self.rest_faults.take(request, user_id=key.user_id if key else "", now_ms=now_ms)
         if fault is None:
             return Outcome(self.rest.handle(request))
-        match fault.kind:
-            case "lose_before":
-                return Outcome(None)
-            case "lose_after":
-                self.rest.handle(request)
-                return Outcome(None)
-            case "rate_limit":
-                return Outcome(too_many_requests())
-            case "delay" if fault.when == "after":
-                # Acted on when it arrives, answered late.
-                return Outcome(self.rest.handle(request), delay_ms=fault.delay_ms)
-            case "delay":
-                return Outcome(None, delay_ms=fault.delay_ms, finish=lambda: self.rest.handle(request))
-            case "status":
-                if fault.when == "after":
-                    self.rest.handle(request)
-                error = ApiError(fault.status, "service_unavailable", "made to fail by the control endpoint")
-                return Outcome(Response.from_error(error))
+        request.received_ms = now_ms
+        return outcome(
+            fault,
+            request,
+            act=lambda: self.rest.handle(request),
+            later=lambda delay_ms: self._late.append((self.clock.now_ms() + delay_ms, request)),
+        )
+
+    def run_due(self) -> None:
+        """Do what has come due by the clock: requests that arrive late, the end of a pause, the engine's own."""
+        now_ms = self.clock.now_ms()
+        resume_ms = self.core.resume_at_ms
+        if self.core.resumes_itself and resume_ms is not None and resume_ms <= now_ms:
+            self.core.resumes_itself, self.core.resume_at_ms = False, None
+            self.exchange.set_exchange_status(exchange_active=True, trading_active=True)
+        due = sorted((row for row in self._late if row[0] <= now_ms), key=lambda row: row[0])
+        if due:
+            self._late = [row for row in self._late if row[0] > now_ms]
+            for _, request in due:
+                self.rest.handle(request)  # nobody is there to hear the answer
+        self.exchange.expire_due()
+
+    def drop_late(self) -> int:
+        """Lose the requests that are still to arrive; return how many."""
+        dropped, self._late = len(self._late), []
+        return dropped
+
+    @property
+    def late_requests(self) -> int:
+        """How many requests are still to arrive."""
+        return len(self._late)
 
     def authenticate_socket(self, request: Request) -> AccessKey:
         """Return the key that signed the handshake.

@@ -20,10 +20,11 @@ logger = logging.getLogger(__name__)
 
 MARKET_CHANNELS = frozenset({"orderbook_delta", "ticker", "trade"})
 PRIVATE_CHANNELS = frozenset({"fill", "user_orders", "market_positions"})
-GLOBAL_CHANNELS = frozenset({"market_lifecycle_v2"})
+# Markets that are named for these are ignored.
+GLOBAL_CHANNELS = frozenset({"market_lifecycle_v2", "order_group_updates"})
 CHANNELS = MARKET_CHANNELS | PRIVATE_CHANNELS | GLOBAL_CHANNELS
-# Recorded production frames of these two carry seq; the schema asks for it on the book only.
-NUMBERED_CHANNELS = frozenset({"orderbook_delta", "trade"})
+# The schema asks for seq on the book and on order groups; recorded production frames of trades carry it, too.
+NUMBERED_CHANNELS = frozenset({"orderbook_delta", "trade", "order_group_updates"})
 ACTIONS = ("add_markets", "delete_markets", "get_snapshot")
 
 

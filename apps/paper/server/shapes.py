@@ -8,8 +8,9 @@ from apps.core.timestamps import format_rfc3339, from_unix_ms
 from apps.paper.engine.accounts import EventPosition, Position
 from apps.paper.engine.catalogue import Market, MarketEvent, MarketStatistics, Series
 from apps.paper.engine.fees import FeeSchedule
-from apps.paper.engine.orders import Fill, Order, OrderResult, Trade
-from apps.paper.engine.units import DOLLAR_PRICE, Outcome, Side
+from apps.paper.engine.groups import OrderGroup
+from apps.paper.engine.orders import Fill, Order, OrderResult, Settlement, Trade
+from apps.paper.engine.units import CENT, CENT_PRICE, DOLLAR_PRICE, Outcome, Side
 
 Json = dict[str, Any]
 
@@ -256,6 +257,28 @@ def event_position_json(row: EventPosition) -> Json:
         "realized_pnl_dollars": format_money_units(row.realized_pnl),
         "fees_paid_dollars": format_money_units(row.fees_paid),
     }
+
+
+def settlement_json(row: Settlement) -> Json:
+    """revenue and value are whole cents (a value with a fraction of a cent is rounded down)."""
+    return {
+        "ticker": row.ticker,
+        "event_ticker": row.event_ticker,
+        "market_result": row.result,
+        "yes_count_fp": format_count_units(row.yes_count),
+        "yes_total_cost_dollars": format_money_units(row.yes_cost),
+        "no_count_fp": format_count_units(row.no_count),
+        "no_total_cost_dollars": format_money_units(row.no_cost),
+        "revenue": row.revenue // CENT,
+        "settled_time": time_text(row.settled_ms),
+        "fee_cost": format_money_units(row.fees_paid),
+        "value": row.value // CENT_PRICE,
+    }
+
+
+def order_group_json(group: OrderGroup) -> Json:
+    """No documented field says that a group was triggered: that is told once, on the channel and by refusals."""
+    return {"contracts_limit_fp": format_count_units(group.limit), "is_auto_cancel_enabled": True}
 
 
 def averages_json(result: OrderResult) -> Json:
