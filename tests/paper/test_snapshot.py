@@ -2,7 +2,7 @@
 
 import tempfile
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.paper.bots import BotPool
+from apps.paper.engine.accounts import Account, Member
 from apps.paper.engine.candles import HOUR_S, Candle
 from apps.paper.engine.errors import ExchangeError
 from apps.paper.engine.exchange import PaperExchange
@@ -413,3 +414,23 @@ def test_old_minutes_become_hours_and_longer_periods_stay_exact(tmp_path: Path) 
     assert candles(restored, 1, now_s - 23 * HOUR_S) == minutes
     assert restored.statistics(TICKER).volume_24h == volume
     assert len(restored.candles[TICKER].since(0)) < len(minutes)  # far fewer than were traded in
+
+
+def test_every_part_of_the_state_is_kept_or_left_out_on_purpose() -> None:
+    """Something new in the exchange must come into the snapshot and its changes, or into this list."""
+    kept = {
+        "series", "events", "markets", "candles", "all_trades", "market_trades", "members", "all_orders",
+        "order_groups", "deposited", "fees", "collateral", "ids", "sequence",
+    }  # fmt: skip
+    made_anew = {"books", "expirations", "openings", "closings", "determinations", "settlements_due"}
+    given_or_set_by_control = {
+        "clock", "seed", "keys", "exchange_active", "trading_active", "determine_after_ms", "group_triggers_at",
+        "dedupe", "dedupe_window_ms",
+    }  # fmt: skip
+    of_the_moment = {"on_whole", "_listeners", "_told", "_orders_touched", "_positions_touched", "_markets_touched"}
+    assert set(vars(make_exchange())) == kept | made_anew | given_or_set_by_control | of_the_moment
+    assert {field.name for field in fields(Member)} == {
+        "user_id", "name", "accounts", "keeps_history", "client_order_ids", "orders", "fills", "settlements",
+    }  # fmt: skip
+    made_anew = {"held", "exposures"}
+    assert {field.name for field in fields(Account)} == {"user_id", "subaccount", "cash", "updated_ms"} | made_anew

@@ -27,7 +27,10 @@ KEEP_SECONDS = 2.0  # what bots did is at most that much older on the disk
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """markets: how many, None for the world's own number, 0 for none. speed: see ReplayOptions."""
+    """markets: how many, None for the world's own number, 0 for none. speed: see ReplayOptions.
+
+    determine_after_seconds: from a market's close to its result; None: only by control.
+    """
 
     data: Path
     port: int = 18080
@@ -41,6 +44,7 @@ class Options:
     replay_keep_times: bool = False
     replay_start: Literal["now", "control"] = "now"
     manual_clock_ms: int | None = None
+    determine_after_seconds: int | None = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ def run(options: Options, *, say: Callable[[str], None]) -> None:
 async def serve(options: Options, *, say: Callable[[str], None]) -> None:
     """As `run`; does not return but ends the process with code 0 when it is told to stop."""
     # Until the handlers are in place, the signals end the process at once: there is nothing to close yet.
+    gc.disable()  # nothing of what is built now is garbage, and looking for some doubles the time
     built = build(options)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -118,6 +123,7 @@ async def _open(built: Built, options: Options, *, say: Callable[[str], None]) -
     # What is there now stays: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
+    gc.enable()
     markets = sum(1 for _ in paper.catalogue.markets_all())
     say(f"Paper exchange ready: http://{address} ({markets} markets; members and keys: {path})")
     return listener
@@ -151,6 +157,8 @@ def build(options: Options) -> Built:
             world = keeper.restore(kept)
         else:
             world = None if options.markets == 0 else build_world(exchange, markets=options.markets, seed=options.seed)
+        if options.determine_after_seconds is not None:
+            exchange.end_markets_after(options.determine_after_seconds * 1000)
         paper = PaperServer(exchange, clock=clock, replay=replay)
         seat_members(paper.core)
         keeper.begin(world)
