@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from apps.exchange.services import status_refresh
 from apps.markets.services import catalogue_sync
 from apps.web import demo
 from apps.web.npm import FILES
@@ -35,6 +36,7 @@ class Command(BaseCommand):
             demo.seed(data)
             # The first page must not be empty; every later sync is beat's.
             catalogue_sync("paper")
+            status_refresh("paper")
 
     def _collect_static(self, data: Path) -> None:
         """Collect static files when any of them, or the packages they come from, changed."""
