@@ -1,10 +1,13 @@
 """What decoding and applying the feed costs, as a share of bare receive. Aim: 0.85.
 
 Recorded production frames go over a loopback WebSocket, as fast as they can, from a sender process
-to this one, which reads them with the same library call twice in turn:
+to this one, which takes them in turn:
 
 * bare: `await socket.recv(decode=False)`, nothing else
-* desk: the same, then `Session.receive` - decode, sequence check, apply to the integer book
+* desk: `transport.Feed`, whole, as the gateway runs it: the same call, then `Session` - decode,
+  sequence check, apply to the integer book - with its timers, its pings and its deliveries. What the
+  gateway does with a delivery (the board, Redis) is not part of it; that goes by changed books, at
+  most 100 times a second, and not by frames.
 
 Ratio = (bare seconds / desk seconds): 1.0 means that the desk's work costs nothing. By the wall and by
 this process's CPU time, which a busy machine disturbs less. Also printed: the same loop with
@@ -15,6 +18,7 @@ this process's CPU time, which a busy machine disturbs less. Also printed: the s
 
 import argparse
 import asyncio
+import contextlib
 import json
 import multiprocessing
 import re
@@ -22,12 +26,11 @@ import statistics
 import struct
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from decimal import Decimal
 from multiprocessing.connection import Connection
 from pathlib import Path
-
-import msgspec
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -35,16 +38,20 @@ sys.path.insert(0, str(ROOT))
 from websockets.asyncio.client import ClientConnection, connect  # noqa: E402
 from websockets.asyncio.server import ServerConnection, serve  # noqa: E402
 
+from apps.exchange.wire.events import BookReady, Output  # noqa: E402
 from apps.exchange.wire.recorded import read_frames  # noqa: E402
-from apps.exchange.wire.session import Session  # noqa: E402
-from apps.exchange.wire.transport import _QUEUE  # noqa: E402
+from apps.exchange.wire.schemas import Message  # noqa: E402
+from apps.exchange.wire.session import MAX_FRAME, Session  # noqa: E402
+from apps.exchange.wire.subscriptions import BOOK_CHANNEL  # noqa: E402
+from apps.exchange.wire.transport import _QUEUE, Feed  # noqa: E402
 
 RECORDED = ROOT.parent / "shared" / "data" / "kalshi-recorded" / "events"
 DENSEST = RECORDED / "KXGOLD15M-26AUG102130-30" / "2026-08-11.ndjson.gz"
 END = b'{"type":"end"}'
+PACE = 0.01  # seconds between deliveries of changed books, as the gateway has it
 
 Clocks = tuple[float, float]  # wall and own CPU seconds
-Reader = Callable[[ClientConnection], Awaitable[Clocks]]
+Reader = Callable[[int], Coroutine[Any, Any, Clocks]]  # of the sender's port
 
 
 def clocks() -> Clocks:
@@ -86,17 +93,21 @@ def on_the_wire(payload: bytes) -> bytes:
 
 
 def send_for_ever(path: Path, most: int, port: Connection) -> None:
-    """The sender process: each connection gets all frames, then END.
+    """The sender process: each connection gets its book, then, on its word, all other frames and END.
 
     Frames are encoded beforehand and written in large pieces, so that the sender is never what is
     measured.
     """
     frames, _ = frames_of(path, most)
-    wire = b"".join(map(on_the_wire, [*frames, END]))
+    wire = b"".join(map(on_the_wire, [*frames[1:], END]))
     pieces = [wire[start : start + 262_144] for start in range(0, len(wire), 262_144)]
 
     async def handle(socket: ServerConnection) -> None:
-        await socket.recv()  # the reader is ready
+        await socket.recv()  # "subscribe" of the books
+        await socket.send('{"id":1,"type":"subscribed","msg":{"sid":1}}')
+        await socket.send(frames[0].decode())
+        await socket.recv()  # the reader has its book
+        await socket.send('{"id":2,"type":"subscribed","msg":{"sid":2}}')
         for piece in pieces:
             socket.transport.write(piece)
             # The transport has no event for "there is room again" outside its own protocol.
@@ -112,47 +123,79 @@ def send_for_ever(path: Path, most: int, port: Connection) -> None:
     asyncio.run(main())
 
 
-async def bare(socket: ClientConnection) -> Clocks:
-    recv = socket.recv
-    await socket.send("go")
-    await recv(decode=False)
-    started = clocks()
-    while await recv(decode=False) != END:
-        pass
-    return since(started)
+@contextlib.asynccontextmanager
+async def with_book(port: int) -> AsyncIterator[tuple[ClientConnection, bytes]]:
+    """A connection as `Feed` makes it, its snapshot, and the word to send given."""
+    url = f"ws://127.0.0.1:{port}"
+    async with connect(
+        url, compression=None, max_size=MAX_FRAME, max_queue=_QUEUE, ping_interval=None, proxy=None
+    ) as socket:
+        await socket.send("subscribe")
+        await socket.recv()
+        snapshot = await socket.recv(decode=False)
+        await socket.send("go")
+        await socket.recv()
+        yield socket, snapshot
+
+
+async def bare(port: int) -> Clocks:
+    async with with_book(port) as (socket, _):
+        started, recv = clocks(), socket.recv
+        while await recv(decode=False) != END:
+            pass
+        return since(started)
+
+
+class Unsigned:
+    """The sender asks for no key."""
+
+    def headers(self, method: str, path: str, timestamp_ms: int) -> dict[str, str]:
+        return {}
 
 
 def desk(ticker: str) -> Reader:
-    async def read(socket: ClientConnection) -> Clocks:
-        session = Session()
-        session.want("orderbook_delta", [ticker])
-        session.connected(0.0)
-        command = msgspec.json.decode(session.poll().commands[0])
-        session.receive(json.dumps({"id": command["id"], "type": "subscribed", "msg": {"sid": 1}}).encode(), recv_ms=0)
-        recv, receive = socket.recv, session.receive
-        await socket.send("go")
-        receive(await recv(decode=False), recv_ms=time.time_ns() // 1_000_000)
+    async def read(port: int) -> Clocks:
+        session = Session(now=time.monotonic())
+        ended: asyncio.Future[Clocks] = asyncio.get_running_loop().create_future()
+        ready = asyncio.Event()
         started = clocks()
-        while (frame := await recv(decode=False)) != END:
-            receive(frame, recv_ms=time.time_ns() // 1_000_000)
-            if session.has_output:
-                session.poll()
-        took = since(started)
-        session.poll()
+
+        def deliver(output: Output) -> None:
+            for event in output.events:
+                if isinstance(event, BookReady):
+                    ready.set()
+                elif isinstance(event, Message) and event.type == "end":
+                    ended.set_result(since(started))
+
+        feed = Feed(session, hosts=[f"ws://127.0.0.1:{port}"], signer=Unsigned(), deliver=deliver, pace=PACE)
+        feed.want(BOOK_CHANNEL, [ticker])
+        running = asyncio.create_task(feed.run())
+        try:
+            async with asyncio.timeout(60):
+                await ready.wait()
+                started = clocks()
+                feed.want("ticker", None)  # the word to send
+                took = await ended
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
         view = session.book(ticker)
         assert view is not None
-        assert view.is_live
+        assert view.book.yes or view.book.no
         assert set(session.counters) <= {"late"}, session.counters  # late: this run took over 2 s
         return took
 
     return read
 
 
-async def naive(socket: ClientConnection) -> Clocks:
+async def naive(port: int) -> Clocks:
     """The plain alternative: json.loads, Decimal levels, a sequence check."""
+    async with with_book(port) as (socket, snapshot):
+        return await fold_naively(socket, json.loads(snapshot))
+
+
+async def fold_naively(socket: ClientConnection, frame: Any) -> Clocks:
     sides: dict[str, dict[Decimal, Decimal]] = {"yes": {}, "no": {}}
-    await socket.send("go")
-    frame = json.loads(await socket.recv())
     started, last = clocks(), 0
     while frame["type"] != "end":
         msg = frame["msg"]
@@ -168,13 +211,6 @@ async def naive(socket: ClientConnection) -> Clocks:
                 levels[price] = size
         frame = json.loads(await socket.recv())
     return since(started)
-
-
-async def measure(port: int, reader: Reader) -> Clocks:
-    async with connect(
-        f"ws://127.0.0.1:{port}", compression=None, ping_interval=None, max_queue=_QUEUE, proxy=None
-    ) as socket:
-        return await reader(socket)
 
 
 def main() -> None:
@@ -196,7 +232,7 @@ def main() -> None:
         for turn in range(options.repeat):
             # Neighbours in time see the same machine; turning the order about evens out the rest.
             for name in list(readers) if turn % 2 else list(reversed(readers)):
-                times[name].append(asyncio.run(measure(port, readers[name])))
+                times[name].append(asyncio.run(readers[name](port)))
     finally:
         process.terminate()
         process.join()

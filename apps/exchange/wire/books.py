@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import inf
 
-from apps.core.book import OrderBook, Side
+from apps.core.book import OrderBook
 
 _CALM = 30.0  # seconds without a round, after which the next one is not held back
 _LONGEST_SPACING = 10.0
@@ -25,10 +25,6 @@ class LiveBook:
     ts_ms: int = 0
     recv_ms: int = 0
     asked_at: float | None = None  # when its snapshot was asked for; monotonic seconds
-    apply: Callable[[Side, int, int], int] = field(init=False, repr=False)  # the book's own, found once
-
-    def __post_init__(self) -> None:
-        self.apply = self.book.apply_delta
 
 
 @dataclass(slots=True)

@@ -32,10 +32,6 @@ class Delay:
         self.clock_offset_ms = offset_ms
         self._set_bounds()
 
-    def force_note(self) -> None:
-        """Make the next delay worth noting."""
-        self.low, self.high = inf, -inf
-
     def note(self, delay_ms: int) -> None:
         """Take in a delay that is not between `low` and `high`."""
         self._least = min(self._least, delay_ms)

@@ -13,23 +13,21 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from apps.core.book import BookCorrupt, SequenceGap, SequenceTracker, levels_from_wire
 from apps.core.errors import WireFormatError
-from apps.core.money import price_units_from_wire
 from apps.exchange.wire import events
 from apps.exchange.wire.books import Books, LiveBook
-from apps.exchange.wire.schemas.decode import Decoded, FrameUnusable, Message, decode, decode_book, sample_fields
+from apps.exchange.wire.schemas.decode import Decoded, FrameUnusable, Message, decode, decode_delta
 from apps.exchange.wire.schemas.ws import Answer, OrderbookDelta, OrderbookSnapshot
 from apps.exchange.wire.subscriptions import BOOK_CHANNEL, Subscriptions
-from apps.exchange.wire.units import signed_count_units
+from apps.exchange.wire.units import LEVEL_PRICES, SIGNED_COUNTS
 from apps.exchange.wire.watch import Watch
 
 SNAPSHOT_WITHIN = 5.0  # seconds
 _ALARM_EVERY = 30.0
-_SAMPLE_EVERY = 1.0  # how often a delta is searched for fields that we do not know
 _UNREADABLE_MOST = 20  # frames of one connection that may be unreadable before it is closed
 MAX_FRAME = 8 * 1024 * 1024  # bytes
 
@@ -57,8 +55,6 @@ class Session:
         self._changed = self._output.changed
         self._subscriptions: Subscriptions | None = None
         self._unreadable = 0
-        self._wants_sample = True
-        self._sampled_at = now
         self._watched_seq: int | None = None  # what `_next_seq` was at the last tick
         self._book_sid: int | None = None
         self._next_seq: int | None = None  # of the book subscription
@@ -168,39 +164,53 @@ class Session:
         self._line.is_heard = True
 
     def receive(self, frame: bytes, *, recv_ms: int) -> None:
-        """Take in one frame. Whatever its bytes, this never raises.
+        """Take in one frame, as `receive_all` does."""
+        self.receive_all((frame,), recv_ms=recv_ms)
 
-        The way of the next delta, some 99 % of a feed, is written out here and kept short.
+    def receive_all(self, frames: Sequence[bytes], *, recv_ms: int) -> None:
+        """Take in frames that arrived together, in their order. Whatever their bytes, this never raises.
+
+        The way of the next delta, some 99 % of a feed, is written out here, OrderBook.apply_delta
+        too, and kept short (docs/realtime.md, "What a frame costs"). The last frame's age counts.
         """
-        try:
-            message = decode_book(frame)
-        except Exception:  # `decode` says what is wrong with it
-            self._receive_other(frame, recv_ms)
-            return
-        if type(message) is not OrderbookDelta or message.sid != self._book_sid:
-            self._dispatch(message, recv_ms)
-            return
-        if message.seq != self._next_seq and not self._take_out_of_turn(message.seq):
-            return
-        self._next_seq = message.seq + 1
-        body = message.msg
-        view = self._views.get(body.market_ticker)
-        if view is None or not view.is_live:
-            self.counters["delta_without_book"] += 1
-            return
-        try:
-            view.book.apply_delta(
-                body.side, price_units_from_wire(body.price_dollars), signed_count_units(body.delta_fp)
-            )
-        except (BookCorrupt, WireFormatError) as exc:
-            self._corrupt(view, exc)
-            return
-        view.recv_ms = recv_ms
-        view.ts_ms = ts_ms = body.ts_ms
-        self._changed.add(view.ticker)
-        delay = self._delay
-        if ts_ms and not delay.low < recv_ms - ts_ms < delay.high:
-            self._delayed(recv_ms - ts_ms, frame)
+        views, prices, sizes, changed = self._views, LEVEL_PRICES, SIGNED_COUNTS, self._changed.add
+        ts_ms, newest = 0, b""
+        for frame in frames:
+            try:
+                delta = decode_delta(frame)
+            except Exception:  # another message, or `decode` says what is wrong with it
+                self._receive_other(frame, recv_ms)
+                continue
+            if delta.sid != self._book_sid:
+                self._dispatch(delta, recv_ms)
+                continue
+            seq, body = delta.seq, delta.msg
+            if seq != self._next_seq and not self._take_out_of_turn(seq):
+                continue
+            self._next_seq = seq + 1
+            view = views.get(body.market_ticker)
+            if view is None or not view.is_live:
+                self.counters["delta_without_book"] += 1
+                continue
+            try:
+                price, change, book = prices[body.price_dollars], sizes[body.delta_fp], view.book
+                levels = book.yes if body.side == "yes" else book.no
+                size = levels.get(price, 0) + change
+                if size > 0:
+                    levels[price] = size
+                elif size == 0:
+                    levels.pop(price, None)
+                else:  # raises
+                    book.apply_delta(body.side, price, change)
+            except (BookCorrupt, WireFormatError) as exc:
+                self._corrupt(view, exc)
+                continue
+            view.recv_ms = recv_ms
+            view.ts_ms = ts_ms = body.ts_ms
+            changed(body.market_ticker)
+            newest = frame
+        if ts_ms:
+            self._watch.seen(recv_ms - ts_ms, newest)
 
     def tick(self, now: float) -> None:
         """Run timers. Call it a few times a second, connected or not."""
@@ -211,10 +221,6 @@ class Session:
             self._watched_seq = self._next_seq
             self._line.is_heard = True
         self._watch.tick(now)
-        if now - self._sampled_at >= _SAMPLE_EVERY:
-            self._sampled_at = now
-            self._wants_sample = True
-            self._delay.force_note()  # the next delta takes the long way
         self._subscriptions.tick(now)
         self._after_subscriptions()
         self._ask_due()
@@ -327,12 +333,6 @@ class Session:
             self._emit(events.ChannelGap(message.type))
 
     # --- staleness and repair ------------------------------------------------------------------------
-
-    def _delayed(self, delay_ms: int, frame: bytes) -> None:
-        self._watch.delayed(delay_ms)
-        if self._wants_sample:
-            self._wants_sample = False
-            sample_fields(frame)
 
     def _stale(self, tickers: Iterable[str] | None, why: events.StaleReason) -> tuple[str, ...]:
         stale = self._books.mark_stale(tickers)

@@ -124,10 +124,13 @@ class Feed:
     async def _serve(self, socket: ClientConnection) -> None:
         self.session.connected(self._now())
         self.flush()
+        frames: list[bytes] = []
+        arrived = asyncio.Event()
         parts = [
             asyncio.create_task(part, name=name)
             for name, part in (
-                ("feed-read", self._read(socket)),
+                ("feed-read", self._read(socket, frames, arrived)),
+                ("feed-apply", self._apply(frames, arrived)),
                 ("feed-send", self._send(socket)),
                 ("feed-ping", self._ping(socket)),
                 ("feed-tick", self._tick()),
@@ -144,13 +147,26 @@ class Feed:
         for part in done:
             part.result()
 
-    async def _read(self, socket: ClientConnection) -> None:
-        session, receive, recv = self.session, self.session.receive, socket.recv
-        now_ms = self._now_ms
+    async def _read(self, socket: ClientConnection, frames: list[bytes], arrived: asyncio.Event) -> None:
+        recv, append = socket.recv, frames.append
         while True:
-            # decode=False: bytes go to the JSON decoder as they are.
-            receive(await recv(decode=False), recv_ms=now_ms())
-            if session.has_output:
+            frame = await recv(decode=False)  # bytes go to the JSON decoder as they are
+            if not frames:
+                arrived.set()
+            append(frame)
+
+    async def _apply(self, frames: list[bytes], arrived: asyncio.Event) -> None:
+        """Hand the session all that has arrived at once.
+
+        `recv` does not wait while the library still has frames, so this gets its turn just when
+        `_read` has taken all of them: never more than the library would have held (_QUEUE).
+        """
+        while True:
+            await arrived.wait()
+            arrived.clear()
+            self.session.receive_all(frames, recv_ms=self._now_ms())
+            frames.clear()
+            if self.session.has_output:
                 self.flush()
 
     async def _send(self, socket: ClientConnection) -> None:

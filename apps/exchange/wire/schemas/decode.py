@@ -41,8 +41,9 @@ class Message(msgspec.Struct):
 
 Decoded = OrderbookDelta | OrderbookSnapshot | Answer | Message
 
-# Raises msgspec.ValidationError for every other type; the caller then calls decode_other.
-decode_book: Callable[[bytes], OrderbookDelta | OrderbookSnapshot] = msgspec.json.Decoder(
+# Both raise msgspec.ValidationError for every other type; the caller then goes on to `decode`.
+decode_delta: Callable[[bytes], OrderbookDelta] = msgspec.json.Decoder(OrderbookDelta).decode
+_decode_book: Callable[[bytes], OrderbookDelta | OrderbookSnapshot] = msgspec.json.Decoder(
     OrderbookDelta | OrderbookSnapshot
 ).decode
 _decode_plain = msgspec.json.Decoder().decode
@@ -51,7 +52,7 @@ _decode_plain = msgspec.json.Decoder().decode
 def decode(frame: bytes) -> Decoded:
     """Return the message in `frame`. Raises FrameUnusable, and nothing else, whatever the bytes."""
     try:
-        return decode_book(frame)
+        return _decode_book(frame)
     except msgspec.ValidationError:
         return decode_other(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as exc:

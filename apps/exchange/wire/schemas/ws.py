@@ -15,15 +15,13 @@ WireLevel = tuple[str, str]  # price in dollars, count in contracts
 
 
 class DeltaBody(msgspec.Struct, gc=False):
-    """One level's change. The hot path: only what the book and the desk need is read."""
+    """One level's change. The hot path: only what the book needs is read."""
 
     market_ticker: str
     price_dollars: str
     delta_fp: str  # signed
     side: Literal["yes", "no"]
     ts_ms: int = 0
-    client_order_id: str | None = None  # only when an order of this key caused the change
-    subaccount: int | None = None
 
 
 class OrderbookDelta(msgspec.Struct, tag="orderbook_delta", gc=False):
@@ -48,7 +46,9 @@ class OrderbookSnapshot(msgspec.Struct, tag="orderbook_snapshot"):
 
 # What the exchange sends in the two book messages and the structs above leave out on purpose.
 BOOK_FIELDS = {
-    "orderbook_delta": frozenset(DeltaBody.__struct_encode_fields__) | {"market_id", "ts"},
+    # client_order_id and subaccount come when an own order caused the change; user_orders says more.
+    "orderbook_delta": frozenset(DeltaBody.__struct_encode_fields__)
+    | {"market_id", "ts", "client_order_id", "subaccount"},
     "orderbook_snapshot": frozenset(SnapshotBody.__struct_encode_fields__) | {"market_id"},
 }
 
