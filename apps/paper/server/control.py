@@ -76,6 +76,7 @@ class Control:
             ("POST", "/control/trading"): exchange.set_trading,
             ("POST", "/control/market"): exchange.change_market,
             ("POST", "/control/external"): exchange.act_externally,
+            ("POST", "/control/results"): exchange.set_results,
             ("POST", "/control/lag"): exchange.set_lag,
             ("POST", "/control/orders"): exchange.set_order_rules,
             ("POST", "/control/clock"): self._move_clock,

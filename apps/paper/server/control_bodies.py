@@ -104,6 +104,12 @@ class LagBody(Checked):
     ms: int
 
 
+class ResultsBody(Checked):
+    """after_ms: from a market's close to its result; null: only by control."""
+
+    after_ms: int | None
+
+
 class OrderRulesBody(Checked):
     """What is left out stays as it is."""
 

@@ -12,6 +12,7 @@ from apps.paper.server.control_bodies import (
     LagBody,
     MarketBody,
     OrderRulesBody,
+    ResultsBody,
     TradingBody,
     decode,
 )
@@ -69,6 +70,14 @@ class ExchangeCalls:
                 exchange.settle(body.ticker)
         market = exchange.market(body.ticker)
         return {"ticker": body.ticker, "status": market.status, "result": market.result}
+
+    def set_results(self, request: Request) -> dict[str, Any]:
+        after_ms = decode(request, ResultsBody).after_ms
+        if after_ms is not None and after_ms < 0:
+            raise ValueError("after_ms must be at least 0, or null")
+        self._exchange.end_markets_after(after_ms)
+        self._exchange.expire_due()
+        return {"after_ms": after_ms}
 
     def act_externally(self, request: Request) -> dict[str, Any]:
         """What the member does on the exchange's own site, past every API key and budget."""

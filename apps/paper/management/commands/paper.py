@@ -1,6 +1,7 @@
 """`python manage.py paper`: the paper exchange as a process of its own. Switches: docs/paper-exchange.md."""
 
 import sys
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,13 @@ class Command(BaseCommand):
         parser.add_argument("--replay-loop", action="store_true", help="start again at the end")
         parser.add_argument("--replay-start", choices=("now", "control"), default="now", help="control: wait for it")
         parser.add_argument("--replay-keep-times", action="store_true", help="send ts as recorded, not as of now")
+        parser.add_argument(
+            "--determine-after",
+            type=_seconds_or_never,
+            default=60,
+            metavar="SECONDS|never",
+            help="how long after its close a market gets its result (default 60)",
+        )
         parser.add_argument("--manual-clock", type=int, metavar="UNIX_MS", help="time moves only by /control/clock")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -45,6 +53,7 @@ class Command(BaseCommand):
             replay_keep_times=options["replay_keep_times"],
             replay_start=options["replay_start"],
             manual_clock_ms=options["manual_clock"],
+            determine_after_seconds=options["determine_after"],
         )
         try:
             run(chosen, say=self._say)
@@ -57,3 +66,11 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
+
+
+def _seconds_or_never(text: str) -> int | None:
+    if text == "never":
+        return None
+    if not text.isdigit() or int(text) > 31_536_000:
+        raise ArgumentTypeError("seconds (at most a year) or never")
+    return int(text)
