@@ -54,7 +54,7 @@ def reference() -> Path:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Any:
     """Let tests that commit empty the database after themselves.
 
     The audit trail's triggers refuse that; tests/audit puts them back where it tests them.
@@ -65,6 +65,14 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
         on_table = " ON audit_auditentry" if connection.vendor == "postgresql" else ""
         for trigger in ("audit_no_delete", "audit_no_truncate"):
             cursor.execute(f"DROP TRIGGER IF EXISTS {trigger}{on_table}")
+    yield
+    if connection.vendor == "postgresql":
+        # Threads of asgiref keep their connections; PostgreSQL drops no database that has one.
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
 
 
 @pytest.fixture(autouse=True, scope="session")
