@@ -12,6 +12,7 @@ from apps.paper.testing import DECI, EVENT, LINEAR, LINEAR_2, SERIES, InProcessP
 from tests.paper.server.orders import ORDERS, create, order_body
 from tests.paper.server.schemas import check_answer, documented_operations
 
+GROUPS = "/portfolio/order_groups"
 Request = tuple[str, str, Callable[["Traded"], str], dict[str, Any] | None, int]
 
 
@@ -22,11 +23,17 @@ class Traded:
         self.paper = InProcessPaper()
         with self.paper.client("maker") as maker:
             create(maker, side="ask", price="0.5600", count="20.00")
+            create(maker, ticker=LINEAR_2, side="ask", price="0.3000", count="4.00")
         with self.paper.client("trader-1") as client:
             self.filled = create(client, price="0.5600", count="10.00").json()
             self.resting = create(client, price="0.4000", count="5.00").json()["order_id"]
             self.other = create(client, price="0.4100", count="5.00").json()["order_id"]
             create(client, ticker=DECI, price="0.0150", count="5.00")
+            create(client, ticker=LINEAR_2, price="0.3000", count="4.00")
+            self.group = client.post(f"{GROUPS}/create", json={"contracts_limit": 50}).json()["order_group_id"]
+            create(client, price="0.3900", order_group_id=self.group)
+        for step in ({"action": "close_early"}, {"action": "determine", "result": "no"}, {"action": "settle"}):
+            self.paper.control("POST", "/market", {"ticker": LINEAR_2} | step)
         now = self.paper.clock.now_ms() // 1000
         self.span = f"start_ts={now - 86_400}&end_ts={now + 60}&period_interval=60"
 
@@ -37,7 +44,7 @@ def traded() -> Traded:
 
 
 def at(text: str) -> Callable[[Traded], str]:
-    return lambda traded: text.format(resting=traded.resting, other=traded.other, span=traded.span)
+    return lambda traded: text.format(resting=traded.resting, other=traded.other, span=traded.span, group=traded.group)
 
 
 AMEND = {"ticker": LINEAR, "side": "bid", "price": "0.4200", "count": "6.00"}
@@ -104,6 +111,16 @@ REQUESTS: list[Request] = [
         None,
         200,
     ),
+    ("GET", "/portfolio/settlements", at("/portfolio/settlements"), None, 200),
+    ("GET", GROUPS, at(GROUPS), None, 200),
+    ("GET", f"{GROUPS}/{{order_group_id}}", at(f"{GROUPS}/{{group}}"), None, 200),
+    ("GET", f"{GROUPS}/{{order_group_id}}", at(f"{GROUPS}/none"), None, 404),
+    ("POST", f"{GROUPS}/create", at(f"{GROUPS}/create"), {"contracts_limit": 5}, 201),
+    ("POST", f"{GROUPS}/create", at(f"{GROUPS}/create"), {}, 400),
+    ("PUT", f"{GROUPS}/{{order_group_id}}/limit", at(f"{GROUPS}/{{group}}/limit"), {"contracts_limit_fp": "5.00"}, 200),
+    ("PUT", f"{GROUPS}/{{order_group_id}}/reset", at(f"{GROUPS}/{{group}}/reset"), {}, 200),
+    ("PUT", f"{GROUPS}/{{order_group_id}}/trigger", at(f"{GROUPS}/{{group}}/trigger"), {}, 200),
+    ("DELETE", f"{GROUPS}/{{order_group_id}}", at(f"{GROUPS}/{{group}}"), None, 200),
     ("POST", ORDERS, at(ORDERS), order_body(price="0.5600"), 201),
     ("POST", ORDERS, at(ORDERS), order_body(price="0.5650"), 400),
     ("POST", f"{ORDERS}/batched", at(f"{ORDERS}/batched"), {"orders": [order_body(), order_body(price="2")]}, 201),
