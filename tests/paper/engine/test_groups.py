@@ -1,4 +1,4 @@
-"""Order groups: what counts, when they trigger, what is cancelled then; and a plain model of all of it, by hypothesis."""
+"""Order groups: what counts, when they trigger, what is cancelled then; all of it against a plain model."""
 
 from contextlib import suppress
 
@@ -240,7 +240,8 @@ def test_a_group_does_what_the_plain_model_says(todo: list[Step], limit: int) ->
     def hear(event: object) -> None:
         if isinstance(event, Fill) and event.user_id == "m0":
             before = model.used(event.ts_ms)
-            assert before < model.limit and not model.triggered, "a match of a group that had triggered"
+            assert before < model.limit
+            assert not model.triggered
             model.matches.append((event.ts_ms, event.count))
             model.check(event.ts_ms)
             fills.append(event)

@@ -1,4 +1,4 @@
-"""Read lag: reads are exactly what they were, for any sequence of actions; and nothing is kept for longer than needed."""
+"""Read lag: reads are exactly what they were, for any sequence of actions; nothing is kept longer than needed."""
 
 from contextlib import suppress
 from copy import copy
