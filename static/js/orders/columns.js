@@ -1,0 +1,196 @@
+/** Columns of the blotter: what each shows, how wide, which changes tint. Rows are `BlotterRow`s of row-model.js. */
+import { formatAge } from "../core/age.js";
+import { formatCount, formatMoney, formatPrice } from "../core/fixed.js";
+import { element } from "../frame/dom.js";
+
+/** @typedef {import("./row-model.js").BlotterRow} BlotterRow */
+/** @typedef {{data?: BlotterRow}} Cell */
+
+const HIDDEN_AT_FIRST = new Set(["subaccount", "order_id"]);
+const DAY_MS = 86_400_000;
+
+/** One decimal of a cent for all, so that the points stand under each other; two where a price needs them. @param {number} units */
+const stepOf = (units) => (units % 10 ? 1 : 10);
+
+/** @param {string} key */
+export const orderAddress = (key) => `/orders/${encodeURIComponent(key).replaceAll("%3A", ":")}/`;
+/** @param {string} ticker */
+export const marketAddress = (ticker) => `/markets/${encodeURIComponent(ticker)}/`;
+
+/**
+ * @param {object} options
+ * @param {import("../core/fixed.js").PriceFormat} options.format
+ * @param {string} options.zone
+ * @param {() => number} options.now Unix ms by the server's clock
+ * @param {boolean} options.canCancel
+ * @param {(ticker: string) => string} options.titleOf
+ */
+export function orderColumns({ format, zone, now, canCancel, titleOf }) {
+  const time = new Intl.DateTimeFormat("en-GB", {
+    timeZone: zone,
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+  });
+  const day = new Intl.DateTimeFormat("en-GB", { timeZone: zone, day: "numeric", month: "short" });
+  const exact = new Intl.DateTimeFormat("en-GB", { timeZone: zone, dateStyle: "medium", timeStyle: "long" });
+  const isToday = (/** @type {number} */ ms) => now() - ms < DAY_MS && day.format(ms) === day.format(now());
+  const moment = (/** @type {number | null} */ ms) =>
+    ms === null ? "-" : isToday(ms) ? time.format(ms) : `${day.format(ms)} ${time.format(ms)}`;
+  const price = (/** @type {number | null} */ units, step = 0) =>
+    units === null ? "-" : formatPrice(units, { format, step: step || stepOf(units), unit: false });
+  const count = (/** @type {number | null} */ units) => (units === null ? "?" : formatCount(units));
+
+  /**
+   * @param {string} colId
+   * @param {string} headerName
+   * @param {number} width
+   * @param {(row: BlotterRow) => number | null} read
+   * @param {(value: number | null) => string} write
+   * @param {Record<string, any>} [more]
+   */
+  const figure = (colId, headerName, width, read, write, more = {}) => ({
+    colId,
+    headerName,
+    width,
+    minWidth: 46,
+    headerClass: "ag-right-aligned-header",
+    cellClass: "ag-right-aligned-cell",
+    sortingOrder: ["desc", "asc", null],
+    valueGetter: (/** @type {Cell} */ { data }) => (data ? read(data) : null),
+    valueFormatter: (/** @type {{value: number | null, data?: BlotterRow}} */ { value, data }) =>
+      data ? write(value ?? null) : "",
+    ...more,
+  });
+  /**
+   * @param {string} colId
+   * @param {string} headerName
+   * @param {number} width
+   * @param {(row: BlotterRow) => string} read
+   * @param {Record<string, any>} [more]
+   */
+  const text = (colId, headerName, width, read, more = {}) => ({
+    colId,
+    headerName,
+    width,
+    minWidth: 50,
+    valueGetter: (/** @type {Cell} */ { data }) => (data ? read(data) : ""),
+    tooltipValueGetter: (/** @type {Cell} */ { data }) => (data ? read(data) : ""),
+    ...more,
+  });
+  const tinted = { enableCellChangeFlash: true };
+  const badge = (/** @type {string} */ tone, /** @type {string} */ words) =>
+    element("span", { class: `badge badge--${tone}`, text: words });
+  const link = (/** @type {string} */ href, /** @type {string} */ words, /** @type {string} */ title) =>
+    element("a", { class: "orders__link", text: words, attributes: { href, title, tabindex: "-1" } });
+
+  const columns = [
+    figure(
+      "created",
+      "Time",
+      100,
+      (row) => row.createdMs,
+      (ms) => moment(ms),
+      {
+        headerClass: "",
+        cellClass: "orders__when",
+        cellRenderer: (/** @type {Cell} */ { data }) =>
+          data
+            ? link(orderAddress(data.key), moment(data.createdMs), data.createdMs ? exact.format(data.createdMs) : "")
+            : "",
+      },
+    ),
+    text("market", "Market", 190, (row) => row.ticker, {
+      flex: 2,
+      minWidth: 130,
+      tooltipValueGetter: (/** @type {Cell} */ { data }) => (data ? titleOf(data.ticker) || data.ticker : ""),
+      cellRenderer: (/** @type {Cell} */ { data }) =>
+        data ? link(marketAddress(data.ticker), data.ticker, titleOf(data.ticker)) : "",
+    }),
+    text("side", "Side", 84, (row) => row.side, {
+      cellRenderer: (/** @type {Cell} */ { data }) => (data ? badge(data.isBid ? "buy" : "sell", data.side) : ""),
+    }),
+    figure("price", "Price", 62, (row) => row.price, price, tinted),
+    figure("count", "Contracts", 78, (row) => row.count, count, tinted),
+    figure("filled", "Filled", 66, (row) => row.filled, count, tinted),
+    figure("remaining", "Left", 66, (row) => row.remaining, count, tinted),
+    figure(
+      "average",
+      "Average",
+      70,
+      (row) => row.average,
+      (units) => price(units, 1),
+    ),
+    figure(
+      "fees",
+      "Fee",
+      62,
+      (row) => row.fees,
+      (units) => (units === null ? "-" : formatMoney(units)),
+    ),
+    figure(
+      "queue",
+      "Ahead",
+      66,
+      (row) => row.queue,
+      (units) => (units === null ? "-" : formatCount(units)),
+      { headerTooltip: "Contracts before it at its price, as last read" },
+    ),
+    text("terms", "Terms", 92, (row) => row.terms),
+    text("state", "State", 138, (row) => row.stateText, {
+      cellRenderer: (/** @type {Cell} */ { data }) => (data ? badge(data.tone, data.stateText) : ""),
+    }),
+    text("reason", "Reason", 130, (row) => row.reason, { flex: 1, minWidth: 80 }),
+    text("person", "Placed by", 92, (row) => row.person),
+    figure(
+      "subaccount",
+      "Sub",
+      50,
+      (row) => row.subaccount,
+      (value) => String(value ?? ""),
+    ),
+    figure(
+      "age",
+      "Age",
+      60,
+      (row) => (row.isWorking || row.tab === "unknown" ? row.createdMs : null),
+      (ms) => (ms === null ? "" : formatAge(now() - ms).replace(/^\d+ ms$|^\d\.\d s$/, "now")),
+      { headerTooltip: "Of what is still working" },
+    ),
+    text("order_id", "Exchange id", 130, (row) => row.orderId),
+  ];
+  if (canCancel) columns.push(actionColumn());
+  return columns.map((column) => ({ ...column, hide: HIDDEN_AT_FIRST.has(column.colId) }));
+}
+
+function actionColumn() {
+  return /** @type {any} */ ({
+    colId: "action",
+    headerName: "Cancel",
+    headerClass: "orders__action-head",
+    width: 68,
+    minWidth: 68,
+    maxWidth: 68,
+    pinned: "right",
+    sortable: false,
+    resizable: false,
+    suppressMovable: true,
+    cellClass: "orders__action",
+    // What decides the button; a row whose value stays the same keeps it, and with it the pointer's target.
+    valueGetter: (/** @type {Cell} */ { data }) =>
+      data?.canCancel ? "cancel" : data?.isCancelling ? "on its way" : "",
+    cellRenderer: (/** @type {Cell & {value: string}} */ { data, value }) => {
+      if (value !== "cancel" || !data) return element("span", { class: "muted", text: value ? "…" : "" });
+      return element("button", {
+        class: "button button--quiet button--small",
+        text: "Cancel",
+        attributes: {
+          type: "button",
+          tabindex: "-1",
+          "data-cancel": data.key,
+          "aria-label": `Cancel ${data.side} in ${data.ticker}, ${formatCount(data.remaining ?? 0)} left`,
+        },
+      });
+    },
+  });
+}

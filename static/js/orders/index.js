@@ -1,0 +1,442 @@
+/** The Orders page: live rows of the account, older ones from the server, one choice of tab and filters over both. */
+import { desk } from "../frame/desk.js";
+import { setText } from "../frame/dom.js";
+import { browserStorage, createColumnMemory } from "../grid/column-memory.js";
+import { NARROW_PX } from "../grid/theme.js";
+import { watchFeed } from "../markets/live.js";
+import { createCancels } from "./cancel.js";
+import { createCards } from "./cards.js";
+import { TABS, isNarrowed, readChoice, rowsAddress, toSearch } from "./choice.js";
+import { marketAddress, orderAddress } from "./columns.js";
+import { DeskRefusal, fetchRows } from "./desk-http.js";
+import { createOrdersGrid } from "./grid.js";
+import { fromDesk, isChosen, tabOf } from "./row-model.js";
+import { plural, scopeWords } from "./scope.js";
+
+/** @typedef {import("./row-model.js").BlotterRow} BlotterRow */
+/** @typedef {Record<string, any>} DeskRow */
+
+const TYPING_MS = 200;
+const PAGE_ROWS = 200;
+const COUNTS_MS = 1_500;
+/** While the pointer or a key was on the rows this lately, none comes, goes or moves under it. */
+const TOUCH_MS = 1_500;
+
+const root = /** @type {HTMLElement} */ (document.querySelector("[data-module='orders']"));
+const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (root.querySelector(selector));
+const maybe = (/** @type {string} */ selector) =>
+  /** @type {HTMLButtonElement | null} */ (root.querySelector(selector));
+const { account = "", accountName = "", environment = "", person = "", rowsUrl = "" } = root.dataset;
+const { cancelUrl = "", cancelAllUrl = "", mayCancel = "no" } = root.dataset;
+/** @type {{people: Record<string, string>, titles: Record<string, string>, counts: Record<string, number>}} */
+const told = JSON.parse(document.getElementById("orders-data")?.textContent ?? "{}");
+const form = /** @type {HTMLFormElement} */ (find("[data-filters]"));
+const search = /** @type {HTMLInputElement} */ (find("[data-search]"));
+const groupField = /** @type {HTMLSelectElement} */ (find("[data-group]"));
+const storage = browserStorage();
+const groupKey = `desk:orders:group:${person}`;
+
+let choice = readChoice(location.search);
+/** Rows that only the server's pages gave; a live row of the same key counts instead. @type {Map<string, DeskRow>} */
+const older = new Map();
+/** Where the next page of this choice begins; null: nothing older. @type {string | null} */
+let next = "";
+let isLoading = false;
+let asked = new AbortController();
+let isStarted = false;
+let touchedAt = 0;
+/** @type {Set<string>} keys that are on screen */
+let shownKeys = new Set();
+let isHeld = false;
+
+desk.topics.watch(`orders:${account}`, () => {});
+const live = /** @type {import("../core/topics.js").TopicState} */ (desk.topics.peek(`orders:${account}`));
+
+/* --- rows ----------------------------------------------------------------------------------- */
+
+/** @param {string} key @returns {DeskRow | undefined} */
+function rowOf(key) {
+  const now = live.rows.get(key);
+  const then = older.get(key);
+  return now && then ? (then["v"] > now["v"] ? then : now) : (now ?? then);
+}
+
+function everyRow() {
+  const keys = new Set([...older.keys(), ...live.rows.keys()]);
+  return [...keys].map((key) => /** @type {DeskRow} */ (rowOf(key)));
+}
+
+const blotterRow = (/** @type {DeskRow} */ row) => fromDesk(row, told.people);
+
+function chosenRows() {
+  return everyRow()
+    .filter((row) => isChosen(row, choice))
+    .map(blotterRow);
+}
+
+function workingRows() {
+  return live.rows
+    .values()
+    .map(blotterRow)
+    .filter((row) => row.isWorking);
+}
+
+/* --- drawing -------------------------------------------------------------------------------- */
+
+const cancels = createCancels(/** @type {HTMLDialogElement} */ (find("[data-confirm]")), {
+  account,
+  cancelUrl,
+  cancelAllUrl,
+});
+const grid = createOrdersGrid(find("[data-grid]"), {
+  format: desk.data.price_format,
+  zone: desk.data.time_zone,
+  now: desk.clock.now,
+  canCancel: mayCancel === "yes",
+  titleOf: (ticker) => told.titles[ticker] ?? "",
+  memory: createColumnMemory(`desk:orders:columns:${person}`, storage, { withSort: true }),
+  onOpen(row, inNewTab) {
+    if (inNewTab) window.open(orderAddress(row.key), "_blank", "noopener");
+    else location.assign(orderAddress(row.key));
+  },
+  onCancel: (row) => void cancels.one(row),
+  onSelection: showSelection,
+  onEnd: () => void loadOlder(),
+});
+const cards = createCards(find("[data-cards]"), {
+  format: desk.data.price_format,
+  canCancel: mayCancel === "yes",
+  onCancel: (row) => void cancels.one(row),
+});
+const isNarrow = () => window.innerWidth < NARROW_PX;
+
+/** Show the choice as it is now, rows in their places. */
+function draw() {
+  if (!isStarted) return;
+  const rows = chosenRows();
+  shownKeys = new Set(rows.map((row) => row.key));
+  isHeld = false;
+  if (isNarrow()) cards.show(rows);
+  else grid.show(rows, groupField.value);
+  find("[data-grid]").hidden = isNarrow() || rows.length === 0;
+  find("[data-cards]").hidden = !isNarrow() || rows.length === 0;
+  showEmpty(rows.length);
+  showAround();
+  showSelection();
+}
+
+/** Something changed: figures at once; who comes and goes, when nobody is pointing at the rows. */
+function refresh(/** @type {Set<string>} */ changed) {
+  if (!isStarted) return;
+  let isMembership = false;
+  for (const key of changed) {
+    const row = rowOf(key);
+    const isIn = row !== undefined && isChosen(row, choice);
+    if (isIn !== shownKeys.has(key)) isMembership = true;
+    if (row && shownKeys.has(key) && !isNarrow()) grid.update(blotterRow(row));
+  }
+  if (isNarrow() || (isMembership && performance.now() - touchedAt > TOUCH_MS)) return draw();
+  isHeld ||= isMembership;
+  showAround();
+  showSelection();
+}
+
+function showAround() {
+  showCounts();
+  showCancelling();
+  const held = find("[data-held]");
+  held.hidden = !isHeld;
+  setText(held, "The list has changed: show it");
+  const more = next === null ? "nothing older" : "older ones exist";
+  setText(
+    find("[data-loaded]"),
+    `${plural(shownKeys.size, "order")} listed, ${more}. Times in ${desk.data.time_zone}.`,
+  );
+  find("[data-older]").hidden = next === null;
+  find("[data-live-footer]").hidden = false;
+}
+
+function showCounts() {
+  const counts = { working: 0, unknown: 0 };
+  for (const row of live.rows.values()) {
+    const tab = tabOf(row);
+    if (tab === "working" || tab === "unknown") counts[tab] += 1;
+  }
+  const now = live.isFresh ? { ...told.counts, ...counts } : told.counts;
+  for (const tab of TABS)
+    setText(root.querySelector(`[data-tab-count="${tab}"]`), (now[tab] ?? 0).toLocaleString("en"));
+  root.querySelector("[data-tab-link='unknown']")?.toggleAttribute("data-alarm", Boolean(now["unknown"]));
+  const all = maybe("[data-cancel-all]");
+  if (all) all.disabled = !now["working"];
+}
+
+/** What cancels have not reached yet stays in sight until nothing is left. */
+function showCancelling() {
+  const place = find("[data-cancelling]");
+  const rows = workingRows().filter((row) => row.isCancelling);
+  place.hidden = rows.length === 0;
+  if (rows.length)
+    setText(place.querySelector("[data-cancelling-text]"), `Cancelling, and not gone yet: ${scopeWords(rows)}.`);
+}
+
+function showSelection() {
+  const button = maybe("[data-cancel-selected]");
+  if (!button) return;
+  const rows = grid.selected();
+  button.hidden = isNarrow();
+  button.disabled = rows.length === 0;
+  setText(button, rows.length ? `Cancel ${scopeWords(rows)}` : "Cancel selected");
+}
+
+/** @type {Record<string, [string, string]>} */
+const EMPTY = {
+  working: ["No working order", "Orders that may still fill are listed here. A market's ticket places one."],
+  unknown: ["No order with an unknown outcome", "Orders whose send was not confirmed wait here until they are found."],
+  filled: ["No filled order yet", "Orders that filled completely are listed here."],
+  cancelled: ["No cancelled order yet", "Orders that ended before they were filled are listed here."],
+  rejected: ["No rejected order", "Orders that the desk or the exchange refused are listed here, with the reason."],
+  all: ["No order yet", "A market's ticket places one."],
+};
+
+/** @param {number} count */
+function showEmpty(count) {
+  const isWaiting = isLoading || !live.isFresh;
+  find("[data-empty]").hidden = count > 0 || isWaiting;
+  const [title, text] = isNarrowed(choice)
+    ? ["No order matches", "A shorter text, another side or anybody shows more."]
+    : (EMPTY[choice.tab] ?? ["", ""]);
+  setText(find("[data-empty-title]"), title);
+  setText(find("[data-empty-text]"), text);
+}
+
+/* --- older rows ------------------------------------------------------------------------------ */
+
+async function loadOlder() {
+  if (isLoading || next === null) return;
+  isLoading = true;
+  const signal = asked.signal;
+  try {
+    const page = await fetchRows(rowsAddress(rowsUrl, choice, { after: next, limit: PAGE_ROWS }), signal);
+    Object.assign(told.titles, page.titles);
+    told.counts = page.counts;
+    next = page.next;
+    for (const row of page.rows) older.set(row["key"], row);
+    isLoading = false;
+    find("[data-error]").hidden = true;
+    draw();
+  } catch (error) {
+    if (signal.aborted) return;
+    isLoading = false;
+    const words = error instanceof DeskRefusal ? error.message : "The desk cannot be reached.";
+    setText(find("[data-error-text]"), `Older orders could not be read: ${words}`);
+    find("[data-error]").hidden = false;
+  }
+}
+
+function reload() {
+  asked.abort();
+  asked = new AbortController();
+  isLoading = false;
+  next = "";
+  draw();
+  grid.backToTop();
+  void loadOlder();
+}
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let counting;
+/** The counts of what has ended come from the server; a burst of changes asks once. */
+function recount() {
+  counting ??= setTimeout(async () => {
+    counting = undefined;
+    try {
+      const page = await fetchRows(rowsAddress(rowsUrl, choice, { after: "", limit: 1 }), asked.signal);
+      told.counts = page.counts;
+      Object.assign(told.titles, page.titles);
+      showCounts();
+    } catch {
+      // The next change asks again; the link's own banner says when the desk is away.
+    }
+  }, COUNTS_MS);
+}
+
+/* --- tab and filters -------------------------------------------------------------------------- */
+
+/** @param {import("./row-model.js").Choice} wanted @param {"push" | "replace" | "none"} how */
+function choose(wanted, how) {
+  if (toSearch(wanted) === toSearch(choice)) return;
+  choice = wanted;
+  const address = location.pathname + toSearch(choice);
+  if (how === "push") history.pushState(null, "", address);
+  if (how === "replace") history.replaceState(null, "", address);
+  grid.clearSelection();
+  showChoice();
+  reload();
+}
+
+function showChoice() {
+  for (const link of root.querySelectorAll("[data-tab-link]")) {
+    const tab = link.getAttribute("data-tab-link") ?? "";
+    if (tab === choice.tab) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+    link.setAttribute("href", toSearch({ ...choice, tab }) || location.pathname);
+  }
+  for (const name of /** @type {const} */ (["tab", "q", "side", "person"])) {
+    const field = /** @type {HTMLInputElement | null} */ (form.elements.namedItem(name));
+    if (field && document.activeElement !== field) field.value = choice[name];
+  }
+  find("[data-clear]").hidden = !isNarrowed(choice);
+  for (const field of /** @type {NodeListOf<HTMLInputElement>} */ (
+    root.querySelectorAll("[data-export] [type=hidden]")
+  ))
+    if (field.name in choice) field.value = choice[/** @type {keyof typeof choice} */ (field.name)];
+}
+
+/** @param {"push" | "replace"} how */
+function readForm(how) {
+  choose(readChoice(`?${new URLSearchParams(/** @type {any} */ (new FormData(form)))}`), how);
+}
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let typing;
+search.addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(() => readForm("replace"), TYPING_MS);
+});
+form.addEventListener("change", (event) => {
+  if (event.target === groupField) {
+    storage?.setItem(groupKey, groupField.value);
+    draw();
+  } else if (event.target instanceof HTMLSelectElement) readForm("push");
+});
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  clearTimeout(typing);
+  readForm("push");
+  grid.focusFirst();
+});
+find("[data-clear]").addEventListener("click", (event) => {
+  event.preventDefault();
+  choose({ ...readChoice(""), tab: choice.tab }, "push");
+  search.value = "";
+  search.focus();
+});
+for (const link of root.querySelectorAll("[data-tab-link]")) {
+  link.addEventListener("click", (event) => {
+    const click = /** @type {MouseEvent} */ (event);
+    if (click.ctrlKey || click.metaKey || click.shiftKey) return;
+    event.preventDefault();
+    choose({ ...choice, tab: link.getAttribute("data-tab-link") ?? "working" }, "push");
+  });
+}
+window.addEventListener("popstate", () => choose(readChoice(location.search), "none"));
+
+/* --- controls ---------------------------------------------------------------------------------- */
+
+async function cancelSelected() {
+  const rows = grid.selected();
+  if (rows.length && (await cancels.selected(rows, accountName))) grid.clearSelection();
+}
+
+function cancelAll() {
+  const unknown = live.rows.values().filter((row) => row["state"] === "unknown").length;
+  return cancels.all(workingRows(), unknown, accountName);
+}
+
+maybe("[data-cancel-selected]")?.addEventListener("click", () => void cancelSelected());
+maybe("[data-cancel-all]")?.addEventListener("click", (event) => {
+  event.preventDefault();
+  void cancelAll();
+});
+find("[data-older]").addEventListener("click", () => void loadOlder());
+find("[data-held]").addEventListener("click", draw);
+find("[data-retry]").addEventListener("click", () => {
+  find("[data-error]").hidden = true;
+  void loadOlder();
+});
+const touch = () => (touchedAt = performance.now());
+for (const kind of ["pointermove", "pointerdown", "wheel", "keydown"])
+  find("[data-grid]").addEventListener(kind, touch, { passive: true });
+find("[data-grid]").addEventListener("pointerleave", () => (touchedAt = 0));
+
+function wireColumns() {
+  const menu = find("[data-columns-menu]");
+  menu.hidden = false;
+  const boxes = /** @type {NodeListOf<HTMLInputElement>} */ (menu.querySelectorAll("[data-column]"));
+  const sync = () => boxes.forEach((box) => (box.checked = grid.isShown(box.dataset["column"] ?? "")));
+  menu.addEventListener("toggle", sync);
+  menu.addEventListener("change", (event) => {
+    const box = /** @type {HTMLInputElement} */ (event.target);
+    grid.setShown(box.dataset["column"] ?? "", box.checked);
+  });
+  find("[data-columns-reset]").addEventListener("click", () => {
+    grid.resetColumns();
+    sync();
+  });
+}
+
+/* --- start ------------------------------------------------------------------------------------- */
+
+/** The live rows are there: the grid takes the place of the page's own table. */
+function start() {
+  isStarted = true;
+  find("[data-plain]").hidden = true;
+  groupField.hidden = false;
+  groupField.value = storage?.getItem(groupKey) ?? "";
+  if (groupField.selectedIndex < 0) groupField.value = "";
+  find("[data-apply]").hidden = true;
+  if (isNarrow()) find("[data-fold]").removeAttribute("open");
+  wireColumns();
+  showChoice();
+  draw();
+  void loadOlder();
+}
+
+/** @type {Set<string>} */
+const changed = new Set();
+let isDue = false;
+live.rows.subscribe((key, row) => {
+  if (row === undefined) older.delete(key);
+  changed.add(key);
+  if (isDue) return;
+  isDue = true;
+  requestAnimationFrame(() => {
+    isDue = false;
+    const keys = new Set(changed);
+    changed.clear();
+    if (live.isFresh && !isStarted) return start();
+    refresh(keys);
+    recount();
+  });
+});
+desk.topics.watch(`orders:${account}`, (state) => {
+  if (state.isFresh && !isStarted) start();
+});
+setInterval(() => {
+  if (!isStarted || document.hidden) return;
+  if (!isNarrow()) grid.tick();
+  if (isHeld && performance.now() - touchedAt > TOUCH_MS) draw();
+}, 1_000);
+let wasNarrow = isNarrow();
+window.addEventListener("resize", () => {
+  if (wasNarrow === isNarrow()) return;
+  wasNarrow = isNarrow();
+  draw();
+});
+watchFeed(root, environment);
+
+desk.keys.register({ keys: "f", label: "Filter the orders", run: () => search.select() });
+TABS.forEach((tab, at) =>
+  desk.keys.register({ keys: String(at + 1), label: `Tab ${tab}`, run: () => choose({ ...choice, tab }, "push") }),
+);
+if (mayCancel === "yes") {
+  desk.keys.register({ keys: "c", label: "Cancel the selected orders (asks first)", run: () => void cancelSelected() });
+  desk.keys.register({ keys: "Shift+C", label: "Cancel all working orders (asks first)", run: () => void cancelAll() });
+}
+desk.keys.register({ keys: "m", label: "Open the market of the row", run: openMarket });
+
+function openMarket() {
+  const cell = document.activeElement?.closest("[row-id]");
+  const row = cell && rowOf(cell.getAttribute("row-id") ?? "");
+  if (row) location.assign(marketAddress(row["ticker"]));
+}
