@@ -284,6 +284,32 @@ def test_resting_orders_keep_their_priority_among_each_other(tmp_path: Path) -> 
     assert restored.order("m1", early.order_id).filled == 0
 
 
+def test_what_hangs_on_orders_and_markets_lives_on(tmp_path: Path) -> None:
+    exchange = make_exchange()
+    keeper = keep(exchange, tmp_path)
+    for ticker in (TICKER, OTHER):
+        place(exchange, "m1", "ask", 5_000, 10, ticker=ticker)
+        place(exchange, "m0", "bid", 5_000, 10, ticker=ticker)
+    reducing = place(exchange, "m0", "ask", 6_000, 10, reduce_only=True)
+    place(exchange, "m2", "bid", 4_000, 6)
+    live, dead = (exchange.create_group("m0", limit=1_000).group_id for _ in range(2))
+    exchange.delete_group("m0", dead)
+    exchange.close_early(OTHER)
+    exchange.determine(OTHER, result="yes")
+    keeper.release()
+
+    restored, keeper, _ = take_up(tmp_path, NOON_MS)
+    place(restored, "m0", "ask", 4_000, 6, time_in_force="immediate_or_cancel")
+    restored.clock.ms += restored.market(OTHER).settlement_timer_seconds * 1_000
+    restored.expire_due()
+    keeper.release()
+
+    assert restored.order("m0", reducing.order_id).remaining == 400  # no more than is left to close
+    assert [group.group_id for group in restored.groups("m0")] == [live]
+    assert restored.market(OTHER).status == "finalized"
+    assert [row.revenue for row in restored.member("m0").settlements] == [10_000_000]
+
+
 def test_the_world_goes_on_days_later_with_its_tickers_its_bots_and_new_events(tmp_path: Path) -> None:
     exchange = PaperExchange(clock=FixedClock(), seed=SEED)
     world = build_world(exchange, seed=SEED)

@@ -47,7 +47,7 @@ class ChangeLog:
         self._since_s = self._exchange.clock.now_ms() // 1000 - 60
 
     def hear(self, told: Sequence[Event]) -> bool:
-        """Take in a whole action; True when a member with a history has anything of it."""
+        """Take in a whole action; True when no kill may lose it: a member with a history or a market moved."""
         concerned = False
         for event in told:
             match event:
@@ -66,6 +66,8 @@ class ChangeLog:
                     self._positions[position.user_id, position.subaccount, position.ticker] = None
                 case MarketLifecycle():
                     self._listed[event.market.ticker] = event.market
+                    # A result or a pause that was told must not be taken back by a kill.
+                    concerned |= event.type != "created"
                 case Deposited():
                     concerned |= self._hear_deposit(self._exchange.members[event.account.user_id])
                 case OrderGroupChanged():
