@@ -15,18 +15,15 @@ PERIODS = ({"minutes": 1, "label": "1m"}, {"minutes": 60, "label": "1h"}, {"minu
 # How far back each candle period looks, in minutes.
 REACH = {1: 8 * 60, 60: 14 * 1440, 1440: 720 * 1440}
 DEFAULT_PERIOD = 60
-SIDES = (
-    ("buy_yes", "Buy YES", "buy"),
-    ("buy_no", "Buy NO", "sell"),
-    ("sell_yes", "Sell YES", "sell"),
-    ("sell_no", "Sell NO", "buy"),
-)
+BUYS = (("buy_yes", "Buy YES", "buy"), ("buy_no", "Buy NO", "sell"))
+SELLS = (("sell_yes", "Sell YES", "sell", "yes"), ("sell_no", "Sell NO", "buy", "no"))
 TERMS = (
     ("gtc", "GTC", "Rests until it fills or is cancelled"),
     ("expires", "Expires", "Rests until a time that you choose"),
     ("ioc", "IOC", "Fills what it can at once; the rest is cancelled"),
     ("fok", "FOK", "Fills completely at once, or not at all"),
 )
+SELF_TRADE_PREVENTIONS = (("taker_at_cross", "Cancel the new one"), ("maker", "Cancel the resting one"))
 _FEE_WORDS = {
     "quadratic": "taker only",
     "quadratic_with_maker_fees": "taker and maker",
@@ -65,7 +62,9 @@ def market_context(
         "ticket": {**EMPTY_TICKET, **(ticket or {})},
         "ticket_errors": errors or {},
         "ticket_key": (ticket or {}).get("idempotency_key") or uuid.uuid4(),
-        "ticket_sides": SIDES,
+        "ticket_buys": BUYS,
+        "ticket_sells": SELLS,
+        "self_trade_preventions": SELF_TRADE_PREVENTIONS,
         "ticket_terms": TERMS,
     }
 

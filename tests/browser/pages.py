@@ -45,6 +45,8 @@ class MarketPage:
         return self.page.locator(f"[data-orders] tr[data-state='{state}']")
 
     def place(self, *, side: str, cents: str, contracts: str, terms: str = "GTC") -> None:
+        if side.startswith("Sell"):
+            self.page.get_by_role("button", name="Sell", exact=True).click()
         self.page.get_by_role("radio", name=side, exact=True).check(force=True)
         self.page.get_by_role("radio", name=terms, exact=True).check(force=True)
         self.page.get_by_label("Price", exact=True).fill(cents)
@@ -54,16 +56,32 @@ class MarketPage:
 
     def cell(self, price_units: int, column: str) -> Locator:
         """A ladder cell: column "bid", "price", "ask"; price in 1/10,000 dollar of the shown side."""
-        return self.page.locator(f".ladder tr[data-price='{price_units}'] td.ladder__{column}")
+        return self.page.locator(f".ladder [data-price='{price_units}'] .ladder__{column}")
+
+    @property
+    def ladder(self) -> Locator:
+        return self.page.locator("[data-ladder]")
+
+    @property
+    def arm_button(self) -> Locator:
+        return self.page.locator("[data-arm]")
+
+    @property
+    def ladder_panel(self) -> Locator:
+        return self.page.locator(".market__ladder")
+
+    def arm(self) -> None:
+        self.arm_button.click()
+        expect(self.ladder_panel).to_have_attribute("data-one-click", "armed")
 
     def own_chips(self, price_units: int) -> Locator:
-        return self.page.locator(f".ladder tr[data-price='{price_units}'] .ladder__chip")
+        return self.page.locator(f".ladder [data-price='{price_units}'] .ladder__chip")
 
     def ladder_book(self) -> dict[str, dict[int, str]]:
         """Return the shown sizes by price, as text without separators; YES view."""
         script = """() => {
           const book = {bid: {}, ask: {}};
-          for (const row of document.querySelectorAll('.ladder tbody tr[data-price]')) {
+          for (const row of document.querySelectorAll('.ladder [data-price]')) {
             for (const side of ['bid', 'ask']) {
               const text = row.querySelector(`.ladder__${side}`).textContent.replaceAll(',', '');
               if (text) book[side][row.dataset.price] = text;

@@ -6,10 +6,13 @@
  * @property {string} label
  * @property {string} [group]
  * @property {boolean} [whileTyping] also inside a text field
+ * @property {() => boolean} [when] only while this holds
+ * @property {boolean} [isSingle] once per press: not again while the key is held down
  * @property {() => void} run
  */
 
-/** @typedef {{key: string, ctrlKey: boolean, metaKey: boolean, altKey: boolean, shiftKey: boolean}} Press */
+/** @typedef {{key: string, ctrlKey: boolean, metaKey: boolean, altKey: boolean, shiftKey: boolean,
+ *   repeat?: boolean}} Press */
 
 /**
  * @param {Press} press
@@ -46,6 +49,16 @@ export function createKeys(now = Date.now) {
     );
   }
 
+  /** The first half of "g m" was pressed a moment ago, so the next key is meant for the second. */
+  function isWithinSequence() {
+    if (previous === null || now() - previous.at >= 1_000) return false;
+    const { press } = previous;
+    return shortcuts.some(({ keys }) => keys.includes(" ") && matches(press, keys.split(" ")[0] ?? ""));
+  }
+
+  /** @param {Shortcut} shortcut */
+  const isSequence = (shortcut) => shortcut.keys.includes(" ");
+
   return {
     /** @param {Shortcut} shortcut */
     register(shortcut) {
@@ -61,11 +74,16 @@ export function createKeys(now = Date.now) {
      * @param {{isTyping: boolean}} where
      */
     handle(press, { isTyping }) {
-      const found = shortcuts.findLast((item) => (item.whileTyping || !isTyping) && isCalled(item, press));
+      const called = shortcuts.filter(
+        (item) => (item.whileTyping || !isTyping) && (item.when?.() ?? true) && isCalled(item, press),
+      );
+      // After "g", a key that trades must not act when a page was meant.
+      const usable = isWithinSequence() ? called.filter((item) => !item.isSingle) : called;
+      const found = usable.findLast(isSequence) ?? usable.at(-1);
       previous = isTyping ? null : { press, at: now() };
       if (!found) return false;
       previous = null;
-      found.run();
+      if (!(found.isSingle && press.repeat)) found.run();
       return true;
     },
     list: () => [...shortcuts],

@@ -1,14 +1,17 @@
 /** The Market page: joins the live topics with ladder, chart, tape, ticket, orders and position. */
 import { feedState, formatAge } from "../core/age.js";
 import { formatCountdown } from "../core/clock.js";
-import { DOLLAR, formatCount, formatMoney, formatPrice, toUnits } from "../core/fixed.js";
+import { DOLLAR, formatCount, formatMoney, formatPrice, fromUnits, toUnits } from "../core/fixed.js";
 import { desk } from "../frame/desk.js";
-import { toast } from "../frame/toasts.js";
+import { announce, notice, toast } from "../frame/toasts.js";
 import { createMarketChart } from "./chart.js";
 import { finestStep, gridPrices } from "./grid.js";
-import { createLadder } from "./ladder-view.js";
+import { gateWords, pauseWords, statusWords } from "./gate.js";
+import { createLadderDesk } from "./ladder-desk.js";
 import { sideBook } from "./ladder-model.js";
+import { createOrderNotices } from "./order-notices.js";
 import { createOrdersTable, tabOf } from "./orders-table.js";
+import { placePopovers } from "./popovers.js";
 import { positionView } from "./position-model.js";
 import { createTape } from "./tape.js";
 import { createTicket } from "./ticket.js";
@@ -16,13 +19,13 @@ import { createTicket } from "./ticket.js";
 const root = /** @type {HTMLElement} */ (document.querySelector("[data-module='market']"));
 const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (root.querySelector(selector));
 const { ticker = "", environment = "", zone = "UTC", account = "", subaccount = "0", closeMs = "" } = root.dataset;
+const PENDING = ["committed", "sending", "unknown"];
 const canTrade = root.dataset.canTrade === "yes";
 const ranges = JSON.parse(document.getElementById("market-price-ranges")?.textContent ?? "[]");
 const prices = gridPrices(ranges);
+const resumeTime = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
 const look = { step: finestStep(ranges), format: desk.data.price_format, zone };
 
-/** @type {"yes" | "no"} */
-let view = "yes";
 /** @type {import("./ladder-model.js").BookFrame & {state?: string, why?: string, recv_ms?: number}} */
 let book = { yes: [], no: [] };
 let isBookFresh = false;
@@ -33,22 +36,44 @@ let orders = [];
 /** @type {import("./position-model.js").PositionRow | null} */
 let position = null;
 let feedReason = "";
-let marketStatus = find("[data-status]").textContent ?? "";
+let pauseReason = "";
+let marketStatus = root.dataset.marketStatus ?? "";
 let exchange = {
   exchange_active: /** @type {boolean | null} */ (null),
   trading_active: /** @type {boolean | null} */ (null),
+  resume_at: /** @type {string | null} */ (null),
 };
 
-const ladder = createLadder(find("[data-ladder]"), {
-  prices,
-  ...look,
-  onPick: pick,
-  onCancel: (own) => own.forEach((order) => cancel(order.id)),
-});
 const tape = createTape(/** @type {HTMLTableSectionElement} */ (find("[data-tape]")), { ...look, limit: 60 });
 const chart = createMarketChart(find("[data-chart]"), look);
 const form = /** @type {HTMLFormElement | null} */ (root.querySelector("[data-ticket]"));
-const ticket = form ? createTicket(form, { live: desk.socket, ticker, prices, ...look }) : null;
+const base = account ? { ticker, account_id: Number(account), subaccount: Number(subaccount) } : { ticker };
+const ticket = form ? createTicket(form, { live: desk.socket, base, prices, ...look }) : null;
+const notices = createOrderNotices({ toast, announce, notice, look });
+const ladderDesk = createLadderDesk(find(".market__ladder"), {
+  prices,
+  look,
+  base,
+  person: root.dataset.person ?? "",
+  environment,
+  live: desk.socket,
+  keys: desk.keys,
+  canTrade: canTrade && desk.may("order.place"),
+  position: held,
+  fillTicket: (wanted) => ticket?.fill(wanted.side, wanted.price),
+  cancel: (own) => desk.may("order.cancel") && own.forEach((order) => cancel(order.id)),
+  amend: (own, price) => own.forEach((order) => amend(order.id, price)),
+  onSent: (key) => notices.track(key),
+  onView() {
+    find("[data-view-name]").textContent = ladder.view.toUpperCase();
+    ladder.show(book);
+    showTrades();
+  },
+  toast,
+  announce,
+});
+const { ladder } = ladderDesk;
+placePopovers(root);
 const table = createOrdersTable(find(".market__orders"), {
   ...look,
   canCancel: desk.may("order.cancel"),
@@ -56,19 +81,9 @@ const table = createOrdersTable(find(".market__orders"), {
   onCancelAll: cancelAll,
 });
 
-/** @param {number} price @param {"bid" | "ask"} column */
-function pick(price, column) {
-  if (!ticket) return;
-  // A click fills the ticket and sends nothing: the bid column joins the bids, the ask column sells.
-  const side = column === "bid" ? (view === "yes" ? "buy_yes" : "buy_no") : view === "yes" ? "sell_yes" : "sell_no";
-  const holds = position ? toUnits(position.position, 2) : 0;
-  const holdsThis = view === "yes" ? holds > 0 : holds < 0;
-  if (side.startsWith("sell") && !holdsThis) {
-    // Without contracts to sell, taking the other side of the same price is buying the other outcome.
-    ticket.fill(view === "yes" ? "buy_no" : "buy_yes", DOLLAR - price);
-    return;
-  }
-  ticket.fill(/** @type {import("./ticket-model.js").TicketSide} */ (side), price);
+/** Contracts held here, positive for YES; 1/100. */
+function held() {
+  return position ? toUnits(position.position, 2) : 0;
 }
 
 /** @param {string} orderId */
@@ -77,6 +92,28 @@ async function cancel(orderId) {
   if (answer.kind === "error") toast({ title: "Not cancelled", text: answer.text, level: "danger" });
   if (answer.kind === "unknown") {
     toast({ title: "Cancel sent, answer lost", text: "The list shows what becomes of it.", level: "warning" });
+  }
+}
+
+/**
+ * Move an order to another price. Its total stays what it is, so that a fill in between makes it no larger.
+ * @param {string} orderId
+ * @param {number} units price on the YES leg
+ */
+async function amend(orderId, units) {
+  const row = orders.find((each) => each.order_id === orderId);
+  if (!row) return;
+  const answer = await desk.socket.command("order.amend", {
+    idempotency_key: crypto.randomUUID(),
+    order_id: orderId,
+    price: fromUnits(units, 4),
+    count: row.count,
+    seen: { price: row.price, count: row.count, filled: row.filled },
+  });
+  if (answer.kind === "ok") announce(`Moving the order to ${formatPrice(units, look)} YES.`);
+  if (answer.kind === "error") toast({ title: "Not moved", text: answer.text, level: "danger" });
+  if (answer.kind === "unknown") {
+    toast({ title: "Change not confirmed", text: "It is not sent again. The list shows the order.", level: "warning" });
   }
 }
 
@@ -137,12 +174,18 @@ if (account) {
   desk.topics.watch(`orders:${account}`, (state) => {
     orders = state.rows.values().filter((row) => row.ticker === ticker && row.subaccount === Number(subaccount));
     showOrders();
+    notices.showOrders(orders);
     ticket?.settle(new Set(orders.map((row) => row.idempotency_key)));
     if (state.isFresh) scheduleAbsent();
+  });
+  desk.topics.watch(`trading:${account}`, (state) => {
+    pauseReason = pauseWords(state.value, root.dataset.person ?? "");
+    showGate();
   });
   desk.topics.watch(`fills:${account}`, (state) => {
     const fills = state.rows.values().filter((row) => row.ticker === ticker && row.subaccount === Number(subaccount));
     table.showFills(fills);
+    if (state.isFresh) notices.showFills(fills);
     chart.setFills(
       fills.map((row) => ({
         time: row.traded_ms / 1000,
@@ -153,6 +196,7 @@ if (account) {
   });
   desk.topics.watch(`positions:${account}`, (state) => {
     position = /** @type {any} */ (state.rows.get(`${subaccount}:${ticker}`)) ?? null;
+    ticket?.hold(held());
     showPosition();
   });
 }
@@ -176,6 +220,8 @@ function showOrders() {
       price: toUnits(row.price, 4),
       remaining: toUnits(row.remaining, 2),
       state: row.state,
+      queue: typeof row.queue === "string" ? toUnits(row.queue, 2) : null,
+      isChanging: [row.cancel, row.change].some((state) => PENDING.includes(state)),
     })),
   );
   chart.setOrders(
@@ -189,12 +235,15 @@ function showOrders() {
 }
 
 function showTrades() {
+  const { view } = ladder;
   tape.show(trades, view);
   find("[data-tape-empty]").hidden = trades.length > 0;
+  const seen = (/** @type {string} */ price) => (view === "yes" ? toUnits(price, 4) : DOLLAR - toUnits(price, 4));
   const newest = trades[0];
-  if (!newest) return ladder.showLast(null);
-  const units = toUnits(newest.price, 4);
-  return ladder.showLast({ price: view === "yes" ? units : DOLLAR - units, count: toUnits(newest.count, 2) });
+  ladder.showTrades(
+    newest ? { price: seen(newest.price), count: toUnits(newest.count, 2) } : null,
+    trades.slice(0, 20).map((trade) => ({ price: seen(trade.price), side: trade.side })),
+  );
 }
 
 /** @param {HTMLElement} line @param {Record<string, any>} row */
@@ -250,7 +299,7 @@ function showFeed() {
     seenMs: Date.now() - desk.socket.link.since,
   });
   if (root.dataset.feed !== state) root.dataset.feed = state;
-  feedReason = state === "live" ? "" : `The book is not live (${text})`;
+  feedReason = state === "live" ? "" : text;
   const label = find("[data-feed-age]");
   const changed = book.recv_ms ? `changed ${formatAge(desk.clock.now() - book.recv_ms)} ago` : "waiting for the book";
   const words = state === "live" ? changed : (text.split(":")[0] ?? text);
@@ -258,50 +307,28 @@ function showFeed() {
   showGate();
 }
 
-/** Why no order can be sent now, in words; "" when one can. */
-function gateReason() {
-  if (root.dataset.feed !== "live") return feedReason || "The book is not live";
-  if (exchange.exchange_active === false) return "The exchange is closed";
-  if (exchange.trading_active === false) return "Trading is paused";
-  if (closeMs && desk.clock.now() >= Number(closeMs)) return "The market has closed";
-  if (marketStatus !== "active" && marketStatus !== "open") return `The market is ${statusWords(marketStatus)}`;
-  return "";
-}
-
 function showGate() {
-  const reason = gateReason();
+  const { reason, next } = gateWords({
+    feed: root.dataset.feed ?? "down",
+    feedWords: feedReason,
+    pause: pauseReason,
+    exchangeActive: exchange.exchange_active,
+    tradingActive: exchange.trading_active,
+    resume: exchange.resume_at ? resumeTime.format(new Date(exchange.resume_at)) : "",
+    status: marketStatus,
+    result: root.dataset.marketResult ?? "",
+    closeMs: Number(closeMs),
+    nowMs: desk.clock.now(),
+  });
   ticket?.block(reason);
+  ladderDesk.block(reason);
   const why = find("[data-why]");
-  const words = reason && canTrade ? `${reason}. Orders wait until that changes; cancels still go.` : "";
+  const words = reason ? `${reason}. ${canTrade ? next : ""}`.trim() : "";
   why.hidden = words === "";
   if (why.textContent !== words) why.textContent = words;
 }
 
-/** @param {string} status */
-function statusWords(status) {
-  return status === "active" ? "open" : status.replaceAll("_", " ");
-}
-
 /* --- controls ------------------------------------------------------------------------------ */
-
-for (const button of root.querySelectorAll("[data-view]")) {
-  button.addEventListener("click", () => {
-    view = /** @type {HTMLElement} */ (button).dataset.view === "no" ? "no" : "yes";
-    for (const other of root.querySelectorAll("[data-view]"))
-      other.setAttribute("aria-pressed", String(other === button));
-    find("[data-view-name]").textContent = view.toUpperCase();
-    ladder.setView(view);
-    ladder.show(book);
-    showTrades();
-  });
-}
-
-const lock = find("[data-lock]");
-lock.addEventListener("click", () => {
-  const isLocked = lock.getAttribute("aria-pressed") !== "true";
-  lock.setAttribute("aria-pressed", String(isLocked));
-  ladder.setLocked(isLocked);
-});
 
 for (const line of root.querySelectorAll("[data-siblings] tr[data-ticker]")) {
   line.addEventListener("click", (event) => {
@@ -345,5 +372,12 @@ setInterval(() => {
   if (closeMs) find("[data-countdown]").textContent = left > 0 ? `in ${formatCountdown(left)}` : "closed";
 }, 1_000);
 
-desk.socket.onLink(showFeed);
+form?.addEventListener("ticket:placed", (event) => {
+  notices.track(/** @type {CustomEvent} */ (event).detail?.intent?.idempotency_key ?? "");
+  notices.showOrders(orders);
+});
+desk.socket.onLink((link) => {
+  showFeed();
+  if (link.state === "closed") ticket?.signedOut(link.why);
+});
 loadCandles();

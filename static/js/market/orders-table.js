@@ -5,10 +5,11 @@ import { DOLLAR, formatCount, formatMoney, formatPrice, toUnits } from "../core/
 /** @typedef {"working" | "unknown" | "done" | "fills"} Tab */
 
 const HEADS = {
-  orders: ["Time", "Side", "Contracts", "Price", "Filled", "Terms", "State", ""],
-  fills: ["Time", "Side", "Contracts", "Price", "Role", "Fee", "", ""],
+  orders: ["Time", "Side", "Contracts", "Price", "Filled", "Terms", "Queue", "State", ""],
+  fills: ["Time", "Side", "Contracts", "Price", "Role", "Fee", "", "", ""],
 };
-const NUMERIC = new Set(["Contracts", "Price", "Filled", "Fee"]);
+const NUMERIC = new Set(["Contracts", "Price", "Filled", "Fee", "Queue"]);
+const CHANGING = new Set(["committed", "sending", "unknown"]);
 const EMPTY = {
   working: "No working order in this market.",
   unknown: "No order with an unknown outcome.",
@@ -105,6 +106,14 @@ export function createOrdersTable(panel, options) {
     return element;
   }
 
+  /** Contracts ahead of it at its price, where the desk knows. @param {Row} row */
+  function queueCell(row) {
+    const isKnown = typeof row.queue === "string";
+    const element = cell(isKnown ? formatCount(toUnits(row.queue, 2)) : "-", "num");
+    if (isKnown && row.queue_ms) element.title = `As of ${clock.format(row.queue_ms)}`;
+    return element;
+  }
+
   /** @param {Row} row */
   function orderRow(row) {
     const line = document.createElement("tr");
@@ -113,8 +122,8 @@ export function createOrdersTable(panel, options) {
     const side = sideWords(row);
     const isBuyYes = row.book_side === "bid";
     const words =
-      row.cancel && row.is_working
-        ? row.cancel_text
+      row.is_working && (row.cancel_text || CHANGING.has(row.change))
+        ? row.cancel_text || row.change_text
         : row.state === "resting" && toUnits(row.filled, 2)
           ? "partly filled"
           : row.state_text;
@@ -129,6 +138,7 @@ export function createOrdersTable(panel, options) {
       cell(formatPrice(shownPrice(row), options), "num"),
       cell(row.state === "unknown" ? "?" : formatCount(toUnits(row.filled, 2)), "num"),
       cell(terms(row)),
+      queueCell(row),
       badge(words.toLowerCase(), kind, row.error || row.evidence || words),
     );
     const last = document.createElement("td");
@@ -162,6 +172,7 @@ export function createOrdersTable(panel, options) {
       cell(formatPrice(toUnits(row.outcome_price, 4), options), "num"),
       cell(row.is_taker ? "taker" : "maker"),
       cell(formatMoney(toUnits(row.fee, 6)), "num"),
+      cell(""),
       cell(""),
       cell(""),
     );

@@ -3,13 +3,18 @@
  *
  * One click makes one idempotency key; the key stays with the attempt until its outcome is known,
  * so a second click, a lost socket or a reload asks about the same order and never makes another.
+ * What is sent is what was shown: the preview is asked again just before, and a change is said instead.
  */
-import { centDecimals, formatCount, formatFixed, formatMoney, fromUnits, toUnits } from "../core/fixed.js";
+import { centDecimals, formatCount, formatFixed, formatPrice, fromUnits, toUnits } from "../core/fixed.js";
 import { stepFrom } from "./grid.js";
+import { createDraft } from "./ticket-draft.js";
 import { SIDE_WORDS, countForCost, readCount, readPrice } from "./ticket-model.js";
+import { previewChanges, previewLine } from "./ticket-preview.js";
+import { zonedToIso } from "./zoned.js";
 
 const TAKING_LONG_MS = 2_000;
 const PREVIEW_DELAY_MS = 120;
+const PREVIEW_GOOD_MS = 1_000; // a preview this young need not be asked again before the order goes
 
 /**
  * @typedef {import("./ticket-model.js").TicketSide} TicketSide
@@ -19,36 +24,42 @@ const PREVIEW_DELAY_MS = 120;
 
 /**
  * @param {HTMLFormElement} form
- * @param {{live: Live, ticker: string, prices: number[], step: number, zone: string}} options
+ * @param {{live: Live, base: Record<string, unknown> & {ticker: string}, prices: number[], step: number,
+ *   format: import("../core/fixed.js").PriceFormat, zone: string}} options base: what each order says besides its terms
  */
 export function createTicket(form, options) {
-  const price = /** @type {HTMLInputElement} */ (form.elements.namedItem("price"));
-  const count = /** @type {HTMLInputElement} */ (form.elements.namedItem("count"));
-  const expires = /** @type {HTMLInputElement} */ (form.elements.namedItem("expires_at"));
-  const expiry = /** @type {HTMLElement} */ (form.querySelector("[data-expiry]"));
-  const submit = /** @type {HTMLButtonElement} */ (form.querySelector("[data-submit]"));
-  const submitText = /** @type {HTMLElement} */ (form.querySelector("[data-submit-text]"));
-  const message = /** @type {HTMLElement} */ (form.querySelector("[data-message]"));
-  const unit = /** @type {HTMLButtonElement} */ (form.querySelector("[data-unit]"));
-  const cents = (/** @type {number} */ units) => formatFixed(units, 2, centDecimals(options.step));
-  const storageKey = `ticket-attempt:${options.ticker}`;
+  const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (form.querySelector(selector));
+  const field = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
+  const price = field("price");
+  const count = field("count");
+  const submit = /** @type {HTMLButtonElement} */ (find("[data-submit]"));
+  const submitText = find("[data-submit-text]");
+  const message = find("[data-message]");
+  const unit = find("[data-unit]");
+  const sell = find("[data-sell]");
+  const typed = (/** @type {number} */ units) => formatFixed(units, 2, centDecimals(options.step));
+  const storageKey = `ticket-attempt:${options.base.ticker}`;
+  const draft = createDraft(form, `ticket-draft:${options.base.ticker}`);
   let isCost = false;
   let attempt = sessionStorage.getItem(storageKey) ?? "";
   /** @type {"ready" | "sending" | "long" | "unknown" | "done"} */
   let state = "ready";
   let blocked = "";
+  let position = 0;
   let previewTimer = 0;
   let previewTurn = 0;
+  /** What the preview on screen is about. @type {{about: string, data: Record<string, any>, at: number} | null} */
+  let shown = null;
 
   const checked = (/** @type {string} */ name) =>
     /** @type {HTMLInputElement | null} */ (form.querySelector(`[name="${name}"]:checked`))?.value ?? "";
   const side = () => /** @type {TicketSide} */ (checked("side"));
 
-  /** @param {string} field @param {string} text */
-  function showError(field, text) {
-    const place = form.querySelector(`[data-error="${field}"]`);
+  /** @param {string} name @param {string} text */
+  function showError(name, text) {
+    const place = form.querySelector(`[data-error="${name}"]`);
     if (!place) return false;
-    place.textContent = text;
+    if (place.textContent !== text) place.textContent = text;
     place.closest(".field")?.classList.toggle("is-wrong", text !== "");
     return true;
   }
@@ -59,64 +70,75 @@ export function createTicket(form, options) {
     message.dataset.tone = tone;
   }
 
+  /** Contracts as typed, or as many as the typed cost pays for. @param {number | null} at price units */
+  function readContracts(at) {
+    if (!isCost) return readCount(count.value);
+    if (at === null) return { units: 0 };
+    const text = count.value.trim().replace(/^\$/, "").replace(/,/g, "");
+    if (!/^\d+(\.\d{1,2})?$/.test(text)) return { error: "Enter what it may cost, in dollars." };
+    const units = countForCost(toUnits(text, 6), at);
+    return units === 0 ? { error: "That does not pay for one contract." } : { units };
+  }
+
   /** What was typed as exact values, or null with the errors shown. @param {boolean} isStrict */
   function read(isStrict) {
-    const readings = { price: readPrice(price.value), count: readCount(isCost ? "1" : count.value) };
-    let costCount = null;
-    if (isCost && "units" in readings.price) {
-      const text = count.value.trim().replace(/^\$/, "").replace(/,/g, "");
-      costCount = /^\d+(\.\d{1,2})?$/.test(text) ? countForCost(toUnits(text, 6), readings.price.units) : null;
-      readings.count =
-        costCount === null
-          ? { error: "Enter what it may cost, in dollars." }
-          : costCount === 0
-            ? { error: "That does not pay for one contract." }
-            : { units: costCount };
+    const priced = readPrice(price.value);
+    const counted = readContracts("units" in priced ? priced.units : null);
+    const errors = { price: priced, count: counted };
+    for (const [name, reading] of Object.entries(errors)) {
+      const isEmpty = field(name).value.trim() === "";
+      showError(name, "error" in reading && (isStrict || !isEmpty) ? reading.error : "");
     }
-    for (const [field, reading] of Object.entries(readings)) {
-      const isEmpty = (field === "price" ? price : count).value.trim() === "";
-      showError(field, "error" in reading && (isStrict || !isEmpty) ? reading.error : "");
-    }
-    if ("error" in readings.price || "error" in readings.count) return null;
+    if ("error" in priced || "error" in counted) return null;
     const terms = checked("terms");
-    const isChecked = (/** @type {string} */ name) =>
-      /** @type {HTMLInputElement} */ (form.elements.namedItem(name)).checked;
     return {
-      ticker: options.ticker,
+      ...options.base,
       side: side(),
-      price: fromUnits(readings.price.units, 4),
-      count: fromUnits(readings.count.units, 2),
+      price: fromUnits(priced.units, 4),
+      count: fromUnits(counted.units, 2),
       time_in_force: terms === "ioc" ? "immediate_or_cancel" : terms === "fok" ? "fill_or_kill" : "good_till_canceled",
-      expires_at: terms === "expires" ? zonedToIso(expires.value, options.zone) : null,
-      post_only: isChecked("post_only"),
-      reduce_only: isChecked("reduce_only"),
+      expires_at: terms === "expires" ? zonedToIso(field("expires_at").value, options.zone) : null,
+      post_only: field("post_only").checked,
+      reduce_only: field("reduce_only").checked,
+      cancel_on_pause: field("cancel_on_pause").checked,
+      self_trade_prevention: field("self_trade_prevention").value,
     };
   }
 
   function label() {
+    const isBuyYes = side() === "buy_yes";
+    submit.classList.toggle("button--sell", !isBuyYes);
+    submit.classList.toggle("button--buy", isBuyYes);
     const isSell = side().startsWith("sell");
-    submit.classList.toggle("button--sell", isSell || side() === "buy_no");
-    submit.classList.toggle("button--buy", side() === "buy_yes");
-    const reading = { price: readPrice(price.value), count: readCount(count.value) };
-    const known = !isCost && "units" in reading.price && "units" in reading.count;
-    const words = SIDE_WORDS[side()] ?? "Place order";
-    const [verb, outcome] = words.split(" ");
-    if (state === "sending") submitText.textContent = "Sending";
-    else if (state === "long") submitText.textContent = "Taking long - still waiting";
-    else if (state === "unknown") submitText.textContent = "Sent, not confirmed - checking";
-    else if (blocked) submitText.textContent = "Not possible now";
-    else if (known && "units" in reading.price && "units" in reading.count)
-      submitText.textContent = `${verb} ${formatCount(reading.count.units)} ${outcome} at ${cents(reading.price.units)}¢`;
-    else submitText.textContent = words;
+    sell.setAttribute("aria-pressed", String(isSell));
+    find("[data-sell-sides]").hidden = !isSell;
+    submitText.textContent = submitWords();
     submit.title = blocked;
     submit.dataset.state = state;
     submit.disabled = blocked !== "" || state === "sending" || state === "long" || state === "unknown";
   }
 
+  function submitWords() {
+    if (state === "sending") return "Sending";
+    if (state === "long") return "Taking long - still waiting";
+    if (state === "unknown") return "Sent, not confirmed - checking";
+    if (blocked) return "Not possible now";
+    const words = SIDE_WORDS[side()] ?? "Place order";
+    const priced = readPrice(price.value);
+    const counted = readContracts("units" in priced ? priced.units : null);
+    if ("error" in priced || "error" in counted) return words;
+    const [verb, outcome] = words.split(" ");
+    return `${verb} ${formatCount(counted.units)} ${outcome} at ${formatPrice(priced.units, options)}`;
+  }
+
   function changed() {
-    expiry.hidden = checked("terms") !== "expires";
+    find("[data-expiry]").hidden = checked("terms") !== "expires";
     if (state === "done") setState("ready");
     label();
+    const priced = readPrice(price.value);
+    // Typed in cents; whoever likes another notation sees what it comes to.
+    const isForeign = options.format !== "cents" && "units" in priced;
+    find("[data-price-words]").textContent = isForeign ? formatPrice(priced.units, options) : "";
     clearTimeout(previewTimer);
     previewTimer = window.setTimeout(preview, PREVIEW_DELAY_MS);
   }
@@ -124,49 +146,75 @@ export function createTicket(form, options) {
   async function preview() {
     const values = read(false);
     const turn = ++previewTurn;
-    if (!values) return showPreview(null);
+    if (!values) return showPreview(null, null);
     const answer = await options.live.command("order.preview", values);
     if (turn !== previewTurn) return undefined; // something was typed since
     if (answer.kind === "error") {
-      for (const [field, text] of Object.entries(answer.fields)) showError(field, text);
-      if (Object.keys(answer.fields).length === 0) say(answer.text, "bad");
-      return showPreview(null);
+      showRefusal(answer);
+      return showPreview(null, null);
     }
-    if (answer.kind !== "ok") return showPreview(null);
+    if (answer.kind !== "ok") return showPreview(null, null);
     showRefusal(answer.value.refusal);
-    return showPreview(answer.value);
+    return showPreview(values, answer.value);
   }
 
-  /** Say now what would be refused; sending stays possible, the desk decides. @param {{text: string, fields: Record<string, string>} | null} refusal */
+  /**
+   * Say now what would be refused; sending stays possible, the desk decides.
+   * @param {{text: string, fields: Record<string, string>} | null} refusal
+   */
   function showRefusal(refusal) {
     if (!refusal) {
       if (message.dataset.tone === "bad") say("");
       return;
     }
     let isShown = false;
-    for (const [field, text] of Object.entries(refusal.fields)) isShown = showError(field, text) || isShown;
+    for (const [name, text] of Object.entries(refusal.fields)) isShown = showError(name, text) || isShown;
     if (!isShown) say(refusal.text, "bad");
   }
 
-  /** @param {Record<string, any> | null} data */
-  function showPreview(data) {
+  /** @param {Record<string, unknown> | null} values @param {Record<string, any> | null} data */
+  function showPreview(values, data) {
+    shown = values && data ? { about: JSON.stringify(values), data, at: performance.now() } : null;
     for (const cell of form.querySelectorAll("[data-preview-field]")) {
-      const name = /** @type {HTMLElement} */ (cell).dataset.previewField ?? "";
-      const { text, title } = previewText(name, data);
-      cell.textContent = text;
-      /** @type {HTMLElement} */ (cell).title = title;
+      const place = /** @type {HTMLElement} */ (cell);
+      const { text, title, isPresent } = previewLine(place.dataset.previewField ?? "", data);
+      place.textContent = text;
+      place.title = title;
+      const optional = /** @type {HTMLElement | null} */ (place.closest("[data-optional]"));
+      if (optional) optional.hidden = !isPresent;
     }
-    const payout = form.querySelector("[data-preview-label='payout']");
-    if (payout) {
-      const isYes = side() === "buy_yes" || side() === "sell_no";
-      payout.textContent = `Payout if ${isYes ? "YES" : "NO"}`;
-    }
+    const isYes = side() === "buy_yes" || side() === "sell_no";
+    find("[data-preview-label='payout']").textContent = `Payout if ${isYes ? "YES" : "NO"}`;
   }
 
   /** @param {"ready" | "sending" | "long" | "unknown" | "done"} next */
   function setState(next) {
     state = next;
     label();
+  }
+
+  /**
+   * Ask once more what the order comes to. True when that is what was shown, or is shown now for the first
+   * time; else it says what changed, and nothing is sent.
+   * @param {Record<string, unknown>} values
+   */
+  async function isAsShown(values) {
+    const before = shown?.about === JSON.stringify(values) ? shown.data : null;
+    if (before && performance.now() - (shown?.at ?? 0) < PREVIEW_GOOD_MS) return true;
+    clearTimeout(previewTimer);
+    previewTurn += 1;
+    const answer = await options.live.command("order.preview", values);
+    if (answer.kind !== "ok") {
+      if (answer.kind === "error") showRefusal(answer);
+      else say("The connection broke before the order was sent. Nothing was sent.", "unknown");
+      return false;
+    }
+    showPreview(values, answer.value);
+    const changes = before ? previewChanges(before, answer.value) : [];
+    if (changes.length === 0) return true;
+    showRefusal(answer.value.refusal);
+    say(`Not sent. Since it was shown, ${changes.join("; ")}. Send again if that is what you want.`, "unknown");
+    return false;
   }
 
   /** @param {SubmitEvent} event */
@@ -178,13 +226,16 @@ export function createTicket(form, options) {
       /** @type {HTMLInputElement | null} */ (form.querySelector(".is-wrong input"))?.focus();
       return;
     }
-    if (!attempt) {
-      attempt = crypto.randomUUID();
-      sessionStorage.setItem(storageKey, attempt);
-    }
     say("");
     setState("sending");
     const slow = window.setTimeout(() => state === "sending" && setState("long"), TAKING_LONG_MS);
+    if (!(await isAsShown(values))) {
+      clearTimeout(slow);
+      setState("ready");
+      return;
+    }
+    attempt = attempt || crypto.randomUUID();
+    sessionStorage.setItem(storageKey, attempt);
     const answer = await options.live.command("order.place", { ...values, idempotency_key: attempt });
     clearTimeout(slow);
     if (answer.kind === "unknown") {
@@ -195,17 +246,13 @@ export function createTicket(form, options) {
       );
       return;
     }
+    forget();
     if (answer.kind === "error") {
-      forget();
-      let isShown = false;
-      for (const [field, text] of Object.entries(answer.fields)) isShown = showError(field, text) || isShown;
-      if (!isShown) say(answer.text, "bad");
+      showRefusal(answer);
       setState("ready");
       return;
     }
-    forget();
     setState("done");
-    say("");
     form.dispatchEvent(new CustomEvent("ticket:placed", { detail: answer.value, bubbles: true }));
   }
 
@@ -214,16 +261,33 @@ export function createTicket(form, options) {
     sessionStorage.removeItem(storageKey);
   }
 
+  /** @param {TicketSide} next */
+  function choose(next) {
+    const input = /** @type {HTMLInputElement | null} */ (form.querySelector(`[name="side"][value="${next}"]`));
+    if (input) input.checked = true;
+  }
+
+  /** @param {number} steps */
+  function move(steps) {
+    const reading = readPrice(price.value);
+    const from = "units" in reading ? reading.units : (options.prices[Math.floor(options.prices.length / 2)] ?? 5_000);
+    price.value = typed(stepFrom(options.prices, from, steps));
+    changed();
+  }
+
   form.addEventListener("submit", send);
   form.addEventListener("input", () => {
     say("");
     changed();
   });
+  sell.addEventListener("click", () => {
+    if (!side().startsWith("sell")) choose(position < 0 ? "sell_no" : "sell_yes");
+    changed();
+  });
   unit.addEventListener("click", () => {
     isCost = !isCost;
     unit.setAttribute("aria-pressed", String(isCost));
-    const text = form.querySelector("label[for='ticket-count']");
-    if (text) text.textContent = isCost ? "Cost, dollars" : "Contracts";
+    find("label[for='ticket-count']").textContent = isCost ? "Cost, dollars" : "Contracts";
     unit.textContent = isCost ? "contracts" : "cost";
     changed();
   });
@@ -236,36 +300,49 @@ export function createTicket(form, options) {
     move(event.key === "ArrowUp" ? 1 : -1);
   });
 
-  /** @param {number} steps */
-  function move(steps) {
-    const reading = readPrice(price.value);
-    const from = "units" in reading ? reading.units : (options.prices[Math.floor(options.prices.length / 2)] ?? 5_000);
-    price.value = cents(stepFrom(options.prices, from, steps));
-    changed();
-  }
-
+  for (const live of form.querySelectorAll("[data-live-only]")) /** @type {HTMLElement} */ (live).hidden = false;
+  const isRestored = draft.restore();
   if (attempt) {
     // A reload in the middle of an attempt: the order list decides what became of it.
     setState("unknown");
     say("An order was on its way when this page was left. Checking what became of it.", "unknown");
+  } else if (isRestored) {
+    say("This is what you had typed before you signed in again. Nothing was sent.", "unknown");
   }
   changed();
 
   return {
     /** @param {TicketSide} next @param {number} units price in the side's own prices */
     fill(next, units) {
-      const input = /** @type {HTMLInputElement | null} */ (form.querySelector(`[name="side"][value="${next}"]`));
-      if (input) input.checked = true;
-      price.value = cents(units);
+      choose(next);
+      price.value = typed(units);
       count.focus();
       count.select();
       changed();
+    },
+    /** Contracts held, positive for YES; 1/100. @param {number} units */
+    hold(units) {
+      position = units;
+      for (const [name, mine] of /** @type {[string, number][]} */ ([
+        ["yes", Math.max(0, units)],
+        ["no", Math.max(0, -units)],
+      ])) {
+        const place = form.querySelector(`[data-held="${name}"]`);
+        if (place) place.textContent = mine ? formatCount(mine) : "none held";
+      }
     },
     /** Say why trading is not possible now; "" allows it again. @param {string} why */
     block(why) {
       if (blocked === why) return;
       blocked = why;
       label();
+    },
+    /** The session has ended: keep what was typed for after the sign-in, and send nothing. @param {string} why */
+    signedOut(why) {
+      draft.keep();
+      const place = find("[data-signed-out]");
+      place.hidden = false;
+      find("[data-signed-out-why]").textContent = why.charAt(0).toUpperCase() + why.slice(1);
     },
     /** Rows of the order list end an attempt whose answer was lost. @param {Set<string>} keys idempotency keys seen */
     settle(keys) {
@@ -281,72 +358,5 @@ export function createTicket(form, options) {
       say("It never reached the desk: nothing was sent. The ticket is as you typed it.", "unknown");
       setState("ready");
     },
-    refresh: changed,
   };
-}
-
-/**
- * One line of the preview: what is not known says so, with the reason on hover.
- * @param {string} name
- * @param {Record<string, any> | null} data
- */
-function previewText(name, data) {
-  if (!data) return { text: "-", title: "" };
-  const title = data.reasons?.[name] ?? "";
-  const unknown = { text: "not known", title };
-  const dollars = (/** @type {string} */ raw) => formatMoney(toUnits(raw, 6));
-  switch (name) {
-    case "fee":
-      return data.fee === null
-        ? unknown
-        : { text: `${dollars(data.fee)} / ${dollars(data.fee_worst)}`, title: "if it takes liquidity" };
-    case "cost":
-      return toUnits(data.cost, 6) === 0 && toUnits(data.proceeds, 6) > 0
-        ? { text: `${dollars(data.proceeds)} received`, title }
-        : { text: dollars(data.cost), title };
-    case "worst_case":
-      return data.worst_case === null ? unknown : { text: formatMoney(-toUnits(data.worst_case, 6)), title };
-    case "position_after":
-      return data.position_after === null ? unknown : { text: positionWords(toUnits(data.position_after, 2)), title };
-    default:
-      return data[name] === null || data[name] === undefined ? unknown : { text: dollars(data[name]), title };
-  }
-}
-
-/** @param {number} units contracts, positive for YES */
-function positionWords(units) {
-  if (units === 0) return "flat";
-  return `${formatCount(Math.abs(units))} ${units > 0 ? "YES" : "NO"}`;
-}
-
-/**
- * A wall-clock time of the person's zone as an RFC 3339 instant.
- * @param {string} local "2026-11-21T16:00:00"
- * @param {string} zone
- */
-export function zonedToIso(local, zone) {
-  if (!local) return null;
-  const wanted = Date.parse(`${local}Z`);
-  if (Number.isNaN(wanted)) return local; // the server says what is wrong with it
-  const wall = (/** @type {number} */ instant) => {
-    const parts = Object.fromEntries(
-      new Intl.DateTimeFormat("en-GB", {
-        timeZone: zone,
-        hourCycle: "h23",
-        year: "numeric",
-        month: "2-digit",
-        day: "2-digit",
-        hour: "2-digit",
-        minute: "2-digit",
-        second: "2-digit",
-      })
-        .formatToParts(instant)
-        .map((part) => [part.type, part.value]),
-    );
-    return Date.parse(`${parts.year}-${parts.month}-${parts.day}T${parts.hour}:${parts.minute}:${parts.second}Z`);
-  };
-  // Twice, because the offset at the first guess may lie on the other side of a clock change.
-  let instant = wanted - (wall(wanted) - wanted);
-  instant = wanted - (wall(instant) - instant);
-  return new Date(instant).toISOString();
 }

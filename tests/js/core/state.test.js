@@ -131,3 +131,26 @@ test("the theme switches at once and is kept in a cookie", () => {
   assert.equal(page.documentElement.dataset["theme"], "light");
   assert.match(page.cookie, /^desk-theme=light; Path=\/; .*SameSite=Lax; Secure$/);
 });
+
+test("keys: a held key trades once, and the second half of a sequence is not a key of its own", () => {
+  /** @type {string[]} */
+  const ran = [];
+  const keys = createKeys(() => 0);
+  keys.register({ keys: "g s", label: "settings", run: () => ran.push("settings") });
+  let isOver = true;
+  for (const name of ["S", "B"]) {
+    keys.register({ keys: name, label: name, isSingle: true, when: () => isOver, run: () => ran.push(name) });
+  }
+  const down = (/** @type {string} */ key, repeat = false) => keys.handle(press(key, { repeat }), { isTyping: false });
+
+  down("g");
+  down("s");
+  down("g");
+  down("b");
+  assert.deepEqual(ran, ["settings"]);
+  down("b");
+  down("b", true);
+  assert.deepEqual(ran, ["settings", "B"]);
+  isOver = false;
+  assert.equal(down("b"), false);
+});

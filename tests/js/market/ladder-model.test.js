@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { centrePrice, ladderRows, ownByPrice, sideBook } from "../../../static/js/market/ladder-model.js";
+import {
+  barScale,
+  bestPrice,
+  bookLevels,
+  bookWords,
+  centrePrice,
+  compactCount,
+  ownByPrice,
+  sideBook,
+} from "../../../static/js/market/ladder-model.js";
 
 /** @type {import("../../../static/js/market/ladder-model.js").BookFrame} */
 const FRAME = {
@@ -31,23 +40,54 @@ test("from NO, the same book reads the other way round", () => {
   assert.equal(book.asks.get(5800), 550);
 });
 
-test("depth is summed from the best price outwards", () => {
-  const rows = ladderRows([4000, 4100, 4200, 4300, 4400, 5000], sideBook(FRAME, "yes"));
-  const at = (/** @type {number} */ price) => rows.find((row) => row.price === price);
+test("depth is summed from the best price outwards, level by level", () => {
+  const levels = bookLevels(sideBook(FRAME, "yes"));
 
-  assert.equal(rows[0]?.price, 5000);
-  assert.deepEqual([at(4200)?.bidDepth, at(4000)?.bidDepth], [550, 1550]);
-  assert.deepEqual([at(4400)?.askDepth, at(5000)?.askDepth], [300, 1000]);
-  assert.equal(at(4300)?.bidDepth, 0);
+  assert.deepEqual([levels.get(4200)?.bidDepth, levels.get(4000)?.bidDepth], [550, 1550]);
+  assert.deepEqual([levels.get(4400)?.askDepth, levels.get(5000)?.askDepth], [300, 1000]);
+  assert.deepEqual([...levels.keys()].sort(), [4000, 4200, 4400, 5000]);
 });
 
-test("a level off the grid still has its row", () => {
-  const rows = ladderRows([4000], sideBook(FRAME, "yes"));
+test("a crossed price holds both of its sides", () => {
+  const frame = { yes: [["0.4400", "2.00"]], no: [["0.5600", "3.00"]] };
+  const levels = bookLevels(sideBook(/** @type {any} */ (frame), "yes"));
 
+  assert.deepEqual(levels.get(4400), { bid: 200, ask: 300, bidDepth: 200, askDepth: 300 });
+});
+
+test("a full bar stands for a round number at or above the largest level", () => {
   assert.deepEqual(
-    rows.map((row) => row.price),
-    [5000, 4400, 4200, 4000],
+    [1, 100, 101, 250, 8_001, 10_000, 188_000].map(barScale),
+    [100, 100, 150, 300, 10_000, 10_000, 200_000],
   );
+});
+
+test("joining takes the best price, improving goes one tick further but never crosses", () => {
+  const book = sideBook(FRAME, "yes");
+  const cents = Array.from({ length: 99 }, (_, index) => (index + 1) * 100);
+
+  assert.equal(bestPrice(book, cents, "bid", false), 4200);
+  assert.equal(bestPrice(book, cents, "bid", true), 4300);
+  assert.equal(bestPrice(book, cents, "ask", true), 4300);
+  assert.equal(bestPrice({ ...book, bestAsk: 4300 }, cents, "bid", true), 4200);
+  assert.equal(bestPrice({ ...book, bestBid: null }, cents, "bid", false), null);
+});
+
+test("a book without a side says which", () => {
+  assert.equal(bookWords(sideBook(FRAME, "yes"), "yes"), "");
+  assert.match(bookWords(sideBook({ yes: [], no: [] }, "yes"), "yes"), /no orders/);
+  assert.match(bookWords(sideBook({ ...FRAME, no: [] }, "yes"), "yes"), /nobody sells YES/);
+  assert.match(bookWords(sideBook({ ...FRAME, no: [] }, "no"), "no"), /nobody bids for NO/);
+});
+
+test("a compact count never says more than there is", () => {
+  assert.deepEqual([550, 99_900, 119_900, 1_250_000, 140_000_000].map(compactCount), [
+    "5.50",
+    "999",
+    "1.1k",
+    "12k",
+    "1.4m",
+  ]);
 });
 
 test("own orders stand in the column and row of the view", () => {

@@ -1,0 +1,79 @@
+/** Why no order can be sent now, in words that say what to expect. No DOM here. */
+
+/**
+ * @typedef {object} GateFacts
+ * @property {string} feed state of the book: "live", "stale", "down"
+ * @property {string} feedWords why it is not live
+ * @property {boolean | null} exchangeActive null: not known yet
+ * @property {boolean | null} tradingActive
+ * @property {string} pause why the desk itself lets this person not trade, or ""
+ * @property {string} resume local time of the announced resumption, or ""
+ * @property {string} status the exchange's status of the market
+ * @property {string} result "yes", "no" or "" when there is none
+ * @property {number} closeMs Unix ms, 0 when not known
+ * @property {number} nowMs by the server's clock
+ */
+
+const ENDED = "No more orders are taken here.";
+const WAIT = "Orders wait until that changes; cancels still go.";
+
+/**
+ * @param {GateFacts} facts
+ * @returns {{reason: string, next: string}} both "" when orders can go
+ */
+export function gateWords(facts) {
+  const result = facts.result ? ` with ${facts.result.toUpperCase()}` : "";
+  switch (facts.status) {
+    case "finalized":
+    case "settled":
+      return { reason: `The market has settled${result}`, next: ENDED };
+    case "determined":
+      return { reason: `The market is decided${result} and not yet paid out`, next: ENDED };
+    case "disputed":
+      return { reason: "The result of this market is disputed", next: ENDED };
+    case "amended":
+      return { reason: `The result of this market was changed${result}`, next: ENDED };
+    case "closed":
+      return { reason: "The market has closed and waits for its result", next: ENDED };
+    case "initialized":
+    case "unopened":
+      return { reason: "The market has not opened yet", next: WAIT };
+    case "inactive":
+    case "paused":
+      return { reason: "The exchange has paused this market", next: WAIT };
+  }
+  if (facts.closeMs && facts.nowMs >= facts.closeMs) return { reason: "The market has closed", next: ENDED };
+  if (facts.pause) return { reason: facts.pause, next: WAIT };
+  if (facts.feed !== "live") {
+    return {
+      reason: facts.feedWords ? `The book is not live (${facts.feedWords})` : "The book is not live",
+      next: WAIT,
+    };
+  }
+  const until = facts.resume ? ` until ${facts.resume}` : "";
+  if (facts.exchangeActive === false) return { reason: `The exchange is closed${until}`, next: WAIT };
+  if (facts.tradingActive === false) return { reason: `Trading is paused at the exchange${until}`, next: WAIT };
+  if (facts.status && facts.status !== "active" && facts.status !== "open") {
+    return { reason: `The market is ${facts.status.replaceAll("_", " ")}`, next: WAIT };
+  }
+  return { reason: "", next: "" };
+}
+
+/**
+ * Why the desk itself holds this person's orders back; "" when it does not.
+ * @param {{pauses?: {user_id: number | null, why: string}[], recovering?: boolean} | null} frame of `trading:<account>`
+ * @param {string} person id of the signed-in person
+ */
+export function pauseWords(frame, person) {
+  const pause = frame?.pauses?.find(({ user_id }) => user_id === null || String(user_id) === person);
+  if (pause) {
+    const whose = pause.user_id === null ? "Trading is paused for the whole desk" : "Your trading is paused";
+    return pause.why ? `${whose}: ${pause.why}` : whose;
+  }
+  return frame?.recovering ? "The desk is still writing down answers of the exchange" : "";
+}
+
+/** A status in one word or two. @param {string} status */
+export function statusWords(status) {
+  return status === "active" ? "open" : status.replaceAll("_", " ");
+}

@@ -1,0 +1,207 @@
+/**
+ * What the mouse and the keys mean on the ladder. Everything works at one place: the row under the
+ * pointer, else the row that the arrow keys chose while the ladder has the focus.
+ */
+import { stepFrom } from "./grid.js";
+import { bestPrice } from "./ladder-model.js";
+
+/**
+ * @typedef {"bid" | "ask"} Column
+ * @typedef {import("./ladder-model.js").OwnOrder} OwnOrder
+ * @typedef {object} LadderActions
+ * @property {(price: number, column: Column) => void} order place (armed) or fill the ticket (not armed)
+ * @property {(orders: OwnOrder[]) => void} cancel
+ * @property {(orders: OwnOrder[], price: number) => void} amend move own orders to another price of this view
+ * @property {(price: number) => void} pointed the keys chose a row: say it
+ * @property {() => void} toggleArmed
+ * @property {() => void} toggleLock
+ * @property {() => void} toggleView
+ * @property {() => void} toggleDepth
+ * @property {(index: number) => void} choosePreset
+ * @property {() => "columns" | "buttons"} mouse
+ * @property {() => void} scopeChanged
+ */
+
+const DRAG_PX = 5;
+export const KEY_GROUP = "Ladder, under the pointer or with the focus";
+export const MOUSE_GROUP = "Ladder, mouse";
+
+/**
+ * @param {HTMLElement} root the scrolling element
+ * @param {ReturnType<typeof import("./ladder-view.js").createLadder>} ladder
+ * @param {ReturnType<typeof import("../core/keys.js").createKeys>} keys
+ * @param {LadderActions} actions
+ */
+export function createLadderControl(root, ladder, keys, actions) {
+  /** @type {{price: number, column: Column | ""} | null} */
+  let hovered = null;
+  /** @type {number | null} */
+  let pointed = null;
+  /** Where the button went down: a row that moved in between is not meant. @type {number | null} */
+  let pressed = null;
+
+  /** An own order being dragged. @type {{from: number, orders: OwnOrder[], x: number, y: number, isMoving: boolean} | null} */
+  let drag = null;
+  let isDropped = false;
+
+  const hasFocus = () => root.contains(document.activeElement);
+  const isInScope = () => hovered !== null || root.matches(":hover") || hasFocus();
+  const target = () => hovered?.price ?? (hasFocus() ? pointed : null);
+
+  /** @param {Event} event @returns {{price: number, column: Column | "", chip: boolean} | null} */
+  function placeOf(event) {
+    const at = /** @type {Element} */ (event.target);
+    const row = /** @type {HTMLElement | null} */ (at.closest("[data-price]"));
+    if (!row) return null;
+    const cell = /** @type {HTMLElement | null} */ (at.closest("[data-side]"));
+    const side = cell?.dataset.side;
+    const column = side === "bid" || side === "ask" ? side : "";
+    return { price: Number(row.dataset.price), column, chip: at.closest(".ladder__chip") !== null };
+  }
+
+  root.addEventListener("pointerover", (event) => {
+    const place = placeOf(event);
+    hovered = place ? { price: place.price, column: place.column } : null;
+  });
+  root.addEventListener("pointerenter", actions.scopeChanged);
+  root.addEventListener("pointerleave", () => {
+    hovered = null;
+    actions.scopeChanged();
+  });
+  root.addEventListener("pointerdown", (event) => {
+    const place = placeOf(event);
+    pressed = place?.price ?? null;
+    isDropped = false;
+    // A finger that moves scrolls; a mouse that moves with an own order drags it.
+    if (!place?.chip || event.button !== 0 || event.pointerType === "touch") return;
+    const orders = ladder.ownAt(place.price, place.column);
+    drag = { from: place.price, orders, x: event.clientX, y: event.clientY, isMoving: false };
+  });
+  root.addEventListener("pointermove", (event) => {
+    if (!drag) return;
+    if (Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > DRAG_PX) drag.isMoving = true;
+    root.toggleAttribute("data-dragging", drag.isMoving);
+  });
+  window.addEventListener("pointerup", (event) => {
+    const dropped = drag;
+    endDrag();
+    if (!dropped?.isMoving) return;
+    isDropped = true; // the click that follows is the end of the drag, not an order
+    const over = event.target instanceof Element && root.contains(event.target) ? placeOf(event) : null;
+    if (over && over.price !== dropped.from) actions.amend(dropped.orders, over.price);
+  });
+  window.addEventListener("keydown", (event) => event.key === "Escape" && endDrag());
+
+  function endDrag() {
+    drag = null;
+    root.removeAttribute("data-dragging");
+  }
+
+  root.addEventListener("click", (event) => {
+    const place = placeOf(event);
+    if (!place || isDropped) return;
+    if (hasFocus()) ladder.point((pointed = place.price));
+    if (place.chip) return actions.cancel(ladder.ownAt(place.price, place.column));
+    // A click that a screen reader or the keyboard makes has no pointer behind it.
+    if (event.detail > 0 && pressed !== place.price) return undefined;
+    const column = actions.mouse() === "buttons" ? "bid" : place.column || nearColumn(place.price);
+    return actions.order(place.price, column);
+  });
+  root.addEventListener("contextmenu", (event) => {
+    const place = placeOf(event);
+    if (!place) return;
+    event.preventDefault();
+    const mine = ladder.ownAt(place.price, place.column);
+    if (mine.length) return actions.cancel(mine);
+    if (actions.mouse() === "buttons" && pressed === place.price) return actions.order(place.price, "ask");
+    return undefined;
+  });
+  root.addEventListener("focusin", actions.scopeChanged);
+  root.addEventListener("focusout", () => {
+    pointed = null;
+    ladder.point(null);
+    actions.scopeChanged();
+  });
+
+  /** On the price itself, the side is the one that is being joined there. @param {number} price @returns {Column} */
+  function nearColumn(price) {
+    const { bestAsk } = ladder.book;
+    return bestAsk !== null && price >= bestAsk ? "ask" : "bid";
+  }
+
+  /** @param {number} rows up is positive */
+  function move(rows) {
+    const prices = ladder.prices;
+    const { bestBid, bestAsk } = ladder.book;
+    const from = hovered?.price ?? pointed;
+    const start = from ?? bestBid ?? bestAsk ?? prices[Math.floor(prices.length / 2)] ?? 0;
+    const at = prices.findLastIndex((each) => each <= start);
+    const next = prices[Math.max(0, Math.min(prices.length - 1, at + (from === null ? 0 : rows)))];
+    if (next === undefined) return;
+    hovered = null;
+    pointed = next;
+    ladder.point(next);
+    actions.pointed(next);
+  }
+
+  /** @param {Column} column */
+  const orderHere = (column) => () => {
+    const price = target();
+    if (price !== null) actions.order(price, column);
+  };
+  /** @param {Column} column @param {boolean} isImproving */
+  const orderBest = (column, isImproving) => () => {
+    const price = bestPrice(ladder.book, ladder.prices, column, isImproving);
+    if (price !== null) actions.order(price, column);
+  };
+  function cancelHere() {
+    const price = target();
+    if (price === null) return;
+    const mine = ladder.ownAt(price, hovered?.column ?? "");
+    if (mine.length) actions.cancel(mine);
+  }
+
+  /** @param {number} ticks up is positive */
+  const amendHere = (ticks) => () => {
+    const price = target();
+    if (price === null) return;
+    const mine = ladder.ownAt(price, hovered?.column ?? "");
+    const next = stepFrom(ladder.prices, price, ticks);
+    if (mine.length === 0 || next === price) return;
+    actions.amend(mine, next);
+    if (hasFocus()) move(ticks);
+  };
+
+  /** @param {string} combination @param {string} label @param {() => void} run @param {boolean} [isSingle] */
+  const key = (combination, label, run, isSingle = false) =>
+    keys.register({ keys: combination, label, group: KEY_GROUP, run, when: isInScope, isSingle });
+  key("L", "Lock the ladder where it is, or let it follow the spread", actions.toggleLock);
+  key("C", "Centre it on the spread", () => ladder.recentre());
+  key("D", "Show or hide the cumulative depth", actions.toggleDepth);
+  key("V", "Turn it over: YES or NO", actions.toggleView);
+  for (const digit of [4, 3, 2, 1])
+    key(String(digit), `Work with size ${digit}`, () => actions.choosePreset(digit - 1));
+  key("PageDown", "Ten prices down", () => move(-10));
+  key("PageUp", "Ten prices up", () => move(10));
+  key("ArrowDown", "Choose the next lower price", () => move(-1));
+  key("ArrowUp", "Choose the next higher price", () => move(1));
+  key("Alt+ArrowDown", "Move own orders at this price one tick down", amendHere(-1), true);
+  key("Alt+ArrowUp", "Move own orders at this price one tick up", amendHere(1), true);
+  key("Backspace", "Cancel own orders at this price", cancelHere, true);
+  key("Delete", "Cancel own orders at this price", cancelHere, true);
+  key("Shift+I", "Improve the best ask by one tick", orderBest("ask", true), true);
+  key("I", "Improve the best bid by one tick", orderBest("bid", true), true);
+  key("Shift+J", "Join the best ask", orderBest("ask", false), true);
+  key("J", "Join the best bid", orderBest("bid", false), true);
+  key("S", "Sell at this price: ticket, or at once when armed", orderHere("ask"), true);
+  key("B", "Buy at this price: ticket, or at once when armed", orderHere("bid"), true);
+  key("A", "Arm one-click trading, or end it", actions.toggleArmed, true);
+
+  /** What no key press means is only listed. @param {string} gesture @param {string} label */
+  const gesture = (gesture, label) =>
+    keys.register({ keys: gesture, label, group: MOUSE_GROUP, run: () => {}, when: () => false });
+  gesture("Drag", "Move an own order to the price where it is dropped");
+  gesture("Right-click", "Cancel the own order under it; with two buttons: sell at that price");
+  gesture("Click", "Buy in the bid column, sell in the ask column; with two buttons: buy at that price");
+  gesture("Click own size", "Cancel the own orders there");
+}

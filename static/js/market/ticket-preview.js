@@ -1,0 +1,94 @@
+/** What the desk says an order would cost: its lines in words, and what changed since they were shown. No DOM here. */
+import { formatCount, formatMoney, toUnits } from "../core/fixed.js";
+
+/** @typedef {Record<string, any>} Preview the answer of `order.preview` */
+
+/** @param {string} raw */
+const dollars = (raw) => formatMoney(toUnits(raw, 6));
+
+/** @param {number} units contracts, positive for YES */
+export function positionWords(units) {
+  if (units === 0) return "flat";
+  return `${formatCount(Math.abs(units))} ${units > 0 ? "YES" : "NO"}`;
+}
+
+/**
+ * The desk's own limits: the first that this order would break, else that it keeps them.
+ * @param {{name: string, use: string, limit: string, ok: boolean, text: string}[]} limits
+ */
+function limitsLine(limits) {
+  const broken = limits.find((limit) => !limit.ok);
+  const title = limits.map(({ name, use, limit }) => `${name.replaceAll("_", " ")}: ${use} of ${limit}`).join("; ");
+  return {
+    text: broken ? `over ${broken.name.replaceAll("_", " ")}` : `all ${limits.length} kept`,
+    title,
+    isPresent: true,
+  };
+}
+
+/**
+ * One line of the preview: what is not known says so, with the reason as a title. `isPresent` is false for
+ * what the desk said nothing about.
+ * @param {string} name
+ * @param {Preview | null} data
+ * @returns {{text: string, title: string, isPresent: boolean}}
+ */
+export function previewLine(name, data) {
+  if (!data) return { text: "-", title: "", isPresent: false };
+  const title = data.reasons?.[name] ?? "";
+  const line = (/** @type {string} */ text, hint = title) => ({ text, title: hint, isPresent: true });
+  const raw = data[name];
+  switch (name) {
+    case "fee":
+      if (raw === null) return line("not known");
+      return line(`${dollars(raw)} / ${dollars(data.fee_worst)}`, "All in one fill / contract by contract");
+    case "fee_maker":
+      if (raw === undefined) return { text: "-", title: "", isPresent: false };
+      if (raw === null) return line("not known");
+      return line(data.fee_maker_worst ? `${dollars(raw)} / ${dollars(data.fee_maker_worst)}` : dollars(raw));
+    case "cost": {
+      const proceeds = toUnits(data.proceeds, 6);
+      if (toUnits(data.cost, 6) === 0 && proceeds > 0)
+        return line(`+${dollars(data.proceeds)}`, "Received for what is sold");
+      return line(dollars(data.cost));
+    }
+    case "worst_case":
+      return line(raw === null ? "not known" : formatMoney(-toUnits(raw, 6)));
+    case "position_after":
+      return line(raw === null ? "not known" : positionWords(toUnits(raw, 2)));
+    case "limits":
+      return Array.isArray(raw) && raw.length ? limitsLine(raw) : { text: "-", title: "", isPresent: false };
+    default:
+      return line(raw === null || raw === undefined ? "not known" : dollars(raw));
+  }
+}
+
+/** @type {[string, string][]} */
+const COMPARED = [
+  ["cost", "the cost"],
+  ["proceeds", "what you receive"],
+  ["fee", "the fee"],
+  ["fee_worst", "the fee in the worst split"],
+  ["payout", "the payout"],
+  ["position_after", "the position after"],
+];
+
+/**
+ * What a person would not know about, if the order were sent now: each figure that is no longer the one
+ * that was shown, and a refusal that was not there.
+ * @param {Preview} shown
+ * @param {Preview} fresh
+ * @returns {string[]} in words, empty when what was shown still holds
+ */
+export function previewChanges(shown, fresh) {
+  const changes = [];
+  for (const [name, words] of COMPARED) {
+    const [before, now] = [shown[name] ?? null, fresh[name] ?? null];
+    if (before === now) continue;
+    const say = (/** @type {string | null} */ raw) =>
+      raw === null ? "not known" : name === "position_after" ? positionWords(toUnits(raw, 2)) : dollars(raw);
+    changes.push(`${words} is ${say(now)}, was ${say(before)}`);
+  }
+  if (fresh.refusal && fresh.refusal.text !== shown.refusal?.text) changes.push(fresh.refusal.text);
+  return changes;
+}

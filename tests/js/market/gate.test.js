@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { gateWords, pauseWords } from "../../../static/js/market/gate.js";
+
+const OPEN = {
+  feed: "live",
+  feedWords: "",
+  exchangeActive: true,
+  tradingActive: true,
+  pause: "",
+  resume: "",
+  status: "active",
+  result: "",
+  closeMs: 2_000,
+  nowMs: 1_000,
+};
+
+test("an open market with a live book lets orders go", () => {
+  assert.deepEqual(gateWords(OPEN), { reason: "", next: "" });
+  assert.equal(gateWords({ ...OPEN, exchangeActive: null, tradingActive: null, closeMs: 0 }).reason, "");
+});
+
+test("each state of a market has its own words", () => {
+  const words = (/** @type {object} */ change) => gateWords({ ...OPEN, ...change }).reason;
+
+  assert.match(words({ status: "closed" }), /closed and waits for its result/);
+  assert.match(words({ status: "determined", result: "no" }), /decided with NO/);
+  assert.match(words({ status: "finalized", result: "yes" }), /settled with YES/);
+  assert.match(words({ status: "inactive" }), /paused this market/);
+  assert.match(words({ status: "initialized" }), /not opened yet/);
+  assert.match(words({ status: "something_new" }), /something new/);
+  assert.match(words({ nowMs: 2_000 }), /has closed/);
+});
+
+test("pauses say until when, a lost book says why", () => {
+  const words = (/** @type {object} */ change) => gateWords({ ...OPEN, ...change }).reason;
+
+  assert.equal(words({ tradingActive: false, resume: "14:30" }), "Trading is paused at the exchange until 14:30");
+  assert.equal(words({ pause: "Trading was paused here by lead" }), "Trading was paused here by lead");
+  assert.equal(words({ exchangeActive: false }), "The exchange is closed");
+  assert.equal(
+    words({ feed: "stale", feedWords: "stale 7 s: reconnecting" }),
+    "The book is not live (stale 7 s: reconnecting)",
+  );
+});
+
+test("only what ends says that nothing more is taken", () => {
+  assert.match(gateWords({ ...OPEN, status: "finalized" }).next, /No more orders/);
+  assert.match(gateWords({ ...OPEN, tradingActive: false }).next, /cancels still go/);
+});
+
+test("a pause holds back whom it names, or everybody", () => {
+  const pause = (/** @type {number | null} */ user_id, why = "") => ({ pauses: [{ user_id, why }] });
+
+  assert.equal(pauseWords(null, "7"), "");
+  assert.equal(pauseWords(pause(8), "7"), "");
+  assert.equal(pauseWords(pause(7), "7"), "Your trading is paused");
+  assert.equal(pauseWords(pause(null, "news"), "7"), "Trading is paused for the whole desk: news");
+  assert.match(pauseWords({ recovering: true }, "7"), /writing down/);
+});
