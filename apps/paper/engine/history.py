@@ -72,7 +72,7 @@ class _Versions(Generic[Key, Value]):
 
 
 class ReadLag:
-    """Subscribe `hear` to the exchange; `set` begins, changes and ends the lag."""
+    """`set` begins, changes and ends the lag; the exchange is listened to only while there is one."""
 
     def __init__(self, exchange: ExchangeState) -> None:
         self._exchange = exchange
@@ -94,10 +94,13 @@ class ReadLag:
         if not 0 <= lag_ms <= MAX_LAG_MS:
             raise ValueError(f"ms must be 0 to {MAX_LAG_MS}")
         if lag_ms == 0:
+            if self.lag_ms:
+                self._exchange.unsubscribe(self._hear)
             self._clear()
         elif self.lag_ms == 0:
             self._from_ms = self._exchange.clock.now_ms()
             self._begin()
+            self._exchange.subscribe(self._hear)
         else:
             self._from_ms = self.as_of_ms()
         self.lag_ms = lag_ms
@@ -107,10 +110,7 @@ class ReadLag:
         now = self._exchange.clock.now_ms()
         return max(self._from_ms, now - self.lag_ms) if self.lag_ms else now
 
-    def hear(self, event: Event) -> None:
-        """Take in what happened."""
-        if not self.lag_ms:
-            return
+    def _hear(self, event: Event) -> None:
         match event:
             case OrderChanged():
                 self._put_order(event.order)

@@ -33,7 +33,6 @@ class Core:
 
     def __post_init__(self) -> None:
         self.lag = ReadLag(self.exchange)
-        self.exchange.subscribe(self.lag.hear)
 
     @property
     def view(self) -> ReadLag | None:

@@ -16,7 +16,6 @@ from tests.paper.engine.support import TICKER, make_exchange, place
 
 def lagging(exchange: PaperExchange, lag_ms: int) -> ReadLag:
     lag = ReadLag(exchange)
-    exchange.subscribe(lag.hear)
     lag.set(lag_ms)
     return lag
 

@@ -38,6 +38,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         self.fills: list[Fill] = []
         self.trades: list[Trade] = []
         self.ids: list[str] = []
+        self.groups: list[tuple[str, str]] = []  # (member, group id)
         self.folded: dict[tuple[str, str, int], int] = defaultdict(int)
         self.exchange.subscribe(self._hear)
 
@@ -81,8 +82,10 @@ class ExchangeMachine(RuleBasedStateMachine):
             assert result.remaining_count == 0
         trades = {trade.trade_id for trade in self.trades[seen:]}
         made = [fill.order_id for fill in self.fills if not fill.is_taker and fill.trade_id in trades]
-        # A reduce-only order may lose its place while its owner's other orders trade; nothing else may.
-        gone = {o.order_id for o in self.exchange.all_orders.values() if o.cancel_reason == "REDUCE_ONLY"} - set(made)
+        # A reduce-only order may lose its place while its owner's other orders trade, one of a group when the group
+        # triggers; nothing else may.
+        lost = ("REDUCE_ONLY", "ORDER_GROUP_CANCEL")
+        gone = {o.order_id for o in self.exchange.all_orders.values() if o.cancel_reason in lost} - set(made)
         best = [order_id for order_id in best if order_id not in gone]
         assert made == best[: len(made)]  # price-time priority
 
@@ -106,6 +109,35 @@ class ExchangeMachine(RuleBasedStateMachine):
                 random.choice([random.randint(1, 300), 100, 200, 500]),
                 over,
             )
+
+    @rule(user_id=st.sampled_from(MEMBERS), limit=st.integers(1, 10))
+    def make_group(self, user_id: str, limit: int) -> None:
+        self.groups.append((user_id, self.exchange.create_group(user_id, limit=limit * 100).group_id))
+
+    @precondition(lambda self: self.groups)
+    @rule(data=st.data(), side=st.sampled_from(["bid", "ask"]), price=st.integers(46, 54), count=st.integers(1, 1_500))
+    def create_in_group(self, data: st.DataObject, side: str, price: int, count: int) -> None:
+        user_id, group_id = data.draw(st.sampled_from(self.groups))
+        tif = data.draw(st.sampled_from(["good_till_canceled", "immediate_or_cancel", "fill_or_kill"]))
+        self.create(user_id, TICKER, side, price * 100, count, {"order_group_id": group_id, "time_in_force": tif})
+
+    @precondition(lambda self: self.groups)
+    @rule(data=st.data(), limit=st.integers(1, 10), what=st.sampled_from(["reset", "trigger", "limit"]))
+    def change_group(self, data: st.DataObject, limit: int, what: str) -> None:
+        user_id, group_id = data.draw(st.sampled_from(self.groups))
+        if what == "reset":
+            self.exchange.reset_group(user_id, group_id)
+        elif what == "trigger":
+            self.exchange.trigger_group(user_id, group_id)
+        else:
+            self.exchange.limit_group(user_id, group_id, limit=limit * 100)
+
+    @invariant()
+    def no_triggered_group_has_an_order(self) -> None:
+        for user_id, group_id in self.groups if hasattr(self, "exchange") else ():
+            group = self.exchange.group(user_id, group_id)
+            assert group.triggered or not self.exchange.is_over(group)
+            assert not group.triggered or self.exchange.grouped(group) == []
 
     def _best_makers(self, ticker: str, side: str, price: int, user_id: str) -> list[str]:
         """Who an order would trade with, in order, by sorting all resting orders anew."""
