@@ -29,6 +29,10 @@ test: install-dev ## install and pass the tests
 test-sql: install-dev ## the tests that touch SQL, on the database that DATABASE_URL names
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not browser and not process and not recorded" $(PYTEST)
 
+.PHONY: faults
+faults: install-dev ## 2,000 histories of commands, faults and deaths: exchange truth against the ledger (FAULTS="--replay SEED")
+	$(BIN)/python -m tests.faults $(FAULTS)
+
 .PHONY: check
 check: install-dev ## format, lint, types, imports, migrations, templates, lock files
 	$(BIN)/ruff format --check .

@@ -1,0 +1,55 @@
+"""Random histories of commands and faults; exchange truth against the ledger. `make faults` runs thousands."""
+
+import pytest
+
+from tests.faults import mutants
+from tests.faults.campaign import Mutant, run, search, shrink
+from tests.faults.steps import history_of
+from tests.orders.conftest import Place
+
+pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.xdist_group("faults")]
+
+HISTORIES = 60
+# Two of them need a death at the right moment; the others show within a few histories.
+CAUGHT_WITHIN = 400
+NEEDS_DEATH = (mutants.send_before_commit, mutants.restart_sends_again)
+
+
+def test_no_history_breaks_a_rule(place: Place) -> None:
+    tally = search(range(10_000, 10_000 + HISTORIES), place)
+
+    assert tally.failure is None, f"{tally.failure.history}\n{tally.failure.problems}"
+    assert tally.histories == HISTORIES
+    assert sum(tally.faults.values()) > HISTORIES
+    assert sum(tally.deaths.values()) > HISTORIES / 6
+
+
+@pytest.mark.parametrize("mutant", mutants.ALL, ids=lambda mutant: mutant.__name__)
+def test_a_wrong_protocol_is_caught(place: Place, mutant: Mutant) -> None:
+    mood = "deaths" if mutant in NEEDS_DEATH else ""
+
+    tally = search(range(CAUGHT_WITHIN), place, mutant=mutant, mood=mood)
+
+    assert tally.failure is not None, f"{CAUGHT_WITHIN} histories did not notice"
+    assert any(problem[:2] in ("I1", "I2", "I4", "I5", "I6") for problem in tally.failure.problems)
+
+
+def test_a_seed_replays_exactly(place: Place) -> None:
+    first = [run(history_of(seed), place, mutant=mutants.time_out_means_rejected) for seed in range(12)]
+    second = [run(history_of(seed), place, mutant=mutants.time_out_means_rejected) for seed in range(12)]
+
+    assert any(result.problems for result in first)
+    assert [(r.problems, r.faults, r.deaths, r.reached, r.healed_after_ms) for r in first] == [
+        (r.problems, r.faults, r.deaths, r.reached, r.healed_after_ms) for r in second
+    ]
+
+
+def test_a_failure_is_made_short(place: Place) -> None:
+    failure = search(range(CAUGHT_WITHIN), place, mutant=mutants.time_out_means_rejected).failure
+    assert failure is not None
+
+    short = shrink(failure.history, place, mutant=mutants.time_out_means_rejected)
+
+    assert short.problems
+    # A click, a fault and the work that runs into it.
+    assert len(short.history.steps) <= 4 < len(failure.history.steps)
