@@ -8,9 +8,10 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core import ports
-        from apps.orders import commands, feed, selectors, services
+        from apps.orders import commands, control_commands, feed, selectors, services
 
         commands.register()
+        control_commands.register()
         ports.register_feed_handler("user_order", feed.orders_received)
         ports.register_feed_handler("fill", feed.fills_received)
         ports.reconcilers.append(services.orders_reconcile)

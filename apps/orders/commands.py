@@ -19,6 +19,7 @@ from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.core.topics import TopicName
 from apps.orders import events, selectors, services
 from apps.orders.access import order_for
+from apps.orders.control_commands import limit_text
 from apps.orders.models import Order
 from apps.orders.tickets import read_key, ticket_from_params
 
@@ -37,7 +38,8 @@ def preview(actor: Actor, params: Params) -> Answer:
     """Return dollars and counts as strings; what is not known is null, with its reason in words.
 
     {"cost", "proceeds", "fee", "fee_worst", "worst_case", "payout", "opening", "closing",
-    "position_after", "balance_after", "reasons": {part: words}, "refusal": null | {"code", "text", "fields"}}
+    "position_after", "balance_after", "reasons": {part: words}, "limits": [{"name", "limit", "use" (with this
+    order), "ok", "text"}], "refusal": null | {"code", "text", "fields"}}
     """
     # A preview is asked for on each keystroke, before there is a key.
     ticket = ticket_from_params(actor, {"idempotency_key": str(uuid.UUID(int=0)), **params})
@@ -55,10 +57,16 @@ def preview(actor: Actor, params: Params) -> Answer:
         "position_after": None if told.position_after is None else format_count(told.position_after),
         "balance_after": _dollars(told.balance_after),
         "reasons": told.reasons,
+        "limits": [_limit(one) for one in told.limits],
         "refusal": None
         if refusal is None
         else {"code": refusal.code, "text": refusal.text, "fields": dict(refusal.fields)},
     }
+
+
+def _limit(one: services.LimitUse) -> Answer:
+    limit, use = limit_text(one.name, one.limit), limit_text(one.name, one.use)
+    return {"name": one.name, "limit": limit, "use": use, "ok": one.is_kept, "text": one.text}
 
 
 def cancel(actor: Actor, params: Params) -> Answer:

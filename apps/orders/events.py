@@ -42,6 +42,7 @@ from apps.core.money import cents_text, count_text, format_count, format_dollars
 from apps.core.timestamps import to_unix_ms, utc_now
 from apps.core.topics import TopicName
 from apps.exchange import live
+from apps.orders import trading_events
 from apps.orders.models import BookSide, CancelIntent, ChangeIntent, Fill, Order, OrderIntent
 
 Row = dict[str, Any]
@@ -189,6 +190,7 @@ def order_publish(order: Order) -> None:
     cancel = order.cancels.order_by("-pk").first()
     row = intent_row(order.intent, order, cancel) if order.intent else external_row(order, cancel)
     live.publish_on_commit(orders_topic(order.account_id), rows={row["key"]: row})
+    trading_events.orders_changed(order.account_id)
 
 
 def intent_publish(intent: OrderIntent) -> None:
@@ -197,6 +199,7 @@ def intent_publish(intent: OrderIntent) -> None:
     cancel = order.cancels.order_by("-pk").first() if order else None
     row = intent_row(intent, order, cancel)
     live.publish_on_commit(orders_topic(intent.account_id), rows={row["key"]: row})
+    trading_events.orders_changed(intent.account_id)
 
 
 def external_row_gone(order: Order) -> None:

@@ -18,8 +18,12 @@ from apps.core import killpoints
 logger = logging.getLogger(__name__)
 
 ORDER_SEND = "apps.orders.tasks.order_send"
+BATCH_SEND = "apps.orders.tasks.batch_send"
 CANCEL_SEND = "apps.orders.tasks.cancel_send"
+CHANGE_SEND = "apps.orders.tasks.change_send"
+CHANGE_RESOLVE = "apps.orders.tasks.change_resolve"
 INTENT_RESOLVE = "apps.orders.tasks.intent_resolve"
+QUEUE_POSITIONS = "apps.orders.tasks.account_queue_sync"
 ACCOUNT_SYNC = "apps.orders.tasks.account_orders_sync"
 INTENTS_SWEEP = "apps.orders.tasks.intents_sweep"
 ACCOUNTS_RECONCILE = "apps.orders.tasks.accounts_reconcile"

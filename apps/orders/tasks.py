@@ -16,7 +16,7 @@ from apps.core.permissions import Permission
 from apps.exchange.selectors import accounts_with_keys
 from apps.exchange.wire.errors import ExchangeError
 from apps.orders import queue, services
-from apps.orders.models import OrderIntent
+from apps.orders.models import ChangeIntent, OrderIntent
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +32,34 @@ def order_send(intent_id: int) -> None:
 
 
 @shared_task(ignore_result=True)
+@task_permission(Permission.ORDER_PLACE)
+def batch_send(*intent_ids: int) -> None:
+    """Send the lines of a batch, a few per request. A repeat finds nothing to claim."""
+    services.batch_send(intent_ids)
+
+
+@shared_task(ignore_result=True)
 @task_permission(Permission.ORDER_CANCEL)
 def cancel_send(cancel_id: int) -> None:
     """Make one attempt to cancel. The person's right is asked for again."""
     services.cancel_send(cancel_id)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.ORDER_PLACE)
+def change_send(change_id: int) -> None:
+    """Send an amend at most once, or a decrease once more. The person's right is asked for again."""
+    services.change_send(change_id)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def change_resolve(change_id: int) -> None:
+    """Look what became of one amend in doubt. It only reads."""
+    try:
+        services.change_resolve(change_id)
+    except ChangeIntent.DoesNotExist:
+        logger.warning("change %s, to be looked up, does not exist", change_id)
 
 
 @shared_task(ignore_result=True)
@@ -77,6 +101,24 @@ def account_orders_sync(account_id: int) -> None:
         logger.warning("orders of account %s were not synced, beat tries again: %s", account_id, exc)
     finally:
         _lock_drop(lock)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def queue_positions_refresh() -> None:
+    """Queue a read for every account with working orders that somebody looks at. Beat runs this every 5 s."""
+    for account_id in services.queued_accounts():
+        queue.enqueue(queue.QUEUE_POSITIONS, account_id)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def account_queue_sync(account_id: int) -> None:
+    """Read one account's queue positions; the next beat is the retry."""
+    try:
+        services.queue_positions_read(account_id)
+    except (ExchangeError, DeskError) as exc:
+        logger.warning("queue positions of account %s were not read: %s", account_id, exc)
 
 
 @worker_ready.connect

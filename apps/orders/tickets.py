@@ -31,6 +31,7 @@ SIDES = {
 }
 MAX_SUBACCOUNT = 63
 _MAX_TICKER = 120
+_MAX_NAME = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class OrderTicket:
     is_reduce_only: bool = False
     cancel_on_pause: bool = False
     self_trade_prevention: str = SELF_TRADE_PREVENTIONS[0]
+    order_group_id: str = ""  # the exchange's id of the group that it belongs to
 
     @property
     def book_side(self) -> str:
@@ -114,6 +116,7 @@ def ticket_from_params(actor: Actor, params: Mapping[str, Any]) -> OrderTicket:
         "is_post_only": read("post_only", _flag, False),
         "is_reduce_only": read("reduce_only", _flag, False),
         "cancel_on_pause": read("cancel_on_pause", _flag, False),
+        "order_group_id": read("order_group_id", _name, ""),
     }
     expires = params.get("expires_at")
     values["expires_at"] = None if expires in (None, "") else read("expires_at", _moment)
@@ -133,6 +136,12 @@ def read_key(raw: object) -> uuid.UUID:
 def _ticker(raw: object) -> str:
     if not isinstance(raw, str) or len(raw) > _MAX_TICKER or not raw.isprintable() or ":" in raw:
         raise ValueError("Not a market ticker.")
+    return raw
+
+
+def _name(raw: object) -> str:
+    if not isinstance(raw, str) or len(raw) > _MAX_NAME or not raw.isprintable():
+        raise ValueError("Not a name of the exchange.")
     return raw
 
 

@@ -222,7 +222,10 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_ROUTES = {
     "apps.orders.tasks.order_send": {"queue": "orders"},
+    "apps.orders.tasks.batch_send": {"queue": "orders"},
+    "apps.orders.tasks.change_send": {"queue": "orders"},
     "apps.orders.tasks.cancel_send": {"queue": "urgent"},
+    "apps.orders.tasks.group_send": {"queue": "urgent"},
     "apps.*.tasks.*_sync": {"queue": "sync"},
 }
 # Celery names are given in full, so that nobody has to search who runs what when.
@@ -230,6 +233,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "exchange-status": {"task": "apps.exchange.tasks.status_refresh", "schedule": 10.0},
     "markets-catalogue": {"task": "apps.markets.tasks.catalogue_sync", "schedule": 60.0},
     "orders-sweep": {"task": "apps.orders.tasks.intents_sweep", "schedule": 5.0},
+    "orders-queue-positions": {"task": "apps.orders.tasks.queue_positions_refresh", "schedule": 5.0},
     "orders-reconcile": {"task": "apps.orders.tasks.accounts_reconcile", "schedule": 30.0},
     "portfolio-refresh": {"task": "apps.portfolio.tasks.portfolios_refresh", "schedule": 15.0},
 }

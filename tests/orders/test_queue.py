@@ -38,6 +38,7 @@ def test_every_task_of_the_schedule_that_is_ours_exists() -> None:
     assert ours == {
         "apps.orders.tasks.intents_sweep",
         "apps.orders.tasks.accounts_reconcile",
+        "apps.orders.tasks.queue_positions_refresh",
         "apps.portfolio.tasks.portfolios_refresh",
     }
     assert ours <= set(current_app.tasks)

@@ -1,21 +1,52 @@
 """The writers of orders: see each module. Reading is in `apps.orders.selectors`."""
 
 from apps.orders.services.apply import order_apply
-from apps.orders.services.cancel import CancelAllResult, cancel_all, cancel_send, cancel_submit
+from apps.orders.services.batch import TOKENS_PER_ORDER, BatchLine, batch_check, batch_send, batch_submit
+from apps.orders.services.cancel import cancel_send, cancel_submit
+from apps.orders.services.cancel_runs import (
+    SELECTED_AT_MOST,
+    CancelAllResult,
+    CancelManyResult,
+    cancel_all,
+    cancel_many,
+    cancel_runs_follow,
+)
+from apps.orders.services.change import Seen, Wish, change_submit
+from apps.orders.services.changing import change_resolve, change_send
 from apps.orders.services.fills import fills_record
+from apps.orders.services.limits import LimitUse, limit_remove, limit_set, limits_of, limits_use
 from apps.orders.services.lookup import intent_resolve, order_lookup
+from apps.orders.services.pauses import desk_account_ids, pause_release, pause_set, pauses_in_force
 from apps.orders.services.preview import OrderPreview, order_preview
+from apps.orders.services.queueing import queue_positions_apply, queue_positions_read, queued_accounts
+from apps.orders.services.recover import spill_replay
 from apps.orders.services.send import intent_send, intents_expire, intents_interrupted
 from apps.orders.services.submit import intent_submit
 from apps.orders.services.sweep import intents_sweep
 from apps.orders.services.sync import orders_reconcile, sync_failed
 
 __all__ = [
+    "SELECTED_AT_MOST",
+    "TOKENS_PER_ORDER",
+    "BatchLine",
     "CancelAllResult",
+    "CancelManyResult",
+    "LimitUse",
     "OrderPreview",
+    "Seen",
+    "Wish",
+    "batch_check",
+    "batch_send",
+    "batch_submit",
     "cancel_all",
+    "cancel_many",
+    "cancel_runs_follow",
     "cancel_send",
     "cancel_submit",
+    "change_resolve",
+    "change_send",
+    "change_submit",
+    "desk_account_ids",
     "fills_record",
     "intent_resolve",
     "intent_send",
@@ -23,9 +54,20 @@ __all__ = [
     "intents_expire",
     "intents_interrupted",
     "intents_sweep",
+    "limit_remove",
+    "limit_set",
+    "limits_of",
+    "limits_use",
     "order_apply",
     "order_lookup",
     "order_preview",
     "orders_reconcile",
+    "pause_release",
+    "pause_set",
+    "pauses_in_force",
+    "queue_positions_apply",
+    "queue_positions_read",
+    "queued_accounts",
+    "spill_replay",
     "sync_failed",
 ]

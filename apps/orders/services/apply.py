@@ -19,6 +19,8 @@ from apps.core.timestamps import utc_now
 from apps.orders import events
 from apps.orders.models import CancelIntent, Fill, Order, OrderIntent
 from apps.orders.reports import OrderReport, Source, uuid_or_none
+from apps.orders.services.changes_close import changes_close
+from apps.orders.services.fee_check import fees_predict
 
 logger = logging.getLogger(__name__)
 
@@ -63,12 +65,14 @@ def _apply(account_id: int, report: OrderReport, *, source: Source) -> Order:
         )
         fills_link(order)
         fills_follow(order)
+        fees_predict(order)
         changed = True
     else:
         changed = _advance(order, report, source=source)
     killpoints.reach("apply.stored")
     if _join(order, report, source=source) or changed:
         cancels_close(order)
+        changes_close(order)
         events.order_publish(order)
     killpoints.reach("apply.joined")
     return order

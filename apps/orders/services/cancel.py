@@ -7,8 +7,6 @@ answer: the order may have filled. It is looked up before anything is said.
 import logging
 import random
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -27,12 +25,11 @@ from apps.exchange.wire import api
 from apps.exchange.wire.errors import AlreadyExists, NotExecuted, NotSent, OutcomeUnknown, RateLimited, Refused
 from apps.exchange.wire.schemas.rest import CancelAck
 from apps.orders import events, queue
-from apps.orders.access import actor_of, order_for, orders_visible_to, require
-from apps.orders.models import CancelIntent, Order, OrderIntent
+from apps.orders.access import actor_of, order_for, require
+from apps.orders.models import CancelIntent, Order
 from apps.orders.reports import OrderReport
 from apps.orders.services.apply import OPEN_CANCELS, order_apply
 from apps.orders.services.lookup import order_lookup
-from apps.orders.services.send import ended_record
 
 logger = logging.getLogger(__name__)
 
@@ -40,19 +37,6 @@ State = CancelIntent.State
 # A cancel in SENDING for longer than this lost its worker; it is sent again.
 CLAIM_FOR = timedelta(seconds=30)
 MAX_BACKOFF_SECONDS = 30
-WITHDRAWN = "Withdrawn before it was sent. Nothing reached the exchange."
-
-
-@dataclass(frozen=True, slots=True)
-class CancelAllResult:
-    """What a cancel of several orders set going.
-
-    unresolved: orders whose outcome is not known yet, so that there is nothing to cancel by.
-    """
-
-    cancels: int
-    withdrawn: int
-    unresolved: int
 
 
 def cancel_submit(actor: Actor, order: Order, *, idempotency_key: uuid.UUID) -> CancelIntent:
@@ -100,48 +84,6 @@ def _commit(actor: Actor, order: Order, key: uuid.UUID) -> CancelIntent:
         data={"order_id": order.order_id, "ticker": order.ticker},
     )
     return cancel
-
-
-def cancel_all(actor: Actor, *, account_id: int, ticker: str | None = None) -> CancelAllResult:
-    """Cancel every working order of an account, or of one market of it, and withdraw what was not sent yet.
-
-    Raises NotAllowed; an account of another desk simply has no orders here.
-    """
-    require(actor, Permission.ORDER_CANCEL)
-    scope = {"account_id": account_id} | ({"ticker": ticker} if ticker else {})
-    withdrawn = _withdraw(actor, scope)
-    cancels = 0
-    for order in orders_visible_to(actor).filter(status=Order.Status.RESTING, **scope).select_related("account"):
-        try:
-            cancel_submit(actor, order, idempotency_key=uuid.uuid4())
-        except DeskError as exc:
-            if exc.code != "order_done":
-                raise
-            continue  # it filled while we were at it
-        cancels += 1
-    unresolved = OrderIntent.objects.filter(
-        Q(state__in=[OrderIntent.State.SENDING, OrderIntent.State.UNKNOWN]), desk_id=actor.desk_id, order=None, **scope
-    ).count()
-    return CancelAllResult(cancels=cancels, withdrawn=withdrawn, unresolved=unresolved)
-
-
-def _withdraw(actor: Actor, scope: Mapping[str, Any]) -> int:
-    """COMMITTED -> REFUSED for intents that no worker has claimed; returns how many."""
-    waiting = OrderIntent.objects.filter(state=OrderIntent.State.COMMITTED, desk_id=actor.desk_id, **scope)
-    count = 0
-    for intent in waiting.select_related("account"):
-        with transaction.atomic():
-            changed = OrderIntent.objects.filter(pk=intent.pk, state=OrderIntent.State.COMMITTED).update(
-                state=OrderIntent.State.REFUSED,
-                version=F("version") + 1,
-                answered_at=utc_now(),
-                error_code="withdrawn",
-                error_text=WITHDRAWN,
-            )
-            if changed:
-                ended_record(intent, state=OrderIntent.State.REFUSED, code="withdrawn", text=WITHDRAWN)
-                count += 1
-    return count
 
 
 def cancel_send(cancel_id: int) -> CancelIntent | None:

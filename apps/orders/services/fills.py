@@ -10,6 +10,8 @@ from apps.orders import events, queue
 from apps.orders.models import Fill, Order, OrderIntent
 from apps.orders.reports import FillReport, Source, uuid_or_none
 from apps.orders.services.apply import cancels_close, fills_follow, fills_link, intent_acknowledge
+from apps.orders.services.changes_close import changes_close
+from apps.orders.services.fee_check import fees_predict
 
 
 def fills_record(account_id: int, fills: Iterable[FillReport], *, source: Source) -> int:
@@ -25,8 +27,11 @@ def fills_record(account_id: int, fills: Iterable[FillReport], *, source: Source
         touched = {fill.order_id_text for fill in new}
         orders = Order.objects.select_for_update().filter(account_id=account_id, order_id__in=touched)
         for order in orders.order_by("pk"):
-            if fills_follow(order):
+            is_ahead = fills_follow(order)
+            if is_ahead:
                 cancels_close(order)
+                changes_close(order)
+            if fees_predict(order) or is_ahead:
                 events.order_publish(order)
         if any(fill.order_id is None for fill in new):
             queue.enqueue_on_commit(queue.ACCOUNT_SYNC, account_id)

@@ -124,10 +124,16 @@ def _found(intent: OrderIntent, listed: rest.Order) -> bool:
 
 
 def _latest_arrival(intent: OrderIntent) -> datetime:
-    """Return the exchange's time by which the order must be in the reads, if it ever arrived."""
-    status = ExchangeStatus.objects.filter(environment=intent.account.environment).first()
+    return arrives_by(intent.account.environment, intent.answered_at or intent.claimed_at or intent.created_at)
+
+
+def arrives_by(environment: str, last_moment: datetime) -> datetime:
+    """Return the exchange's time by which what we sent must be in the reads, if it ever arrived.
+
+    last_moment: our clock, when the answer was given up.
+    """
+    status = ExchangeStatus.objects.filter(environment=environment).first()
     offset = status.clock_offset_ms if status and status.clock_offset_ms is not None else 0
-    last_moment = intent.answered_at or intent.claimed_at or intent.created_at
     return last_moment + timedelta(milliseconds=offset) + SEEN_WITHIN
 
 

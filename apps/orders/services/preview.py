@@ -12,6 +12,9 @@ from apps.markets.access import market_for
 from apps.orders.access import require
 from apps.orders.costs import CostEstimate, cost_estimate
 from apps.orders.services.checks import holding_of, order_check
+from apps.orders.services.limits import LimitUse, limit_refusal, limits_use
+from apps.orders.services.pauses import pause_check
+from apps.orders.services.recover import spill_check
 from apps.orders.tickets import OrderTicket
 
 
@@ -24,6 +27,7 @@ class OrderPreview:
     cash: Decimal | None
     reasons: dict[str, str]
     refusal: DeskError | None
+    limits: list[LimitUse]
 
     @property
     def position_after(self) -> Decimal | None:
@@ -57,6 +61,12 @@ def order_preview(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
     refusal = None
     try:
         order_check(actor, ticket, account=account, now=now)
+        spill_check()
+        pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
     except DeskError as exc:
         refusal = exc
-    return OrderPreview(estimate, holding.position, holding.cash, reasons, refusal)
+    limits = limits_use(actor, ticket, account=account, now=now)
+    broken = next((one for one in limits if not one.is_kept), None)
+    if refusal is None and broken is not None:
+        refusal = limit_refusal(broken)
+    return OrderPreview(estimate, holding.position, holding.cash, reasons, refusal, limits)

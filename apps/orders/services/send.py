@@ -6,11 +6,12 @@ finds nothing to claim.
 """
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, cast
 
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import F
 
 from apps.accounts.models import ExchangeAccount
@@ -18,17 +19,19 @@ from apps.audit import services as audit
 from apps.core import killpoints
 from apps.core.errors import DeskError, NotAllowed, WireFormatError
 from apps.core.money import format_count, format_price, parse_count
-from apps.core.timestamps import from_unix_ms, to_unix_seconds, utc_now
+from apps.core.timestamps import from_unix_ms, to_unix_seconds, unix_ms_now, utc_now
 from apps.exchange.clients import client_for
 from apps.exchange.wire import api
-from apps.exchange.wire.errors import AlreadyExists, NotSent, OutcomeUnknown, RateLimited, Refused
+from apps.exchange.wire.errors import ExchangeError, NotSent, RateLimited, Refused
 from apps.exchange.wire.schemas.rest import OrderAck
-from apps.orders import events, queue
+from apps.orders import events, queue, spill
 from apps.orders.access import actor_of
 from apps.orders.models import BookSide, Order, OrderIntent
 from apps.orders.reports import OrderReport
 from apps.orders.services.apply import order_apply
 from apps.orders.services.checks import account_check, order_check
+from apps.orders.services.limits import limits_check
+from apps.orders.services.pauses import pause_check
 from apps.orders.tickets import FILL_OR_KILL, GOOD_TILL_CANCELED, OrderTicket
 
 logger = logging.getLogger(__name__)
@@ -55,27 +58,29 @@ def intent_send(intent_id: int) -> OrderIntent | None:
     Cost: 10 write tokens. Source: docs:api-reference/orders/create-order-v2.
     """
     killpoints.reach("send.started")
-    if not _claim(intent_id):
+    if spill.is_pending() or not claim(intent_id):
+        # What is kept in the file goes into the database first; until then nothing new leaves.
         intents_expire(intent_id=intent_id)
         return None
     killpoints.reach("send.claimed")
     intent = OrderIntent.objects.select_related("account").get(pk=intent_id)
     events.intent_publish(intent)
     try:
-        _check_again(intent)
+        check_again(intent)
     except DeskError as exc:
         return intent_refuse(intent, code=exc.code, text=f"Not sent: {exc.text}")
     killpoints.reach("send.checked")
-    return _send(intent)
+    return outcome_record(intent, _attempt(intent))
 
 
-def _claim(intent_id: int) -> bool:
+def claim(intent_id: int) -> bool:
+    """COMMITTED -> SENDING, once ever, while it is fresh: whoever gets it makes the one attempt."""
     now = utc_now()
     fresh = OrderIntent.objects.filter(pk=intent_id, state=State.COMMITTED, created_at__gt=now - GOOD_FOR)
     return fresh.update(state=State.SENDING, claimed_at=now, version=F("version") + 1) == 1
 
 
-def _check_again(intent: OrderIntent) -> None:
+def check_again(intent: OrderIntent) -> None:
     """Ask once more for the author's right, the market and the grid: all may have changed since.
 
     Raises DeskError.
@@ -84,10 +89,13 @@ def _check_again(intent: OrderIntent) -> None:
     if actor is None:
         raise NotAllowed("The person who placed it is no longer an active member of this desk.")
     account = account_check(actor, intent.account_id)
-    order_check(actor, _ticket_of(intent), account=account, now=utc_now())
+    now, ticket = utc_now(), ticket_of(intent)
+    pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
+    limits_check(actor, ticket, account=account, now=now, intent=intent)
+    order_check(actor, ticket, account=account, now=now)
 
 
-def _ticket_of(intent: OrderIntent) -> OrderTicket:
+def ticket_of(intent: OrderIntent) -> OrderTicket:
     return OrderTicket(
         idempotency_key=intent.idempotency_key,
         account_id=intent.account_id,
@@ -103,10 +111,21 @@ def _ticket_of(intent: OrderIntent) -> OrderTicket:
         is_reduce_only=intent.is_reduce_only,
         cancel_on_pause=intent.cancel_on_pause,
         self_trade_prevention=intent.self_trade_prevention,
+        order_group_id=intent.order_group_id,
     )
 
 
-def _send(intent: OrderIntent) -> OrderIntent:
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one send, before it is written down. report: the order of an accepted one."""
+
+    kind: Literal["answer", "refused", "unknown"]
+    code: str = ""
+    text: str = ""
+    report: OrderReport | None = None
+
+
+def _attempt(intent: OrderIntent) -> Outcome:
     """Make the one attempt, outside any transaction: a rollback would forget a live order.
 
     Whatever is not listed below escapes and leaves SENDING behind, which the sweep turns into
@@ -114,35 +133,66 @@ def _send(intent: OrderIntent) -> OrderIntent:
     """
     try:
         client = client_for(intent.account_id, write=True)
-        if _is_stale(intent):
-            return intent_refuse(intent, code="too_late", text=TOO_LATE)
+        if is_stale(intent):
+            return Outcome("refused", "too_late", TOO_LATE)
         killpoints.reach("send.client_ready")
-        report = report_from_answer(intent, api.create_order(client, new_order(intent)))
-    except Refused as exc:
-        return intent_refuse(intent, code=exc.code, text=exc.text)
-    except RateLimited as exc:
-        return intent_refuse(intent, code=exc.code, text=f"Not sent: {exc.text}")
-    except NotSent as exc:
-        return intent_refuse(intent, code=exc.code, text=f"It never left the desk. {exc.text}")
-    except DeskError as exc:
-        # Raised by the vault, the host table or the signer, all before the first byte.
-        return intent_refuse(intent, code=exc.code, text=f"Not sent: {exc.text}")
-    except (AlreadyExists, OutcomeUnknown) as exc:
-        if exc.code == KILLED and intent.time_in_force == FILL_OR_KILL:
-            return intent_refuse(
-                intent, code=exc.code, text="Killed: too little was on offer to fill all of it at once."
-            )
-        return intent_unknown(intent, code=exc.code, text=exc.text)
-    except WireFormatError as exc:
-        return intent_unknown(intent, code="schema", text=f"The exchange's answer is not an order: {exc}")
+        ack = api.create_order(client, new_order(intent))
+    except (ExchangeError, DeskError) as exc:
+        return failure_read(intent, exc)
     killpoints.reach("send.answered")
-    order_apply(intent.account_id, report, source="answer")
-    killpoints.reach("send.applied")
-    intent.refresh_from_db()
+    return answer_read(intent, ack)
+
+
+def answer_read(intent: OrderIntent, ack: OrderAck) -> Outcome:
+    try:
+        return Outcome("answer", report=report_from_answer(intent, ack))
+    except WireFormatError as exc:
+        return Outcome("unknown", "schema", f"The exchange's answer is not an order: {exc}")
+
+
+def failure_read(intent: OrderIntent, exc: ExchangeError | DeskError) -> Outcome:
+    """Say what a failed create proves; what it does not prove is "unknown"."""
+    match exc:
+        case Refused():
+            return Outcome("refused", exc.code, exc.text)
+        case NotSent():
+            return Outcome("refused", exc.code, f"It never left the desk. {exc.text}")
+        case RateLimited() | DeskError():
+            # A DeskError is raised by the vault, the host table or the signer, all before the first byte.
+            return Outcome("refused", exc.code, f"Not sent: {exc.text}")
+    if exc.code == KILLED and intent.time_in_force == FILL_OR_KILL:
+        return Outcome("refused", exc.code, "Killed: too little was on offer to fill all of it at once.")
+    return Outcome("unknown", exc.code, exc.text)
+
+
+def outcome_record(intent: OrderIntent, outcome: Outcome) -> OrderIntent:
+    """Write down what came of a send; what the database does not take is kept in a file for the sweep."""
+    try:
+        if outcome.kind == "answer" and outcome.report is not None:
+            order_apply(intent.account_id, outcome.report, source="answer")
+            killpoints.reach("send.applied")
+            intent.refresh_from_db()
+        elif outcome.kind == "refused":
+            intent_refuse(intent, code=outcome.code, text=outcome.text)
+        else:
+            intent_unknown(intent, code=outcome.code, text=outcome.text)
+    except (DatabaseError, InterfaceError):
+        logger.exception("the outcome of intent %s could not be written", intent.pk)
+        spill.write(
+            spill.Record(
+                intent_id=intent.pk,
+                account_id=intent.account_id,
+                outcome=outcome.kind,
+                at_ms=unix_ms_now(),
+                code=outcome.code,
+                text=outcome.text,
+                report=outcome.report,
+            )
+        )
     return intent
 
 
-def _is_stale(intent: OrderIntent) -> bool:
+def is_stale(intent: OrderIntent) -> bool:
     """Say whether this process stood still between the claim and now: by then nobody wants the order."""
     return intent.claimed_at is None or utc_now() - intent.claimed_at > GOOD_FOR
 
@@ -162,6 +212,7 @@ def new_order(intent: OrderIntent) -> api.NewOrder:
         reduce_only=intent.is_reduce_only,
         cancel_order_on_pause=intent.cancel_on_pause,
         subaccount=intent.subaccount,
+        order_group_id=intent.order_group_id or None,
     )
 
 
@@ -190,6 +241,7 @@ def report_from_answer(intent: OrderIntent, ack: OrderAck) -> OrderReport:
         remaining_count=remaining if intent.time_in_force == GOOD_TILL_CANCELED else Decimal(0),
         client_order_id=str(intent.client_order_id),
         subaccount=intent.subaccount,
+        order_group_id=intent.order_group_id,
         # The answer has only rounded averages of cost and fee; the order message brings exact ones.
         expires_at=intent.expires_at,
         created_at=moment,

@@ -1,6 +1,8 @@
 """From a ticket to a committed intent. Nothing is sent here."""
 
 import logging
+import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -15,6 +17,9 @@ from apps.orders import events, queue
 from apps.orders.access import require
 from apps.orders.models import OrderIntent
 from apps.orders.services.checks import account_check, order_check
+from apps.orders.services.limits import limits_check
+from apps.orders.services.pauses import pause_check
+from apps.orders.services.recover import spill_check
 from apps.orders.tickets import OrderTicket
 
 logger = logging.getLogger(__name__)
@@ -36,7 +41,7 @@ def intent_submit(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
     """
     require(actor, Permission.ORDER_PLACE)
     now = now or utc_now()
-    known = _known_intent(actor, ticket)
+    known = known_intent(actor, ticket)
     if known is not None:
         return known
     account = account_check(actor, ticket.account_id)
@@ -46,25 +51,47 @@ def intent_submit(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
         with transaction.atomic():
             # Two clicks that both found nothing: on SQLite the second waits here and finds the
             # first; on PostgreSQL the unique constraint turns it away.
-            return _known_intent(actor, ticket) or _commit(actor, ticket, account=account, now=now)
+            return known_intent(actor, ticket) or intent_commit(actor, ticket, account=account, now=now)
     except IntegrityError:
-        known = _known_intent(actor, ticket)
+        known = known_intent(actor, ticket)
         if known is None:
             raise
         return known
 
 
-def _commit(actor: Actor, ticket: OrderTicket, *, account: ExchangeAccount, now: datetime) -> OrderIntent:
+def may_trade_check(
+    actor: Actor, ticket: OrderTicket, *, account: ExchangeAccount, now: datetime, before: Sequence[OrderTicket] = ()
+) -> None:
+    """Is this person free to trade, and inside their limits? Raises DeskError.
+
+    before: earlier lines of the same batch.
+    """
+    spill_check()
+    pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
+    limits_check(actor, ticket, account=account, now=now, before=before)
+
+
+def intent_commit(
+    actor: Actor,
+    ticket: OrderTicket,
+    *,
+    account: ExchangeAccount,
+    now: datetime,
+    batch_key: uuid.UUID | None = None,
+) -> OrderIntent:
+    """Store the intent with its audit row, and queue its send; a batch queues its lines itself."""
     intent = OrderIntent.objects.create(
         **_terms(ticket),
         desk_id=account.desk_id,
         placed_by_id=actor.user_id,
         idempotency_key=ticket.idempotency_key,
         created_at=now,
+        batch_key=batch_key,
     )
     killpoints.reach("submit.stored")
     events.intent_publish(intent)
-    queue.enqueue_on_commit(queue.ORDER_SEND, intent.pk)
+    if batch_key is None:
+        queue.enqueue_on_commit(queue.ORDER_SEND, intent.pk)
     audit.record(
         "orders.intent.committed",
         actor_id=actor.user_id,
@@ -77,7 +104,7 @@ def _commit(actor: Actor, ticket: OrderTicket, *, account: ExchangeAccount, now:
     return intent
 
 
-def _known_intent(actor: Actor, ticket: OrderTicket) -> OrderIntent | None:
+def known_intent(actor: Actor, ticket: OrderTicket) -> OrderIntent | None:
     """Return the intent of this key. Raises DeskError when it is a different order."""
     known = OrderIntent.objects.filter(placed_by_id=actor.user_id, idempotency_key=ticket.idempotency_key).first()
     if known is None:
@@ -106,4 +133,5 @@ def _terms(ticket: OrderTicket) -> dict[str, object]:
         "is_reduce_only": ticket.is_reduce_only,
         "cancel_on_pause": ticket.cancel_on_pause,
         "self_trade_prevention": ticket.self_trade_prevention,
+        "order_group_id": ticket.order_group_id,
     }

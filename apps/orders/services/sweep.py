@@ -7,8 +7,10 @@ from django.db.models import Q
 from apps.core import killpoints
 from apps.core.timestamps import utc_now
 from apps.orders import queue
-from apps.orders.models import CancelIntent, OrderIntent
+from apps.orders.models import CancelIntent, ChangeIntent, OrderIntent
 from apps.orders.services.cancel import CLAIM_FOR
+from apps.orders.services.cancel_runs import cancel_runs_follow
+from apps.orders.services.changing import changes_expire, changes_interrupted
 from apps.orders.services.send import intents_expire, intents_interrupted
 
 # A committed intent is claimed within milliseconds; after this long its message was lost.
@@ -41,4 +43,22 @@ def intents_sweep(*, now: datetime | None = None) -> None:
     abandoned = Q(state=cancel.SENDING, sent_at__lte=now - CLAIM_FOR)
     for pk in CancelIntent.objects.filter(waiting | abandoned).values_list("pk", flat=True):
         queue.enqueue(queue.CANCEL_SEND, pk)
+    _changes_sweep(now)
+    cancel_runs_follow(now=now)
+
+
+def _changes_sweep(now: datetime) -> None:
+    changes_expire(now=now)
+    changes_interrupted(older_than=INTERRUPTED_AFTER, now=now)
+    state, kind = ChangeIntent.State, ChangeIntent.Kind
+    due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
+    lost = Q(state=state.COMMITTED, created_at__lte=now - LOST_AFTER) & due
+    again = Q(kind=kind.DECREASE) & (
+        (Q(state=state.UNKNOWN) & due) | Q(state=state.SENDING, sent_at__lte=now - CLAIM_FOR)
+    )
+    for pk in ChangeIntent.objects.filter(lost | again).values_list("pk", flat=True):
+        queue.enqueue(queue.CHANGE_SEND, pk)
+    in_doubt = ChangeIntent.objects.filter(due, kind=kind.AMEND, state=state.UNKNOWN)
+    for pk in in_doubt.values_list("pk", flat=True):
+        queue.enqueue(queue.CHANGE_RESOLVE, pk)
     killpoints.reach("sweep.queued")

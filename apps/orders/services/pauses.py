@@ -1,0 +1,101 @@
+"""Pauses: while one is in force no order of whom it names passes; cancels always do.
+
+Anybody who trades may pause themselves, and may pull the switch for everybody; only who may release a
+kill switch releases that one, and a pause that a lead set on a person.
+"""
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from apps.accounts.access import accounts_visible
+from apps.accounts.models import ExchangeAccount, Membership
+from apps.audit import services as audit
+from apps.core.errors import DeskError, NotAllowed, NotFound
+from apps.core.permissions import Actor, Permission
+from apps.core.timestamps import utc_now
+from apps.orders import trading_events
+from apps.orders.access import require
+from apps.orders.models import TradingPause
+
+Scope = TradingPause.Scope
+
+
+def pauses_in_force(desk_id: int) -> QuerySet[TradingPause]:
+    return TradingPause.objects.filter(desk_id=desk_id, released_at=None).order_by("pk")
+
+
+def pause_check(*, user_id: int, desk_id: int) -> None:
+    """Raises DeskError `paused` while this person may not place or amend orders."""
+    pause = pauses_in_force(desk_id).filter(Q(user=None) | Q(user_id=user_id)).first()
+    if pause is None:
+        return
+    whom = "Trading is paused for everybody" if pause.user_id is None else "Your trading is paused"
+    why = f": {pause.why}" if pause.why else ""
+    whose = "A lead can release it." if needs_lead(pause) else "Resume it at the top of the page."
+    raise DeskError("paused", f"{whom} since {pause.set_at:%H:%M:%S} UTC{why}. {whose} Cancels still work.")
+
+
+def needs_lead(pause: TradingPause) -> bool:
+    return pause.scope == Scope.DESK or pause.set_by_id != pause.user_id
+
+
+def pause_set(actor: Actor, *, scope: TradingPause.Scope, user_id: int | None = None, why: str = "") -> TradingPause:
+    """Stop orders of oneself, of another person (lead), or of everybody. The same pause again is returned as it is.
+
+    Raises NotAllowed, NotFound.
+    """
+    require(actor, Permission.ORDER_CANCEL)
+    whom = None if scope == Scope.DESK else user_id or actor.user_id
+    if whom not in (None, actor.user_id):
+        if not actor.may(Permission.LIMIT_MANAGE):
+            raise NotAllowed("Only a lead pauses somebody else. You can pause yourself, or everybody.")
+        if not Membership.objects.filter(desk_id=actor.desk_id, user_id=whom).exists():
+            raise NotFound("This person is not on this desk.")
+    with transaction.atomic():
+        known = pauses_in_force(actor.desk_id).filter(Q(user=None) if whom is None else Q(user_id=whom)).first()
+        if known is not None and (needs_lead(known) or not actor.may(Permission.LIMIT_MANAGE)):
+            return known
+        pause = TradingPause.objects.create(
+            desk_id=actor.desk_id,
+            scope=scope,
+            user_id=whom,
+            why=why[:200],
+            set_by_id=actor.user_id,
+            set_at=utc_now(),
+        )
+        _record(actor, "orders.pause.set", pause)
+    return pause
+
+
+def pause_release(actor: Actor, pause_id: int) -> TradingPause:
+    """Let orders pass again. Raises NotAllowed, NotFound."""
+    require(actor, Permission.ORDER_CANCEL)
+    with transaction.atomic():
+        pause = TradingPause.objects.select_for_update().filter(pk=pause_id, desk_id=actor.desk_id).first()
+        if pause is None:
+            raise NotFound("This pause does not exist, or it belongs to another desk.")
+        is_own = pause.user_id == actor.user_id and not needs_lead(pause)
+        if not is_own and not actor.may(Permission.KILL_RELEASE):
+            raise NotAllowed("Only a lead releases this pause.")
+        if pause.released_at is None:
+            pause.released_at, pause.released_by_id = utc_now(), actor.user_id
+            pause.save(update_fields=["released_at", "released_by"])
+            _record(actor, "orders.pause.released", pause)
+    return pause
+
+
+def desk_account_ids(actor: Actor) -> list[int]:
+    """The active accounts of the actor's desk: what a kill switch cancels."""
+    return [account.pk for account in accounts_visible(actor)]
+
+
+def _record(actor: Actor, action: str, pause: TradingPause) -> None:
+    audit.record(
+        action,
+        actor_id=actor.user_id,
+        desk_id=actor.desk_id,
+        target=f"trading_pause:{pause.pk}",
+        data={"scope": pause.scope, "user_id": pause.user_id, "why": pause.why},
+    )
+    for account in ExchangeAccount.objects.filter(desk_id=actor.desk_id, is_active=True):
+        trading_events.trading_publish(account.pk)

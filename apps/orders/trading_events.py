@@ -1,0 +1,91 @@
+"""The topic `trading:<account>`: who may not place orders now, and what a "cancel all" still waits for.
+
+Frame (whole): `pauses` [{"id", "scope" "person" | "desk", "user_id" (null: everybody), "why", "by", "at_ms",
+"needs_lead"}], `cancel_runs` [{"id", "ticker" ("" for all), "left" (orders that still rest), "unresolved" (orders whose
+outcome is not known), "why" (the newest refusal of a cancel, or ""), "started_ms", "by"}], `recovering`: answers of the
+exchange wait to be written into the database, and no order passes until they are.
+"""
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from apps.accounts.models import ExchangeAccount
+from apps.core.timestamps import to_unix_ms
+from apps.core.topics import TopicName
+from apps.exchange import live
+from apps.orders import spill
+from apps.orders.models import CancelIntent, CancelRun, Order, OrderIntent, TradingPause
+
+Row = dict[str, Any]
+_UNRESOLVED = (OrderIntent.State.COMMITTED, OrderIntent.State.SENDING, OrderIntent.State.UNKNOWN)
+
+
+def trading_topic(account_id: int) -> str:
+    return str(TopicName("trading", str(account_id)))
+
+
+def trading_frame(account_id: int) -> Row:
+    desk_id = ExchangeAccount.objects.values_list("desk_id", flat=True).get(pk=account_id)
+    pauses = TradingPause.objects.filter(desk_id=desk_id, released_at=None).order_by("pk")
+    runs = CancelRun.objects.filter(account_id=account_id, finished_at=None).order_by("pk")
+    return {
+        "pauses": [pause_row(pause) for pause in pauses],
+        "cancel_runs": [run_row(run) for run in runs],
+        "recovering": spill.is_pending(),
+    }
+
+
+def pause_row(pause: TradingPause) -> Row:
+    return {
+        "id": pause.pk,
+        "scope": pause.scope,
+        "user_id": pause.user_id,
+        "why": pause.why,
+        "by": pause.set_by_id,
+        "at_ms": to_unix_ms(pause.set_at),
+        "needs_lead": pause.user_id is None or pause.set_by_id != pause.user_id,
+        "released_ms": None if pause.released_at is None else to_unix_ms(pause.released_at),
+    }
+
+
+def run_row(run: CancelRun) -> Row:
+    refused = CancelIntent.objects.filter(
+        order__in=run_orders(run), state=CancelIntent.State.REFUSED, created_at__gte=run.started_at
+    )
+    newest = refused.order_by("-pk").first()
+    return {
+        "id": run.pk,
+        "ticker": run.ticker,
+        "left": run_orders(run).count(),
+        "unresolved": run_unresolved(run).count(),
+        "why": newest.error_text if newest else "",
+        "started_ms": to_unix_ms(run.started_at),
+        "by": run.requested_by_id,
+    }
+
+
+def run_orders(run: CancelRun) -> QuerySet[Order]:
+    """Orders that were there when "cancel all" was pressed, and still rest."""
+    scope = {"account_id": run.account_id} | ({"ticker": run.ticker} if run.ticker else {})
+    placed_elsewhere = Q(intent=None) & (Q(created_at__lte=run.started_at) | Q(created_at=None))
+    before = Q(intent__created_at__lte=run.started_at) | placed_elsewhere
+    return Order.objects.filter(before, status=Order.Status.RESTING, **scope)
+
+
+def run_unresolved(run: CancelRun) -> QuerySet[OrderIntent]:
+    """Orders of before whose outcome is not known yet, so that there is nothing to cancel by."""
+    scope = {"account_id": run.account_id} | ({"ticker": run.ticker} if run.ticker else {})
+    waiting = Q(state__in=_UNRESOLVED) | Q(state=OrderIntent.State.ACKED)
+    return OrderIntent.objects.filter(waiting, order=None, created_at__lte=run.started_at, **scope)
+
+
+def trading_publish(account_id: int) -> None:
+    """Publish after the commit, as it is then."""
+    live.publish_on_commit(trading_topic(account_id), lambda: trading_frame(account_id))
+
+
+def orders_changed(account_id: int) -> None:
+    """An order of this account changed: a "cancel all" in progress has fewer left, perhaps none."""
+    if CancelRun.objects.filter(account_id=account_id, finished_at=None).exists():
+        trading_publish(account_id)
