@@ -6,7 +6,7 @@ import { element } from "../frame/dom.js";
 /** @typedef {import("./row-model.js").BlotterRow} BlotterRow */
 /** @typedef {{data?: BlotterRow}} Cell */
 
-const HIDDEN_AT_FIRST = new Set(["subaccount", "order_id"]);
+const HIDDEN_AT_FIRST = new Set(["queue", "subaccount", "order_id"]);
 const DAY_MS = 86_400_000;
 
 /** One decimal of a cent for all, so that the points stand under each other; two where a price needs them. @param {number} units */
@@ -88,7 +88,7 @@ export function orderColumns({ format, zone, now, canCancel, titleOf }) {
     figure(
       "created",
       "Time",
-      100,
+      84,
       (row) => row.createdMs,
       (ms) => moment(ms),
       {
@@ -100,9 +100,9 @@ export function orderColumns({ format, zone, now, canCancel, titleOf }) {
             : "",
       },
     ),
-    text("market", "Market", 190, (row) => row.ticker, {
+    text("market", "Market", 200, (row) => row.ticker, {
       flex: 2,
-      minWidth: 130,
+      minWidth: 150,
       tooltipValueGetter: (/** @type {Cell} */ { data }) => (data ? titleOf(data.ticker) || data.ticker : ""),
       cellRenderer: (/** @type {Cell} */ { data }) =>
         data ? link(marketAddress(data.ticker), data.ticker, titleOf(data.ticker)) : "",
@@ -110,38 +110,38 @@ export function orderColumns({ format, zone, now, canCancel, titleOf }) {
     text("side", "Side", 84, (row) => row.side, {
       cellRenderer: (/** @type {Cell} */ { data }) => (data ? badge(data.isBid ? "buy" : "sell", data.side) : ""),
     }),
-    figure("price", "Price", 62, (row) => row.price, price, tinted),
-    figure("count", "Contracts", 78, (row) => row.count, count, tinted),
-    figure("filled", "Filled", 66, (row) => row.filled, count, tinted),
-    figure("remaining", "Left", 66, (row) => row.remaining, count, tinted),
+    figure("price", "Price", 56, (row) => row.price, price, tinted),
+    figure("count", "Contracts", 72, (row) => row.count, count, tinted),
+    figure("filled", "Filled", 58, (row) => row.filled, count, tinted),
+    figure("remaining", "Left", 58, (row) => row.remaining, count, tinted),
     figure(
       "average",
       "Average",
-      70,
+      64,
       (row) => row.average,
       (units) => price(units, 1),
     ),
     figure(
       "fees",
       "Fee",
-      62,
+      58,
       (row) => row.fees,
       (units) => (units === null ? "-" : formatMoney(units)),
     ),
     figure(
       "queue",
       "Ahead",
-      66,
+      62,
       (row) => row.queue,
       (units) => (units === null ? "-" : formatCount(units)),
       { headerTooltip: "Contracts before it at its price, as last read" },
     ),
-    text("terms", "Terms", 92, (row) => row.terms),
+    text("terms", "Terms", 88, (row) => row.terms),
     text("state", "State", 138, (row) => row.stateText, {
       cellRenderer: (/** @type {Cell} */ { data }) => (data ? badge(data.tone, data.stateText) : ""),
     }),
-    text("reason", "Reason", 130, (row) => row.reason, { flex: 1, minWidth: 80 }),
-    text("person", "Placed by", 92, (row) => row.person),
+    text("reason", "Reason", 130, (row) => row.reason, { flex: 1, minWidth: 60 }),
+    text("person", "Placed by", 76, (row) => row.person),
     figure(
       "subaccount",
       "Sub",
@@ -152,7 +152,7 @@ export function orderColumns({ format, zone, now, canCancel, titleOf }) {
     figure(
       "age",
       "Age",
-      60,
+      54,
       (row) => (row.isWorking || row.tab === "unknown" ? row.createdMs : null),
       (ms) => (ms === null ? "" : formatAge(now() - ms).replace(/^\d+ ms$|^\d\.\d s$/, "now")),
       { headerTooltip: "Of what is still working" },
@@ -168,9 +168,9 @@ function actionColumn() {
     colId: "action",
     headerName: "Cancel",
     headerClass: "orders__action-head",
-    width: 68,
-    minWidth: 68,
-    maxWidth: 68,
+    width: 72,
+    minWidth: 72,
+    maxWidth: 72,
     pinned: "right",
     sortable: false,
     resizable: false,

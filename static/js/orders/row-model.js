@@ -115,7 +115,7 @@ export function fromDesk(row, people) {
     state: row["state"],
     stateText: (isWorking && (row["cancel_text"] || openChange(row))) || row["state_text"].toLowerCase(),
     tone: isPartly ? "partly" : (TONES[row["state"]] ?? "muted"),
-    reason: row["error"] || refusedChange(row) || row["evidence"] || "",
+    reason: row["error"] || refusedChange(row) || (tabOf(row) === "unknown" ? row["evidence"] : "") || "",
     person: row["is_external"] ? "elsewhere" : (people[row["placed_by"]] ?? "-"),
     subaccount: row["subaccount"],
     createdMs: row["created_ms"],
