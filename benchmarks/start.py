@@ -117,7 +117,8 @@ def main() -> None:
         time.sleep(10)
         table(desk, "idle, the default paper world")
         desk.stop()
-        desk, took = timed_start(data, DESK_PAPER_OPTIONS=f"--markets {options.markets}")
+        large = Path(folder) / "large"  # another world needs a folder of its own
+        desk, took = timed_start(large, DESK_PAPER_OPTIONS=f"--markets {options.markets}")
         print(f"\nstart with {options.markets} markets at the exchange: {took:.1f} s")
         cookie = sign_in(desk)
         seen = asyncio.run(watch(desk, cookie, open_tickers(desk, options.books), 60.0))

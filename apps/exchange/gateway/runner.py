@@ -21,7 +21,7 @@ from apps.exchange.gateway.market_feed import MarketFeed
 from apps.exchange.gateway.threads import Threads
 from apps.exchange.selectors import AccountWithKey
 from apps.exchange.wire.signing import RequestSigner
-from apps.vault.opening import signer_for
+from apps.vault.opening import signer_for, uses_flush, uses_flush_when_due
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +98,7 @@ class Gateway:
         await self._align(self.markets, self._market_sources(accounts), self._market_feed)
         for account in accounts:
             await self._publish_limits(account.account_id)
+        await self._threads.database(uses_flush_when_due)
 
     def _market_sources(self, accounts: list[AccountWithKey]) -> dict[str, AccountWithKey]:
         """Return per environment the account that market data comes through: the first that is not refused."""
@@ -186,6 +187,7 @@ class Gateway:
             await self._threads.redis(lambda: services.limits_frame_publish(account_id, frame))
 
     def _leave(self) -> None:
+        uses_flush()
         lease_release(self.holder)
         connections.close_all()
 

@@ -1,43 +1,16 @@
 /** The blotter: AG Grid with rows from the server page by page, live values laid over them in place. */
-import { AllCommunityModule, ModuleRegistry, createGrid, themeQuartz } from "../../vendor/ag-grid-community.js";
+import { createGrid } from "../../vendor/ag-grid-community.js";
+import { NARROW_PX, TINT_MS, gridTheme } from "../grid/theme.js";
 import { NARROW, marketColumns } from "./columns.js";
 import { sortColumn, sortKey } from "./filters.js";
-
-ModuleRegistry.registerModules([AllCommunityModule]);
 
 /** @typedef {import("./row-model.js").MarketRow} MarketRow */
 /** @typedef {{rows: MarketRow[], total: number}} Page */
 
 export const PAGE_ROWS = 100;
-const TINT_MS = 400;
-const NARROW_PX = 760;
 
 // Meaning comes from static/css/tokens.css, so that dark, light and the other palette follow by themselves.
-const theme = themeQuartz.withParams({
-  accentColor: "var(--color-accent)",
-  backgroundColor: "var(--color-panel)",
-  foregroundColor: "var(--color-text)",
-  borderColor: "var(--color-line)",
-  headerBackgroundColor: "var(--color-panel)",
-  headerTextColor: "var(--color-muted)",
-  headerFontWeight: 500,
-  headerFontSize: 10.5,
-  dataFontSize: 12.5,
-  fontFamily: "var(--font)",
-  rowHoverColor: "var(--color-hover)",
-  rowHeight: 26,
-  headerHeight: 26,
-  cellHorizontalPadding: 8,
-  wrapperBorder: false,
-  wrapperBorderRadius: 0,
-  headerColumnResizeHandleColor: "transparent",
-  valueChangeValueHighlightBackgroundColor: "var(--color-accent-soft)",
-  rangeSelectionBorderColor: "var(--color-accent)",
-  tooltipBackgroundColor: "var(--color-raised)",
-  tooltipTextColor: "var(--color-text)",
-});
-
-const narrowTheme = theme.withParams({ rowHeight: 40 });
+const narrowTheme = gridTheme.withParams({ rowHeight: 40 });
 
 /**
  * @param {HTMLElement} root
@@ -48,7 +21,7 @@ const narrowTheme = theme.withParams({ rowHeight: 40 });
  * @param {string} options.zone
  * @param {() => number} options.now
  * @param {() => string} options.listName
- * @param {ReturnType<typeof import("./column-state.js").createColumnMemory>} options.memory
+ * @param {ReturnType<typeof import("../grid/column-memory.js").createColumnMemory>} options.memory
  * @param {(offset: number, limit: number) => Promise<Page>} options.load
  * @param {(row: MarketRow, inNewTab: boolean) => void} options.onOpen
  * @param {(row: MarketRow) => void} options.onStar
@@ -62,7 +35,7 @@ export function createMarketsGrid(root, options) {
   const rowHeight = () => (isNarrow ? 40 : 26);
 
   const api = createGrid(root, {
-    theme: isNarrow ? narrowTheme : theme,
+    theme: isNarrow ? narrowTheme : gridTheme,
     rowHeight: rowHeight(),
     styleNonce: options.nonce,
     columnDefs: /** @type {any[]} */ (marketColumns(options)).map((one) =>
@@ -150,7 +123,7 @@ export function createMarketsGrid(root, options) {
   function arrange() {
     const kept = options.memory.load();
     // On a phone a row is as high as a finger, and the event stands under the outcome.
-    api.setGridOption("theme", isNarrow ? narrowTheme : theme);
+    api.setGridOption("theme", isNarrow ? narrowTheme : gridTheme);
     api.setGridOption("rowHeight", rowHeight());
     root.classList.toggle("is-narrow", isNarrow);
     if (isNarrow) {

@@ -2,7 +2,7 @@
 import { desk } from "../frame/desk.js";
 import { csrfToken, setText } from "../frame/dom.js";
 import { toast } from "../frame/toasts.js";
-import { createColumnMemory } from "./column-state.js";
+import { browserStorage, createColumnMemory } from "../grid/column-memory.js";
 import { defaultStatus, isNarrowed, readFilters, rowsUrl, toSearch } from "./filters.js";
 import { PAGE_ROWS, createMarketsGrid } from "./grid.js";
 import { watchFeed, watchPositions, watchTickers } from "./live.js";
@@ -260,14 +260,6 @@ function wireColumns(shown) {
 /** Where the person was in this list, when they come back to it. */
 const placeKey = () => `desk:markets:place:${toSearch(filters)}`;
 
-function storage() {
-  try {
-    return window.localStorage;
-  } catch {
-    return null;
-  }
-}
-
 async function start() {
   if (window.innerWidth < 760) find("[data-fold]").removeAttribute("open");
   find("[data-apply]").hidden = true; // choices count as they are made
@@ -291,7 +283,7 @@ async function start() {
     zone: desk.data.time_zone,
     now: desk.clock.now,
     listName: () => target.name,
-    memory: createColumnMemory(person, storage()),
+    memory: createColumnMemory(`desk:markets:columns:${person}`, browserStorage()),
     load,
     onOpen: open,
     onStar: star,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createColumnMemory } from "../../../static/js/markets/column-state.js";
+import { createColumnMemory } from "../../../static/js/grid/column-memory.js";
 import { NARROW, closesWords, marketColumns } from "../../../static/js/markets/columns.js";
 
 const options = /** @type {const} */ ({ format: "cents", now: () => 1_000, zone: "UTC", listName: () => "Starred" });
@@ -84,7 +84,7 @@ test("columns are remembered per person, without the order of rows", () => {
 
 test("what is kept is not believed blindly, and a browser that keeps nothing is no error", () => {
   for (const text of ["{", "[]", "[1]", '{"a":1}', '[{"colId":5}]']) {
-    assert.equal(createColumnMemory("7", storage({ "desk:markets:columns:7": text })).load(), null);
+    assert.equal(createColumnMemory("7", storage({ "7": text })).load(), null);
   }
   const refusing = {
     getItem: () => {
