@@ -1,6 +1,6 @@
 """Price-time matching and what a match does to money and positions."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from apps.paper.engine.accounts import Exposure
@@ -24,7 +24,7 @@ class Taken:
     fees: int = 0
     self_crossed: bool = False
     stopped: str = ""
-    hit: list[OrderGroup] = field(default_factory=list)  # groups to trigger when a fill-or-kill order is whole
+    hit: tuple[OrderGroup, ...] = ()  # groups to trigger when a fill-or-kill order is whole
 
 
 class Matching(ExchangeState):
@@ -228,7 +228,7 @@ class Matching(ExchangeState):
         if group.triggered or not self.is_over(group):
             return
         if taker.time_in_force == "fill_or_kill":
-            taken.hit.append(group)
+            taken.hit += (group,)
             return
         self.trigger(group)
         if taker.order_group_id == group_id and taker.remaining:
