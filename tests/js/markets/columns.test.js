@@ -84,7 +84,7 @@ test("columns are remembered per person, without the order of rows", () => {
 
 test("what is kept is not believed blindly, and a browser that keeps nothing is no error", () => {
   for (const text of ["{", "[]", "[1]", '{"a":1}', '[{"colId":5}]']) {
-    assert.equal(createColumnMemory("7", storage({ "7": text })).load(), null);
+    assert.equal(createColumnMemory("7", storage({ 7: text })).load(), null);
   }
   const refusing = {
     getItem: () => {
