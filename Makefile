@@ -32,6 +32,11 @@ test-sql: install-dev ## the tests that touch SQL, on the database that DATABASE
 .PHONY: faults
 faults: install-dev ## 2,000 histories of commands, faults and deaths: exchange truth against the ledger (FAULTS="--replay SEED")
 	$(BIN)/python -m tests.faults $(FAULTS)
+	$(BIN)/python -m tests.faults.storm --seconds 60
+
+.PHONY: soak
+soak: install-dev ## half an hour of kill -9 of the desk's processes under orders (SOAK="--seconds 600 --seed 7")
+	$(BIN)/python -m tests.faults.storm --seconds 1800 $(SOAK)
 
 .PHONY: check
 check: install-dev ## format, lint, types, imports, migrations, templates, lock files
