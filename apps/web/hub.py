@@ -59,7 +59,7 @@ class Hub:
         self._attached = asyncio.Event()  # the Redis subscription is confirmed
         self._tasks: set[asyncio.Task[None]] = set()  # strong references, or the loop may drop them
         self._redis: redis.asyncio.Redis | None = None
-        # A cancellation can be lost where a Redis timeout fires in the same turn: loops look here as well.
+        # Loops look here as well as being cancelled: one was once seen to outlive its cancellation.
         self._is_running = False
 
     # --- browsers ----------------------------------------------------------------------------

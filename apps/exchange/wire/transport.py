@@ -178,7 +178,9 @@ class Feed:
         while True:
             await asyncio.sleep(self._ping_every)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(await socket.ping(), self._ping_every)
+                # Not wait_for: in Python 3.11 it can swallow a cancellation that comes with the answer.
+                async with asyncio.timeout(self._ping_every):
+                    await (await socket.ping())
                 self.session.heard()
 
     async def _tick(self) -> None:
