@@ -183,9 +183,10 @@ class Matching(ExchangeState):
             exposure = self.members[order.user_id].accounts[order.subaccount].exposures[order.ticker]
             if exposure.reduce_only:
                 self.trim_reduce_only(exposure)
-        for order in (maker, taker):
-            if order.order_group_id is not None:
-                self._count_in_group(order.order_group_id, count, taker, taken)
+        if maker.order_group_id is not None:
+            self._count_in_group(maker.order_group_id, count, taker, taken)
+        if taker.order_group_id is not None:
+            self._count_in_group(taker.order_group_id, count, taker, taken)
 
     # Order groups
 

@@ -67,7 +67,7 @@ class Trading(Grouping):
         market = self._open_market(order.ticker)
         self._check_amend(order, request, market)
         wanted = request.count - order.filled
-        if request.price == order.price and wanted <= order.remaining:
+        if not wanted or (request.price == order.price and wanted <= order.remaining):
             reduced = order.remaining - wanted
             self._rename(order, request)
             order.initial_count = request.count

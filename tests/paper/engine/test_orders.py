@@ -145,15 +145,17 @@ def test_amend_counts_what_is_filled_and_can_trade_at_once() -> None:
     assert money(exchange) == exchange.deposited
 
 
-def test_amend_to_what_is_filled_cancels_and_below_is_refused() -> None:
+@pytest.mark.parametrize("price", [4_000, 4_100, 3_900])
+def test_amend_to_what_is_filled_cancels_and_below_is_refused(price: int) -> None:
     exchange = make_exchange()
     order = place(exchange, "m0", "bid", 4_000, 10).order
     place(exchange, "m1", "ask", 4_000, 4)
 
     with pytest.raises(ExchangeError) as refusal:
-        _amend(exchange, order, price=4_000, contracts=3)
+        _amend(exchange, order, price=price, contracts=3)
     assert refusal.value.details == "INVALID_AMEND_QTY_FOR_ORDER"
-    assert _amend(exchange, order, price=4_000, contracts=4).order.status == "canceled"
+    assert _amend(exchange, order, price=price, contracts=4).order.status == "canceled"
+    assert exchange.book(TICKER).yes == []
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,9 @@
 """Pauses, closes, grids, results, external orders, read lag, client order ids: as control calls make them."""
 
+import subprocess
+import time
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -7,6 +11,7 @@ import pytest
 
 from apps.paper.testing import DECI, LINEAR, LINEAR_2, InProcessPaper, InProcessSocket
 from tests.paper.server.orders import ORDERS, create, order_body
+from tests.support.paper import ROOT, Start, paper_command, paper_environment
 
 
 def lifecycle(paper: InProcessPaper) -> InProcessSocket:
@@ -154,6 +159,31 @@ def test_a_grid_changes_while_people_trade(paper: InProcessPaper) -> None:
     (frame,) = socket.take()
     assert frame["msg"]["event_type"] == "price_level_structure_updated"
     assert frame["msg"]["price_level_structure"] == "linear_cent"
+
+
+@pytest.mark.process
+def test_a_real_exchange_ends_its_markets_by_the_clock(paper_processes: Start) -> None:
+    now = time.time_ns() // 1_000_000
+    running = paper_processes("--no-bots", "--markets", "3", "--determine-after", "5", "--manual-clock", str(now))
+    rows = httpx.get(f"{running.rest_url}/trade-api/v2/markets?limit=100").json()["markets"]
+    market = next(row for row in rows if row["status"] == "active")
+    closes = datetime.fromisoformat(market["close_time"])
+    path = f"{running.rest_url}/trade-api/v2/markets/{market['ticker']}"
+    seen = []
+    for milliseconds in (int(closes.timestamp() * 1000) - now, 5_000, market["settlement_timer_seconds"] * 1000):
+        running.control("POST", "/clock", {"step_ms": milliseconds})
+        seen.append(httpx.get(path).json()["market"]["status"])
+
+    assert seen == ["closed", "determined", "finalized"]
+
+
+@pytest.mark.process
+def test_the_time_to_a_result_is_seconds_or_never(tmp_path: Path) -> None:
+    command = paper_command(tmp_path, "--determine-after", "soon")
+    ended = subprocess.run(command, cwd=ROOT, env=paper_environment(tmp_path), capture_output=True, text=True)
+
+    assert ended.returncode == 2
+    assert "seconds (at most a year) or never" in ended.stderr
 
 
 # --- orders from the exchange's own site ---------------------------------------------------------
