@@ -30,7 +30,7 @@ State = OrderIntent.State
 @contextmanager
 def send_before_commit() -> Iterator[None]:
     """1. The request leaves inside the transaction that stores the intent."""
-    commit = submit._commit
+    commit = submit.intent_commit
 
     def eager(actor: Actor, ticket: OrderTicket, **over: Any) -> OrderIntent:
         intent = commit(actor, ticket, **over)
@@ -42,7 +42,7 @@ def send_before_commit() -> Iterator[None]:
         return intent
 
     # The checker sees the open transaction at once; switched off here, the ledger alone must show the harm.
-    with patch.object(submit, "_commit", eager), patch.object(world.World, "_check_create", lambda self, request: None):
+    with patch.object(submit, "intent_commit", eager), patch.object(world.World, "_check_create", lambda self, request: None):
         yield
 
 
@@ -113,7 +113,7 @@ def queue_redelivers() -> Iterator[None]:
         rows = OrderIntent.objects.filter(pk=intent_id).exclude(state__in=ended)
         return rows.update(state=State.SENDING, claimed_at=utc_now(), version=F("version") + 1) == 1
 
-    with patch.object(send, "_claim", claim):
+    with patch.object(send, "claim", claim):
         yield
 
 

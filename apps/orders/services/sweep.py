@@ -11,6 +11,7 @@ from apps.orders.models import CancelIntent, ChangeIntent, OrderIntent
 from apps.orders.services.cancel import CLAIM_FOR
 from apps.orders.services.cancel_runs import cancel_runs_follow
 from apps.orders.services.changing import changes_expire, changes_interrupted
+from apps.orders.services.recover import spill_replay
 from apps.orders.services.send import intents_expire, intents_interrupted
 
 # A committed intent is claimed within milliseconds; after this long its message was lost.
@@ -25,6 +26,8 @@ def intents_sweep(*, now: datetime | None = None) -> None:
     Twice at once is harmless: each step is a conditional UPDATE, or a message whose repeat is.
     """
     now = now or utc_now()
+    # First: a refusal that was kept must find its intent before that is called interrupted.
+    spill_replay()
     intents_expire(now=now)
     killpoints.reach("sweep.expired")
     intents_interrupted(older_than=INTERRUPTED_AFTER, now=now)
