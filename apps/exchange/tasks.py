@@ -7,10 +7,12 @@ from celery import shared_task
 from apps.accounts.permissions import task_permission
 from apps.core.errors import DeskError
 from apps.core.permissions import Permission
-from apps.exchange import selectors, services
+from apps.exchange import selectors, services, warm
 from apps.vault.models import ApiKey
 
 logger = logging.getLogger(__name__)
+
+__all__ = ["key_test", "key_test_enqueue", "status_refresh", "warm"]  # `warm` listens for the worker's start
 
 
 @shared_task(ignore_result=True)

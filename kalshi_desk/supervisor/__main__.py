@@ -36,7 +36,13 @@ def main() -> int:
         import django
 
         django.setup()
+        import kombu.transport.redis  # noqa: F401 - the first order must not wait for these
+
         import kalshi_desk.urls  # noqa: F401 - loaded here once, shared by every fork
+        from kalshi_desk.celery import app
+
+        app.finalize()
+        _ = app.amqp.send_task_message
     except ImproperlyConfigured as error:
         supervisor.stop()
         places.refuse(str(error), "docs/configuration.md lists every variable.")

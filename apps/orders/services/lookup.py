@@ -78,8 +78,10 @@ def intent_resolve(intent_id: int, *, now: datetime | None = None) -> OrderInten
     except (ExchangeError, DeskError, WireFormatError) as exc:
         return _look_again(intent, now=now, why=f"The last look failed: {exc}")
     killpoints.reach("look.scanned")
-    if data_as_of <= _latest_arrival(intent):
-        return _look_again(intent, now=now, why=f"Not listed in data up to {format_rfc3339(data_as_of)} so far")
+    missing = _latest_arrival(intent) - data_as_of
+    if missing >= timedelta(0):
+        why = f"Not listed in data up to {format_rfc3339(data_as_of)} so far"
+        return _look_again(intent, now=now, why=why, within=missing + timedelta(seconds=1))
     return _not_seen(intent, data_as_of=data_as_of, now=now)
 
 
@@ -137,8 +139,9 @@ def arrives_by(environment: str, last_moment: datetime) -> datetime:
     return last_moment + timedelta(milliseconds=offset) + SEEN_WITHIN
 
 
-def _look_again(intent: OrderIntent, *, now: datetime, why: str) -> OrderIntent:
-    pause = timedelta(seconds=min(MAX_BACKOFF_SECONDS, 2 ** min(intent.looks, 5)))
+def _look_again(intent: OrderIntent, *, now: datetime, why: str, within: timedelta = timedelta.max) -> OrderIntent:
+    """Set the next look; within: when it can be decided at the latest, so that nobody waits longer than that."""
+    pause = min(within, timedelta(seconds=min(MAX_BACKOFF_SECONDS, 2 ** min(intent.looks, 5))))
     OrderIntent.objects.filter(pk=intent.pk, state__in=[State.UNKNOWN, State.NOT_SEEN]).update(
         looks=F("looks") + 1, next_look_at=now + pause, evidence=why[:200], version=F("version") + 1
     )

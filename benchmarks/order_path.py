@@ -1,0 +1,208 @@
+"""What the desk adds to an order: from the browser's command to the exchange, over a bare signed POST in the same run.
+
+    .venv/bin/python -m benchmarks.order_path [--orders 200] [--browser]
+
+Real parts: the embedded set as `make run` starts it (no bots), a socket as a browser speaks it, the paper exchange.
+One order at a time, a pause between two. All times are of one machine's clock; the exchange's own `created_time`
+is the moment of receipt (whole milliseconds, cut off; the same for both ways, so it cancels out on average).
+
+Printed: ms from the command (or the call of httpx) to the receipt, to the answer, and to the row that says "resting";
+the first order after the start apart. With --browser: from the click to the row on the screen, in Chromium.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from apps.vault.signing import KeySigner  # noqa: E402 - after the path is set
+from tests.support.desk import RunningDesk, running_desk  # noqa: E402
+from tests.support.trader import SocketTrader  # noqa: E402
+
+CREATE = "/trade-api/v2/portfolio/events/orders"
+PAUSE = 0.12  # seconds between two orders: the lowest tier pays for ten a second, and nobody must wait for tokens
+PRICE = "0.0200"
+
+
+class Measure:
+    """A running desk with a trader at its socket, and a member of the exchange without a desk."""
+
+    def __init__(self, desk: RunningDesk) -> None:
+        self.desk = desk
+        self.url = desk.paper["rest_url"]
+        login = desk.logins["trader"]
+        self.trader = SocketTrader(desk.url, login["username"], login["password"])
+        self.trader.open()
+        self.trader.subscribe("orders:1")
+        markets = httpx.get(f"{self.url}/trade-api/v2/markets", params={"status": "open", "limit": 100}).json()[
+            "markets"
+        ]
+        self.ticker = next(row["ticker"] for row in markets if row["price_level_structure"] == "linear_cent")
+
+    def through_the_desk(self, count: int) -> dict[str, tuple[int, float, float]]:
+        """Return client order id -> (Unix ns of the command, ms to the answer, ms to the resting row)."""
+        found = {}
+        for _ in range(count):
+            ticket = self.trader.ticket(self.ticker, price=PRICE, count=2)
+            began = time.time_ns()
+            answer = self.trader.ask("order.place", params=ticket)
+            answered = time.time_ns()
+            row = answer["ok"]["intent"]
+            while (shown := self.trader.rows.get(row["key"])) is None or shown["state"] != "resting":
+                self.trader.hear(1.0)
+                if shown is not None and shown["state"] in ("refused", "unknown"):
+                    raise SystemExit(f"an order was not accepted: {shown['error']}")
+            found[row["client_order_id"]] = (began, (answered - began) / 1e6, (time.time_ns() - began) / 1e6)
+            self._rest()
+        return found
+
+    def past_the_desk(self, count: int) -> dict[str, int]:
+        """Return client order id -> Unix ns of the call, of signed POSTs on one warm connection."""
+        member = next(row for row in self.desk.paper["members"] if row["name"] == "trader-2")
+        pem = Path(member["private_key_path"]).read_bytes()
+        signer = KeySigner.from_pem(key_id=member["key_id"], pem=pem, scopes=tuple(member["scopes"]))
+        found = {}
+        with httpx.Client() as client:
+            for _ in range(count):
+                body = {
+                    "ticker": self.ticker,
+                    "client_order_id": str(uuid.uuid4()),
+                    "side": "bid",
+                    "count": "2.00",
+                    "price": PRICE,
+                    "time_in_force": "good_till_canceled",
+                    "self_trade_prevention_type": "taker_at_cross",
+                }
+                began = time.time_ns()
+                headers = signer.headers("POST", CREATE, began // 1_000_000)
+                client.post(self.url + CREATE, json=body, headers=headers).raise_for_status()
+                found[body["client_order_id"]] = began
+                self._rest()
+        return found
+
+    def _rest(self) -> None:
+        end = time.monotonic() + PAUSE
+        while time.monotonic() < end:
+            self.trader.hear(max(0.001, end - time.monotonic()))
+
+    def receipts(self) -> dict[str, int]:
+        """Return client order id -> Unix ns at which the exchange made the order."""
+        truth = httpx.get(f"{self.desk.paper['control_url']}/truth", timeout=60).json()
+        return {
+            order["client_order_id"]: int(datetime.fromisoformat(order["created_time"]).timestamp() * 1e6) * 1000
+            for member in truth["members"].values()
+            for order in member["orders"]
+        }
+
+    def on_screen(self, count: int) -> list[float]:
+        """Return ms from the click on the ticket's button to the order's row in the document, in Chromium."""
+        from playwright.sync_api import sync_playwright
+
+        from tests.browser.conftest import ARGUMENTS
+        from tests.browser.pages import MarketPage, SignInPage
+
+        login = self.desk.logins["trader"]
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+            page = browser.new_context(base_url=self.desk.url, viewport={"width": 1440, "height": 900}).new_page()
+            SignInPage(page).sign_in(login["username"], login["password"])
+            market = MarketPage(page, self.ticker).open()
+            found = []
+            for number in range(count):
+                page.evaluate(_WATCH)
+                market.place(side="Buy YES", cents="3", contracts=str(11 + number))
+                page.wait_for_function("window.shownAfter !== undefined", timeout=15_000)
+                found.append(float(page.evaluate("window.shownAfter")))
+            browser.close()
+        return found
+
+
+# The page's own clock: from the click that sends to the first row that was not there before.
+_WATCH = """() => {
+  window.shownAfter = undefined;
+  const before = document.querySelectorAll("[data-orders] tr").length;
+  let clicked = 0;
+  addEventListener("click", (event) => {
+    if (event.target.closest("[data-submit]")) clicked = performance.now();
+  }, { capture: true, once: false });
+  addEventListener("keydown", (event) => {
+    if (event.key === "Enter") clicked = performance.now();
+  }, { capture: true });
+  const look = () => {
+    if (clicked && document.querySelectorAll("[data-orders] tr").length > before) {
+      window.shownAfter = performance.now() - clicked;
+    } else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+}"""
+
+
+def line(name: str, values: list[float]) -> None:
+    ordered = sorted(values)
+    p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+    print(f"{name:<44}{statistics.median(ordered):>9.1f}{p99:>9.1f}{ordered[-1]:>9.1f}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--orders", type=int, default=200)
+    parser.add_argument("--browser", action="store_true", help="also measure the screen, in Chromium")
+    parser.add_argument("--json", action="store_true", help="print the medians as JSON, too")
+    options = parser.parse_args()
+    quiet = {"DESK_PAPER_OPTIONS": "--no-bots --markets 40"}
+    with (
+        tempfile.TemporaryDirectory(prefix="desk-path-") as folder,
+        running_desk(Path(folder) / "data", **quiet) as desk,
+    ):
+        measure = Measure(desk)
+        first = measure.through_the_desk(1)
+        measure.past_the_desk(20)
+        measure.through_the_desk(20)
+        through: dict[str, tuple[int, float, float]] = {}
+        past: dict[str, int] = {}
+        for _ in range(options.orders // 20):  # in turns, so that both meet the same machine
+            past |= measure.past_the_desk(20)
+            through |= measure.through_the_desk(20)
+        receipts = measure.receipts()
+        screen = measure.on_screen(20) if options.browser else []
+        measure.trader.close()
+
+    def to_receipt(began: Callable[[str], int], ids: Any) -> list[float]:
+        return [(receipts[one] - began(one)) / 1e6 for one in ids]
+
+    bare = to_receipt(lambda one: past[one], past)
+    desk_ms = to_receipt(lambda one: through[one][0], through)
+    base = statistics.median(bare)
+    print(f"{'ms':<44}{'p50':>9}{'p99':>9}{'max':>9}")
+    line("bare signed POST to receipt", bare)
+    line("socket command to receipt", desk_ms)
+    line("  added by the desk (over the bare median)", [value - base for value in desk_ms])
+    line("socket command to its answer", [value[1] for value in through.values()])
+    line("socket command to the resting row", [value[2] for value in through.values()])
+    if screen:
+        line("click to row on screen (Chromium)", screen)
+    [(client_order_id, values)] = first.items()
+    print(
+        f"first order after the start: receipt {(receipts[client_order_id] - values[0]) / 1e6:.0f} ms, "
+        f"answer {values[1]:.0f} ms, resting row {values[2]:.0f} ms"
+    )
+    if options.json:
+        print(json.dumps({"bare": base, "added": statistics.median(desk_ms) - base}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
