@@ -1,0 +1,229 @@
+"""A day on the Orders page: the same order in two browsers, cancels, an unknown outcome, the CSV, the phone."""
+
+import csv
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.orders_page import OrdersPage
+from tests.browser.pages import MarketPage
+from tests.browser.test_accessibility import LOOKS, serious, set_theme
+from tests.support.desk import RunningDesk
+from tests.support.member import PaperMember
+
+FIRST = "KXFED-26DEC-T4.25"
+SECOND = "KXFED-26DEC-T3.25"
+
+
+@pytest.fixture(autouse=True)
+def no_faults_left(desk: RunningDesk) -> Iterator[None]:
+    yield
+    control(desk, "/faults/clear")
+
+
+def control(desk: RunningDesk, path: str, body: dict[str, Any] | None = None) -> None:
+    answer = httpx.post(f"{desk.paper['rest_url']}/control{path}", json=body or {}, timeout=10)
+    assert answer.status_code == 200, answer.text
+
+
+def test_two_people_see_the_same_order_change(desk: RunningDesk, open_page: Callable[..., Page]) -> None:
+    theirs = OrdersPage(open_page("lead")).open(tab="all", text=FIRST)
+    market = MarketPage(open_page(), FIRST).open()
+
+    market.place(side="Buy YES", cents="21", contracts="50")
+
+    row = theirs.row("BUY YES").first
+    expect(theirs.cell(row, "state")).to_have_text("resting")
+    expect(theirs.cell(row, "price")).to_have_text("21.0")
+    key = theirs.key_of(row)
+    mine = OrdersPage(market.page).open(text=FIRST)
+    own = mine.page.locator(f".ag-center-cols-container [row-id='{key}']")
+    expect(mine.cell(own, "remaining")).to_have_text("50")
+
+    PaperMember(desk.paper, "trader-2").order(FIRST, side="ask", price="0.2100", count="20.00")
+
+    for seen in (theirs, mine):
+        line = seen.page.locator(f".ag-center-cols-container [row-id='{key}']")
+        expect(seen.cell(line, "filled")).to_have_text("20")
+        expect(seen.cell(line, "remaining")).to_have_text("30")
+        expect(seen.cell(line, "average")).to_have_text("21.00")
+        expect(seen.cell(line, "state")).to_have_text("resting, partly filled")
+
+    mine.pinned(key, "action").get_by_role("button", name=f"Cancel BUY YES in {FIRST}").click()
+
+    # It leaves the list of the working only when nobody points at it any more.
+    expect(mine.cell(own, "state")).to_have_text("cancelled after a partial fill")
+    mine.page.mouse.move(5, 5)
+    expect(own).to_have_count(0)
+    expect(theirs.cell(theirs.page.locator(f".ag-center-cols-container [row-id='{key}']"), "state")).to_have_text(
+        "cancelled after a partial fill"
+    )
+
+
+def test_selected_orders_are_cancelled_and_the_scope_is_said_first(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    for ticker, contracts in ((FIRST, "11"), (SECOND, "12"), (SECOND, "13")):
+        market = MarketPage(page, ticker).open()
+        market.place(side="Buy YES", cents="9", contracts=contracts)
+        expect(market.orders("resting").filter(has_text=contracts)).to_have_count(1)
+    orders = OrdersPage(page).open()
+    page.get_by_label("Group rows").select_option("market")
+    expect(page.locator(".orders__group-head").filter(has_text=SECOND)).to_contain_text("2 orders")
+    keys = {
+        count: orders.key_of(
+            orders.rows.filter(has=page.locator("[col-id='count']", has_text=re.compile(f"^{count}$")))
+        )
+        for count in ("11", "12", "13")
+    }
+    orders.choose(keys["11"])
+    orders.choose(keys["12"])
+
+    expect(orders.cancel_selected).to_have_text("Cancel 2 working orders in 2 markets, 23 contracts")
+    page.keyboard.press("c")
+    expect(orders.dialog).to_contain_text(f"{SECOND}: 1 order, 12 left")
+    page.keyboard.press("Escape")  # keeps them
+    expect(orders.dialog).to_have_count(0)
+    orders.cancel_selected.click()
+    orders.dialog.get_by_role("button", name="Cancel 2 working orders in 2 markets, 23 contracts").click()
+
+    expect(page.locator(f"[row-id='{keys['11']}']")).to_have_count(0)
+    expect(page.locator(f"[row-id='{keys['12']}']")).to_have_count(0)
+    expect(page.locator(f".ag-center-cols-container [row-id='{keys['13']}']")).to_have_count(1)
+
+    page.keyboard.press("Shift+C")
+    orders.dialog.get_by_role("button", name=re.compile("^Cancel 1 working order ")).click()
+    expect(orders.count("working")).to_have_text("0")
+    expect(page.get_by_text("No working order")).to_be_visible()
+    orders.tab("Cancelled").click()
+    expect(page.locator(f".ag-center-cols-container [row-id='{keys['13']}']")).to_have_count(1)
+
+
+def test_an_unknown_order_is_shown_as_unknown_and_resolves_by_itself(
+    desk: RunningDesk, open_page: Callable[..., Page]
+) -> None:
+    page = open_page()
+    market = MarketPage(page, SECOND).open()
+    # The order arrives, its answer and its message are lost, and the desk cannot read its orders for a while.
+    control(
+        desk,
+        "/rest/fault",
+        {"kind": "lose_after", "count": 1, "method": "POST", "path": "/trade-api/v2/portfolio/events/orders"},
+    )
+    control(desk, "/ws/fault", {"kind": "drop", "count": 1, "channel": "user_orders"})
+    control(
+        desk,
+        "/rest/fault",
+        {"kind": "status", "count": 500, "method": "GET", "path": "/trade-api/v2/portfolio/", "status": 503},
+    )
+
+    market.place(side="Buy YES", cents="8", contracts="17")
+    orders = OrdersPage(page).open(tab="unknown", text=SECOND)
+
+    row = orders.rows.first
+    expect(orders.cell(row, "state")).to_have_text("sent, not confirmed by the exchange")
+    expect(orders.cell(row, "filled")).to_have_text("?")
+    expect(orders.count("unknown")).to_have_text("1")
+    key = orders.key_of(row)
+    expect(orders.pinned(key, "action").get_by_role("button")).to_have_count(0)
+    orders.cell(row, "created").get_by_role("link").click()
+    expect(page.get_by_text("Sent, and not confirmed by the exchange")).to_be_visible()
+    expect(page.get_by_text("The desk never sends it again.")).to_be_visible()
+
+    control(desk, "/faults/clear")
+
+    expect(page.get_by_text("Found at the exchange")).to_be_visible(timeout=45_000)
+    expect(page.get_by_text("Sent, and not confirmed by the exchange")).to_have_count(0)
+    page.get_by_role("button", name="Cancel 17 left").click()
+    expect(page.get_by_text("Nothing left to cancel")).to_be_visible()
+    # At most one send: the exchange holds one such order, and it is the cancelled one.
+    told = PaperMember(desk.paper, "trader-1").request("GET", f"/portfolio/orders?ticker={SECOND}")["orders"]
+    assert [one["status"] for one in told if one["initial_count_fp"] == "17.00"] == ["canceled"]
+
+
+def test_the_csv_holds_what_is_shown(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    mine = open_page()
+    market = MarketPage(mine, FIRST).open()
+    market.place(side="Buy NO", cents="7", contracts="33")
+    expect(market.orders("resting").filter(has_text="33")).to_have_count(1)
+    page = open_page("lead")
+    orders = OrdersPage(page).open(text=FIRST)
+    page.get_by_label("Side", exact=True).select_option("buy_no")
+    expect(orders.rows).to_have_count(1)
+
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Download as CSV").click()
+    target = tmp_path / "orders.csv"
+    started.value.save_as(target)
+
+    with target.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["market"], row["side"], row["count"], row["outcome_price_dollars"]) for row in rows] == [
+        (FIRST, "BUY NO", "33.00", "0.0700")
+    ]
+    assert rows[0]["state"] == "Resting"
+    orders.pinned(orders.key_of(orders.rows.first), "action").get_by_role("button").click()
+    expect(orders.count("working")).to_have_text("0")
+
+
+def test_columns_sorting_and_grouping_are_kept_for_the_person(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    orders = OrdersPage(page).open(tab="all")
+    page.get_by_role("columnheader", name="Price").click()
+    expect(page.get_by_role("columnheader", name="Price")).to_have_attribute("aria-sort", "descending")
+    page.locator("[data-columns-menu] summary").click()
+    page.get_by_label("Terms", exact=True).uncheck()
+    page.get_by_label("Group rows").select_option("person")
+
+    page.reload()
+    orders.wait_live()
+
+    expect(page.get_by_role("columnheader", name="Price")).to_have_attribute("aria-sort", "descending")
+    expect(page.get_by_role("columnheader", name="Terms")).to_have_count(0)
+    expect(page.get_by_label("Group rows")).to_have_value("person")
+
+
+def test_without_scripts_orders_are_read_and_cancelled(desk: RunningDesk, open_page: Callable[..., Page]) -> None:
+    market = MarketPage(open_page(), FIRST).open()
+    market.place(side="Buy YES", cents="6", contracts="19")
+    expect(market.orders("resting").filter(has_text="19")).to_have_count(1)
+    page = open_page(java_script_enabled=False)
+    page.goto(f"/orders/?q={FIRST}")
+    page.get_by_role("checkbox", name=f"Choose BUY YES 19 in {FIRST}").check()
+
+    page.get_by_role("button", name="Cancel the chosen").click()
+    expect(page.get_by_role("heading", name="Cancel 1 working order in 1 market, 19 contracts?")).to_be_visible()
+    page.get_by_role("button", name="Cancel 1 working order in 1 market, 19 contracts").click()
+
+    expect(page.get_by_text("Cancelling 1 working order in 1 market, 19 contracts.")).to_be_visible()
+    expect(market.orders("resting").filter(has_text="19")).to_have_count(0)
+
+
+def test_a_viewer_sees_the_blotter_without_controls(open_page: Callable[..., Page]) -> None:
+    page = open_page("viewer")
+    OrdersPage(page).open(tab="all")
+
+    expect(page.get_by_role("button", name=re.compile("^Cancel"))).to_have_count(0)
+    expect(page.get_by_role("checkbox")).to_have_count(0)
+    expect(page.get_by_role("button", name="Download as CSV")).to_have_count(0)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_pages_have_no_serious_accessibility_finding(
+    desk: RunningDesk, open_page: Callable[..., Page], look: str
+) -> None:
+    page = open_page("lead", bypass_csp=True, **LOOKS[look])
+    set_theme(page, desk, look)
+    OrdersPage(page).open(tab="all")
+    assert serious(page) == []
+    width = page.evaluate("() => [document.documentElement.scrollWidth, window.innerWidth]")
+    assert width[0] <= width[1]
+    page.locator(".orders__card-what" if look == "phone" else ".orders__when .orders__link").first.click()
+    expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
+    assert serious(page) == []
+    width = page.evaluate("() => [document.documentElement.scrollWidth, window.innerWidth]")
+    assert width[0] <= width[1]
