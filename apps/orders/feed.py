@@ -4,7 +4,9 @@ import logging
 from typing import Any
 
 from apps.core.errors import WireFormatError
+from apps.core.money import parse_count
 from apps.core.ports import FeedContext
+from apps.core.timestamps import from_unix_ms
 from apps.orders import queue, services
 from apps.orders.reports import FillReport, fill_from_ws, order_from_ws
 
@@ -29,6 +31,17 @@ def fills_received(context: FeedContext, messages: list[Any]) -> None:
         except WireFormatError as exc:
             _read_instead(context, exc)
     services.fills_record(context.account_id, reports, source="ws")
+
+
+def groups_received(context: FeedContext, messages: list[Any]) -> None:
+    for message in messages:
+        try:
+            limit = parse_count(message.contracts_limit_fp) if message.contracts_limit_fp else None
+            at = from_unix_ms(context.recv_ms if message.ts_ms is None else message.ts_ms)
+        except WireFormatError as exc:
+            _read_instead(context, exc)
+            continue
+        services.group_apply(context.account_id, message.order_group_id, event=message.event_type, limit=limit, at=at)
 
 
 def _read_instead(context: FeedContext, exc: WireFormatError) -> None:

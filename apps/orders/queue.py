@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 ORDER_SEND = "apps.orders.tasks.order_send"
 BATCH_SEND = "apps.orders.tasks.batch_send"
+GROUP_SEND = "apps.orders.tasks.group_send"
 CANCEL_SEND = "apps.orders.tasks.cancel_send"
 CHANGE_SEND = "apps.orders.tasks.change_send"
 CHANGE_RESOLVE = "apps.orders.tasks.change_resolve"

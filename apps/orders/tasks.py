@@ -53,6 +53,13 @@ def change_send(change_id: int) -> None:
 
 
 @shared_task(ignore_result=True)
+@task_permission(Permission.ORDER_CANCEL)
+def group_send(action_id: int) -> None:
+    """Make one attempt of something asked of an order group. The person's right is asked for again."""
+    services.group_send(action_id)
+
+
+@shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
 def change_resolve(change_id: int) -> None:
     """Look what became of one amend in doubt. It only reads."""
@@ -96,6 +103,8 @@ def account_orders_sync(account_id: int) -> None:
         return
     try:
         services.orders_reconcile(account_id)
+        if services.groups_in_use(account_id):
+            services.groups_read(account_id)
     except (ExchangeError, DeskError, WireFormatError) as exc:
         services.sync_failed(account_id, str(exc))
         logger.warning("orders of account %s were not synced, beat tries again: %s", account_id, exc)

@@ -17,7 +17,7 @@ from apps.exchange.wire.transport import Feed
 
 logger = logging.getLogger(__name__)
 
-CHANNELS = ("fill", "user_orders", "market_positions")
+CHANNELS = ("fill", "user_orders", "market_positions", "order_group_updates")
 SUBSCRIBED_WITHIN = 5.0  # seconds; reading without a subscription is better than not reading
 RECONCILE_AGAIN = 5.0  # seconds after a reading that failed
 _POLL = 0.05

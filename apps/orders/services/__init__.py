@@ -14,6 +14,15 @@ from apps.orders.services.cancel_runs import (
 from apps.orders.services.change import Seen, Wish, change_submit
 from apps.orders.services.changing import change_resolve, change_send
 from apps.orders.services.fills import fills_record
+from apps.orders.services.groups import (
+    group_apply,
+    group_ask,
+    group_create,
+    group_for,
+    group_send,
+    groups_in_use,
+    groups_read,
+)
 from apps.orders.services.limits import LimitUse, limit_remove, limit_set, limits_of, limits_use
 from apps.orders.services.lookup import intent_resolve, order_lookup
 from apps.orders.services.pauses import desk_account_ids, pause_release, pause_set, pauses_in_force
@@ -48,6 +57,13 @@ __all__ = [
     "change_submit",
     "desk_account_ids",
     "fills_record",
+    "group_apply",
+    "group_ask",
+    "group_create",
+    "group_for",
+    "group_send",
+    "groups_in_use",
+    "groups_read",
     "intent_resolve",
     "intent_send",
     "intent_submit",

@@ -19,6 +19,7 @@ from apps.markets.access import market_for
 from apps.markets.models import Market
 from apps.orders.access import require
 from apps.orders.costs import cost_estimate
+from apps.orders.models import OrderGroup
 from apps.orders.tickets import FILL_OR_KILL, GOOD_TILL_CANCELED, IMMEDIATE_OR_CANCEL, OrderTicket
 from apps.vault.models import ApiKey
 
@@ -53,6 +54,7 @@ def order_check(actor: Actor, ticket: OrderTicket, *, account: ExchangeAccount, 
     exchange_check(account.environment, now=now)
     grid_check(market, ticket)
     count_check(market, ticket.count)
+    group_check(ticket.account_id, ticket.subaccount, ticket.order_group_id)
     funds_check(market, ticket, now=now)
     return market
 
@@ -101,6 +103,17 @@ def count_check(market: Market, count: Decimal) -> None:
     # docs:fixed_point_contracts: fractions are enabled market by market.
     if count != count.to_integral_value() and market.extra.get("fractional_trading_enabled") is not True:
         raise _field("count_not_whole", "count", "This market takes whole contracts only.")
+
+
+def group_check(account_id: int, subaccount: int, group_id: str) -> None:
+    """Raises DeskError unless this group takes orders of this subaccount, as far as the desk knows."""
+    if not group_id:
+        return
+    group = OrderGroup.objects.filter(account_id=account_id, subaccount=subaccount, group_id=group_id).first()
+    if group is None:
+        raise _field("group_unknown", "order_group_id", "This order group is not known here. Choose another, or none.")
+    if group.state != OrderGroup.State.ACTIVE:
+        raise _field("group_not_active", "order_group_id", f"{group.get_state_display()}. It takes no orders.")
 
 
 def terms_check(ticket: OrderTicket, *, now: datetime) -> None:

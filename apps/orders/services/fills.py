@@ -6,7 +6,7 @@ from django.db import transaction
 
 from apps.core import killpoints
 from apps.core.timestamps import utc_now
-from apps.orders import events, queue
+from apps.orders import events, group_events, queue
 from apps.orders.models import Fill, Order, OrderIntent
 from apps.orders.reports import FillReport, Source, uuid_or_none
 from apps.orders.services.apply import cancels_close, fills_follow, fills_link, intent_acknowledge
@@ -36,6 +36,7 @@ def fills_record(account_id: int, fills: Iterable[FillReport], *, source: Source
         if any(fill.order_id is None for fill in new):
             queue.enqueue_on_commit(queue.ACCOUNT_SYNC, account_id)
         events.fills_publish(account_id, new)
+        group_events.groups_filled(account_id, {fill.order.order_group_id for fill in new if fill.order})
         killpoints.reach("fills.stored")
     return len(new)
 

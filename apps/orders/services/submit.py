@@ -45,8 +45,8 @@ def intent_submit(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
     if known is not None:
         return known
     account = account_check(actor, ticket.account_id)
-    may_trade_check(actor, ticket, account=account, now=now)
     order_check(actor, ticket, account=account, now=now)
+    may_trade_check(actor, ticket, account=account, now=now)
     killpoints.reach("submit.checked")
     try:
         with transaction.atomic():
