@@ -103,6 +103,38 @@ def test_selected_orders_are_cancelled_and_the_scope_is_said_first(open_page: Ca
     expect(page.locator(f".ag-center-cols-container [row-id='{keys['13']}']")).to_have_count(1)
 
 
+def test_an_order_is_decreased_and_amended_by_keyboard(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    market = MarketPage(page, SECOND).open()
+    market.place(side="Buy NO", cents="11", contracts="60")
+    expect(market.orders("resting").filter(has_text="60")).to_have_count(1)
+    orders = OrdersPage(page).open(text=SECOND)
+    row = orders.rows.first
+    orders.cell(row, "price").click()
+
+    page.keyboard.press("a")
+    expect(page.get_by_role("dialog")).to_contain_text("Now: 60 at 11¢, 0 filled, 60 left.")
+    page.get_by_label("Contracts left to fill").fill("40")
+    expect(page.get_by_role("dialog")).to_contain_text("Decrease to 40 left. It keeps its place in the queue.")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(orders.cell(row, "remaining")).to_have_text("40")
+    expect(orders.cell(row, "price")).to_have_text("11.0")
+
+    orders.pinned(orders.key_of(row), "action").get_by_role("button", name=f"Change BUY NO in {SECOND}").click()
+    page.get_by_label("Price", exact=True).fill("12")
+    expect(page.get_by_role("dialog")).to_contain_text("Amend to 12¢, 40 left.")
+    page.get_by_role("button", name="Amend", exact=True).click()
+
+    expect(orders.cell(row, "price")).to_have_text("12.0")
+    orders.cell(row, "created").get_by_role("link").click()
+    expect(page.get_by_text("Decrease asked for by Trader")).to_be_visible()
+    expect(page.get_by_text("Amend asked for by Trader")).to_be_visible()
+    page.get_by_role("button", name="Cancel 40 left").click()
+    expect(page.get_by_text("Nothing left to cancel")).to_be_visible()
+
+
 def test_an_unknown_order_is_shown_as_unknown_and_resolves_by_itself(
     desk: RunningDesk, open_page: Callable[..., Page]
 ) -> None:

@@ -14,7 +14,7 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.audit.models import AuditEntry
 from apps.core.timestamps import utc_now
-from apps.orders.models import CancelIntent, Fill, Order, OrderIntent
+from apps.orders.models import CancelIntent, ChangeIntent, Fill, Order, OrderIntent
 from apps.orders.pages.export import export_chunks, safe_cell
 from apps.orders.pages.filters import BlotterFilter
 from apps.orders.pages.rows import blotter_page, blotter_rows, cursor_from
@@ -454,6 +454,46 @@ def test_the_timeline_runs_from_the_click_to_each_fill(place: Place, client: Cli
     assert places == sorted(places)
     assert "EX-1" in page
     assert str(intent.client_order_id) in page
+
+
+def test_changes_stand_in_the_timeline_with_what_came_of_them(place: Place, client: Client) -> None:
+    order = make_order(place, fees_predicted=Decimal("0.0700"))
+    values: dict[str, Any] = {"order": order, "requested_by_id": place.trader.user_id, "price": Decimal("0.56")}
+    ChangeIntent.objects.create(
+        **values,
+        kind="decrease",
+        idempotency_key=uuid.uuid4(),
+        count=Decimal("6"),
+        seen_filled=Decimal("0"),
+        state="done",
+        created_at=NOW,
+        sent_at=NOW + timedelta(seconds=1),
+        resolved_at=NOW + timedelta(seconds=2),
+    )
+    ChangeIntent.objects.create(
+        **values,
+        kind="amend",
+        idempotency_key=uuid.uuid4(),
+        count=Decimal("12"),
+        seen_filled=Decimal("0"),
+        state="refused",
+        created_at=NOW + timedelta(seconds=3),
+        resolved_at=NOW + timedelta(seconds=4),
+        error_text="Too much.",
+    )
+
+    page = client.get(f"/orders/intent:{order.intent_id}/").content.decode()
+
+    milestones = [
+        "To 6 left",
+        "Decrease sent",
+        "Changed to 6 left",
+        "To 12 in all at 56¢ YES",
+        "Not changed: Too much.",
+    ]
+    places = [page.index(words) for words in milestones]
+    assert places == sorted(places)
+    assert "Fees our model gives" in page
 
 
 def test_an_unknown_order_is_explained_and_offers_no_cancel(place: Place, client: Client) -> None:

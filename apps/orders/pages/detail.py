@@ -10,7 +10,7 @@ from apps.core.permissions import Actor, Permission
 from apps.markets.models import Market
 from apps.orders import events
 from apps.orders.access import fills_visible_to, intents_visible_to, orders_visible_to
-from apps.orders.models import CancelIntent, Order, OrderIntent
+from apps.orders.models import CancelIntent, ChangeIntent, Order, OrderIntent
 from apps.orders.pages.blotter import people_of, title_of
 from apps.orders.pages.filters import SIDE_WORDS, entered_side
 from apps.orders.pages.rows import order_row
@@ -33,6 +33,7 @@ def order_context(actor: Actor, key: str) -> dict[str, Any]:
     account = known.account
     cancels = list(CancelIntent.objects.filter(order=order).order_by("pk")) if order else []
     fills = list(fills_visible_to(actor).filter(order=order).order_by("traded_at", "pk")) if order else []
+    changes = list(ChangeIntent.objects.filter(order=order).order_by("pk")) if order else []
     people = people_of(actor)
     row = order_row(order) if order else events.intent_row(intent, None)  # type: ignore[arg-type]
     market = (
@@ -47,10 +48,10 @@ def order_context(actor: Actor, key: str) -> dict[str, Any]:
         "has_market": market is not None,
         "side_words": SIDE_WORDS[entered_side(row["entered_as"], row["book_side"])],
         "placed_by": people.get(row["placed_by"], "-") if row["placed_by"] else "placed elsewhere",
-        "steps": timeline(intent, order, fills=fills, cancels=cancels, people=people),
+        "steps": timeline(intent, order, fills=fills, cancels=cancels, changes=changes, people=people),
         "fills": fills,
         "fill_fees": sum((fill.fee for fill in fills), start=Decimal(0)) if fills else None,
-        "audit": _audit(actor, account, intent, cancels) if actor.may(Permission.AUDIT_VIEW) else None,
+        "audit": _audit(actor, account, intent, cancels, changes) if actor.may(Permission.AUDIT_VIEW) else None,
         "is_unknown": order is None and intent is not None and intent.state == OrderIntent.State.UNKNOWN,
         "is_not_seen": order is None and intent is not None and intent.state == OrderIntent.State.NOT_SEEN,
         "may_cancel": actor.may(Permission.ORDER_CANCEL) and order is not None and order.status == Order.Status.RESTING,
@@ -72,9 +73,14 @@ def _find(actor: Actor, key: str) -> tuple[OrderIntent | None, Order | None]:
 
 
 def _audit(
-    actor: Actor, account: ExchangeAccount, intent: OrderIntent | None, cancels: list[CancelIntent]
+    actor: Actor,
+    account: ExchangeAccount,
+    intent: OrderIntent | None,
+    cancels: list[CancelIntent],
+    changes: list[ChangeIntent],
 ) -> list[AuditEntry]:
     targets = [f"cancel_intent:{cancel.pk}" for cancel in cancels]
+    targets += [f"change_intent:{change.pk}" for change in changes]
     if intent is not None:
         targets.append(f"order_intent:{intent.pk}")
     entries = AuditEntry.objects.filter(desk_id=actor.desk_id, environment=account.environment, target__in=targets)

@@ -7,8 +7,8 @@ from typing import Literal
 
 from apps.core.money import cents_text, count_text, dollars_text
 from apps.core.timestamps import format_rfc3339
-from apps.orders.events import outcome_view
-from apps.orders.models import CancelIntent, Fill, Order, OrderIntent
+from apps.orders.events import change_words, outcome_view
+from apps.orders.models import CancelIntent, ChangeIntent, Fill, Order, OrderIntent
 from apps.orders.pages.filters import SIDE_WORDS, entered_side
 
 State = OrderIntent.State
@@ -33,6 +33,7 @@ def timeline(
     *,
     fills: Iterable[Fill],
     cancels: Iterable[CancelIntent],
+    changes: Iterable[ChangeIntent] = (),
     people: Mapping[int, str],
 ) -> list[Step]:
     """Return what happened, oldest first."""
@@ -44,6 +45,8 @@ def timeline(
     steps += [_fill_step(fill) for fill in fills]
     for cancel in cancels:
         steps += _cancel_steps(cancel, people=people)
+    for change in changes:
+        steps += _change_steps(change, people=people)
     return sorted(steps, key=lambda step: (step.at, step.order))
 
 
@@ -148,3 +151,26 @@ def _cancel_steps(cancel: CancelIntent, *, people: Mapping[int, str]) -> Iterabl
             yield Step(cancel.resolved_at, "Cancel refused", cancel.error_text, tone="danger", order=8)
         else:
             yield Step(cancel.resolved_at, "Nothing left to cancel", "The order is done.", order=8)
+
+
+def _change_steps(change: ChangeIntent, *, people: Mapping[int, str]) -> Iterable[Step]:
+    who = people.get(change.requested_by_id, "somebody who has left the desk")
+    is_amend = change.kind == ChangeIntent.Kind.AMEND
+    if is_amend:
+        wish = f"To {count_text(change.count)} in all at {cents_text(change.price)} YES"
+    else:
+        wish = f"To {count_text(change.count)} left"
+    name = "Amend" if is_amend else "Decrease"
+    yield Step(change.created_at, f"{name} asked for by {who}", wish, order=6)
+    if change.sent_at:
+        yield Step(change.sent_at, f"{name} sent", order=7)
+    if change.answered_at and change.state == ChangeIntent.State.UNKNOWN:
+        yield Step(change.answered_at, f"{name} not confirmed", change_words(change), tone="warning", order=8)
+    if change.resolved_at:
+        is_done = change.state == ChangeIntent.State.DONE
+        yield Step(
+            change.resolved_at,
+            change_words(change),
+            tone="ok" if is_done else "danger" if change.state == ChangeIntent.State.REFUSED else "warning",
+            order=8,
+        )

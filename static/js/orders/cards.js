@@ -55,7 +55,11 @@ export function createCards(list, { format, canCancel, onCancel }) {
         element("button", {
           class: "button button--danger orders__card-cancel",
           text: `Cancel ${count(row.remaining)} left`,
-          attributes: { type: "button", "data-cancel": row.key, "aria-label": `Cancel ${row.side} in ${row.ticker}` },
+          attributes: {
+            type: "button",
+            "data-cancel": row.key,
+            "aria-label": `Cancel ${count(row.remaining)} left: ${row.side} in ${row.ticker}`,
+          },
         }),
       );
     }

@@ -44,3 +44,19 @@ export function rowsAddress(base, choice, { after, limit }) {
   query.set("limit", String(limit));
   return `${base}?${query}`;
 }
+
+/** @type {Record<string, [string, string]>} */
+const EMPTY = {
+  working: ["No working order", "Orders that may still fill are listed here. A market's ticket places one."],
+  unknown: ["No order with an unknown outcome", "Orders whose send was not confirmed wait here until they are found."],
+  filled: ["No filled order yet", "Orders that filled completely are listed here."],
+  cancelled: ["No cancelled order yet", "Orders that ended before they were filled are listed here."],
+  rejected: ["No rejected order", "Orders that the desk or the exchange refused are listed here, with the reason."],
+  all: ["No order yet", "A market's ticket places one."],
+};
+
+/** Title and text where a choice has no row. @param {Choice} choice @returns {[string, string]} */
+export function emptyWords(choice) {
+  if (isNarrowed(choice)) return ["No order matches", "A shorter text, another side or anybody shows more."];
+  return EMPTY[choice.tab] ?? ["", ""];
+}

@@ -166,11 +166,11 @@ export function orderColumns({ format, zone, now, canCancel, titleOf }) {
 function actionColumn() {
   return /** @type {any} */ ({
     colId: "action",
-    headerName: "Cancel",
+    headerName: "Change or cancel",
     headerClass: "orders__action-head",
-    width: 72,
-    minWidth: 72,
-    maxWidth: 72,
+    width: 126,
+    minWidth: 126,
+    maxWidth: 126,
     pinned: "right",
     sortable: false,
     resizable: false,
@@ -178,19 +178,22 @@ function actionColumn() {
     cellClass: "orders__action",
     // What decides the button; a row whose value stays the same keeps it, and with it the pointer's target.
     valueGetter: (/** @type {Cell} */ { data }) =>
-      data?.canCancel ? "cancel" : data?.isCancelling ? "on its way" : "",
+      [data?.canChange && "change", data?.canCancel && "cancel", data?.isCancelling && "on its way"]
+        .filter(Boolean)
+        .join(" "),
     cellRenderer: (/** @type {Cell & {value: string}} */ { data, value }) => {
-      if (value !== "cancel" || !data) return element("span", { class: "muted", text: value ? "…" : "" });
-      return element("button", {
-        class: "button button--quiet button--small",
-        text: "Cancel",
-        attributes: {
-          type: "button",
-          tabindex: "-1",
-          "data-cancel": data.key,
-          "aria-label": `Cancel ${data.side} in ${data.ticker}, ${formatCount(data.remaining ?? 0)} left`,
-        },
-      });
+      if (!data || !value) return "";
+      const of = `${data.side} in ${data.ticker}`;
+      const nodes = [];
+      if (data.canChange) nodes.push(rowButton("Change", `Change ${of}`, "data-change-row", data.key));
+      if (data.canCancel) nodes.push(rowButton("Cancel", `Cancel ${of}`, "data-cancel", data.key));
+      return element("span", { class: "orders__actions" }, nodes.length ? nodes : ["…"]);
     },
   });
+}
+
+/** @param {string} text @param {string} label @param {string} name @param {string} key */
+function rowButton(text, label, name, key) {
+  const attributes = { type: "button", tabindex: "-1", "aria-label": label, [name]: key };
+  return element("button", { class: "button button--quiet button--small", text, attributes });
 }

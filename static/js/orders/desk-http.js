@@ -4,6 +4,10 @@ import { csrfToken } from "../frame/dom.js";
 /** The desk's own words for why something did not happen. */
 export class DeskRefusal extends Error {}
 
+/**
+ * @typedef {{rows: Record<string, any>[], next: string | null, counts: Record<string, number>, titles: Record<string, string>}} RowsPage
+ */
+
 /** @param {Response} response */
 async function read(response) {
   const body = await response.json().catch(() => null);
@@ -17,7 +21,7 @@ async function read(response) {
 /**
  * @param {string} address
  * @param {AbortSignal} signal
- * @returns {Promise<{rows: Record<string, any>[], next: string | null, counts: Record<string, number>, titles: Record<string, string>}>}
+ * @returns {Promise<RowsPage>}
  */
 export async function fetchRows(address, signal) {
   return read(await fetch(address, { headers: { Accept: "application/json" }, signal }));

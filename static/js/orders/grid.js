@@ -24,6 +24,7 @@ const FIRST_SORT = [{ colId: "created", sort: "desc" }];
  * @param {ReturnType<typeof import("../grid/column-memory.js").createColumnMemory>} options.memory
  * @param {(row: BlotterRow, inNewTab: boolean) => void} options.onOpen
  * @param {(row: BlotterRow) => void} options.onCancel
+ * @param {(key: string) => void} options.onChange
  * @param {() => void} options.onSelection
  * @param {() => void} options.onEnd the last row came into sight
  */
@@ -84,6 +85,8 @@ export function createOrdersGrid(root, options) {
     /** @type {any} */
     const row = button && api.getRowNode(button.getAttribute("data-cancel") ?? "")?.data;
     if (row?.canCancel) options.onCancel(row);
+    const change = /** @type {Element} */ (event.target).closest("[data-change-row]");
+    if (change) options.onChange(change.getAttribute("data-change-row") ?? "");
   });
 
   /** @param {any} params */

@@ -2,14 +2,17 @@
 import { desk } from "../frame/desk.js";
 import { setText } from "../frame/dom.js";
 import { browserStorage, createColumnMemory } from "../grid/column-memory.js";
+import { wireColumnMenu } from "../grid/column-menu.js";
 import { NARROW_PX } from "../grid/theme.js";
 import { watchFeed } from "../markets/live.js";
 import { createCancels } from "./cancel.js";
+import { createChanges } from "./change.js";
 import { createCards } from "./cards.js";
-import { TABS, isNarrowed, readChoice, rowsAddress, toSearch } from "./choice.js";
+import { TABS, emptyWords, isNarrowed, readChoice, toSearch } from "./choice.js";
 import { marketAddress, orderAddress } from "./columns.js";
-import { DeskRefusal, fetchRows } from "./desk-http.js";
 import { createOrdersGrid } from "./grid.js";
+import { createOlderRows } from "./older.js";
+import { watchHands } from "./hands.js";
 import { fromDesk, isChosen, tabOf } from "./row-model.js";
 import { plural, scopeWords } from "./scope.js";
 
@@ -17,10 +20,6 @@ import { plural, scopeWords } from "./scope.js";
 /** @typedef {Record<string, any>} DeskRow */
 
 const TYPING_MS = 200;
-const PAGE_ROWS = 200;
-const COUNTS_MS = 1_500;
-/** While the pointer or a key was on the rows this lately, none comes, goes or moves under it. */
-const TOUCH_MS = 1_500;
 
 const root = /** @type {HTMLElement} */ (document.querySelector("[data-module='orders']"));
 const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (root.querySelector(selector));
@@ -39,12 +38,7 @@ const groupKey = `desk:orders:group:${person}`;
 let choice = readChoice(location.search);
 /** Rows that only the server's pages gave; a live row of the same key counts instead. @type {Map<string, DeskRow>} */
 const older = new Map();
-/** Where the next page of this choice begins; null: nothing older. @type {string | null} */
-let next = "";
-let isLoading = false;
-let asked = new AbortController();
 let isStarted = false;
-let touchedAt = 0;
 /** @type {Set<string>} keys that are on screen */
 let shownKeys = new Set();
 let isHeld = false;
@@ -61,17 +55,11 @@ function rowOf(key) {
   return now && then ? (then["v"] > now["v"] ? then : now) : (now ?? then);
 }
 
-function everyRow() {
-  const keys = new Set([...older.keys(), ...live.rows.keys()]);
-  return [...keys].map((key) => /** @type {DeskRow} */ (rowOf(key)));
-}
-
 const blotterRow = (/** @type {DeskRow} */ row) => fromDesk(row, told.people);
 
 function chosenRows() {
-  return everyRow()
-    .filter((row) => isChosen(row, choice))
-    .map(blotterRow);
+  const every = [...new Set([...older.keys(), ...live.rows.keys()])].map((key) => /** @type {DeskRow} */ (rowOf(key)));
+  return every.filter((row) => isChosen(row, choice)).map(blotterRow);
 }
 
 function workingRows() {
@@ -88,6 +76,13 @@ const cancels = createCancels(/** @type {HTMLDialogElement} */ (find("[data-conf
   cancelUrl,
   cancelAllUrl,
 });
+const changes = createChanges(/** @type {HTMLDialogElement} */ (find("[data-change]")), {
+  mayAmend: desk.may("order.place"),
+  latest: (key) => {
+    const row = rowOf(key);
+    return row ? blotterRow(row) : null;
+  },
+});
 const grid = createOrdersGrid(find("[data-grid]"), {
   format: desk.data.price_format,
   zone: desk.data.time_zone,
@@ -100,14 +95,16 @@ const grid = createOrdersGrid(find("[data-grid]"), {
     else location.assign(orderAddress(row.key));
   },
   onCancel: (row) => void cancels.one(row),
+  onChange: (key) => changes.open(key),
   onSelection: showSelection,
-  onEnd: () => void loadOlder(),
+  onEnd: () => void pages.load(),
 });
 const cards = createCards(find("[data-cards]"), {
   format: desk.data.price_format,
   canCancel: mayCancel === "yes",
   onCancel: (row) => void cancels.one(row),
 });
+const hands = watchHands(find("[data-grid]"));
 const isNarrow = () => window.innerWidth < NARROW_PX;
 
 /** Show the choice as it is now, rows in their places. */
@@ -135,7 +132,7 @@ function refresh(/** @type {Set<string>} */ changed) {
     if (isIn !== shownKeys.has(key)) isMembership = true;
     if (row && shownKeys.has(key) && !isNarrow()) grid.update(blotterRow(row));
   }
-  if (isNarrow() || (isMembership && performance.now() - touchedAt > TOUCH_MS)) return draw();
+  if (isNarrow() || (isMembership && !hands.areOn())) return draw();
   isHeld ||= isMembership;
   showAround();
   showSelection();
@@ -147,12 +144,12 @@ function showAround() {
   const held = find("[data-held]");
   held.hidden = !isHeld;
   setText(held, "The list has changed: show it");
-  const more = next === null ? "nothing older" : "older ones exist";
+  const more = !pages.hasMore ? "nothing older" : "older ones exist";
   setText(
     find("[data-loaded]"),
     `${plural(shownKeys.size, "order")} listed, ${more}. Times in ${desk.data.time_zone}.`,
   );
-  find("[data-older]").hidden = next === null;
+  find("[data-older]").hidden = !pages.hasMore;
   find("[data-live-footer]").hidden = false;
 }
 
@@ -188,76 +185,47 @@ function showSelection() {
   setText(button, rows.length ? `Cancel ${scopeWords(rows)}` : "Cancel selected");
 }
 
-/** @type {Record<string, [string, string]>} */
-const EMPTY = {
-  working: ["No working order", "Orders that may still fill are listed here. A market's ticket places one."],
-  unknown: ["No order with an unknown outcome", "Orders whose send was not confirmed wait here until they are found."],
-  filled: ["No filled order yet", "Orders that filled completely are listed here."],
-  cancelled: ["No cancelled order yet", "Orders that ended before they were filled are listed here."],
-  rejected: ["No rejected order", "Orders that the desk or the exchange refused are listed here, with the reason."],
-  all: ["No order yet", "A market's ticket places one."],
-};
-
 /** @param {number} count */
 function showEmpty(count) {
-  const isWaiting = isLoading || !live.isFresh;
+  const isWaiting = pages.isLoading || !live.isFresh;
   find("[data-empty]").hidden = count > 0 || isWaiting;
-  const [title, text] = isNarrowed(choice)
-    ? ["No order matches", "A shorter text, another side or anybody shows more."]
-    : (EMPTY[choice.tab] ?? ["", ""]);
+  const [title, text] = emptyWords(choice);
   setText(find("[data-empty-title]"), title);
   setText(find("[data-empty-text]"), text);
 }
 
 /* --- older rows ------------------------------------------------------------------------------ */
 
-async function loadOlder() {
-  if (isLoading || next === null) return;
-  isLoading = true;
-  const signal = asked.signal;
-  try {
-    const page = await fetchRows(rowsAddress(rowsUrl, choice, { after: next, limit: PAGE_ROWS }), signal);
-    Object.assign(told.titles, page.titles);
-    told.counts = page.counts;
-    next = page.next;
+/** @param {import("./desk-http.js").RowsPage} page */
+function take(page) {
+  Object.assign(told.titles, page.titles);
+  told.counts = page.counts;
+}
+
+const pages = createOlderRows({
+  rowsUrl,
+  choice: () => choice,
+  onPage(page) {
+    take(page);
     for (const row of page.rows) older.set(row["key"], row);
-    isLoading = false;
     find("[data-error]").hidden = true;
     draw();
-  } catch (error) {
-    if (signal.aborted) return;
-    isLoading = false;
-    const words = error instanceof DeskRefusal ? error.message : "The desk cannot be reached.";
+  },
+  onCounts(page) {
+    take(page);
+    showCounts();
+  },
+  onError(words) {
     setText(find("[data-error-text]"), `Older orders could not be read: ${words}`);
     find("[data-error]").hidden = false;
-  }
-}
+  },
+});
 
 function reload() {
-  asked.abort();
-  asked = new AbortController();
-  isLoading = false;
-  next = "";
+  pages.reset();
   draw();
   grid.backToTop();
-  void loadOlder();
-}
-
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let counting;
-/** The counts of what has ended come from the server; a burst of changes asks once. */
-function recount() {
-  counting ??= setTimeout(async () => {
-    counting = undefined;
-    try {
-      const page = await fetchRows(rowsAddress(rowsUrl, choice, { after: "", limit: 1 }), asked.signal);
-      told.counts = page.counts;
-      Object.assign(told.titles, page.titles);
-      showCounts();
-    } catch {
-      // The next change asks again; the link's own banner says when the desk is away.
-    }
-  }, COUNTS_MS);
+  void pages.load();
 }
 
 /* --- tab and filters -------------------------------------------------------------------------- */
@@ -348,33 +316,12 @@ maybe("[data-cancel-all]")?.addEventListener("click", (event) => {
   event.preventDefault();
   void cancelAll();
 });
-find("[data-older]").addEventListener("click", () => void loadOlder());
+find("[data-older]").addEventListener("click", () => void pages.load());
 find("[data-held]").addEventListener("click", draw);
 find("[data-retry]").addEventListener("click", () => {
   find("[data-error]").hidden = true;
-  void loadOlder();
+  void pages.load();
 });
-const touch = () => (touchedAt = performance.now());
-for (const kind of ["pointermove", "pointerdown", "wheel", "keydown"])
-  find("[data-grid]").addEventListener(kind, touch, { passive: true });
-find("[data-grid]").addEventListener("pointerleave", () => (touchedAt = 0));
-
-function wireColumns() {
-  const menu = find("[data-columns-menu]");
-  menu.hidden = false;
-  const boxes = /** @type {NodeListOf<HTMLInputElement>} */ (menu.querySelectorAll("[data-column]"));
-  const sync = () => boxes.forEach((box) => (box.checked = grid.isShown(box.dataset["column"] ?? "")));
-  menu.addEventListener("toggle", sync);
-  menu.addEventListener("change", (event) => {
-    const box = /** @type {HTMLInputElement} */ (event.target);
-    grid.setShown(box.dataset["column"] ?? "", box.checked);
-  });
-  find("[data-columns-reset]").addEventListener("click", () => {
-    grid.resetColumns();
-    sync();
-  });
-}
-
 /* --- start ------------------------------------------------------------------------------------- */
 
 /** The live rows are there: the grid takes the place of the page's own table. */
@@ -386,10 +333,10 @@ function start() {
   if (groupField.selectedIndex < 0) groupField.value = "";
   find("[data-apply]").hidden = true;
   if (isNarrow()) find("[data-fold]").removeAttribute("open");
-  wireColumns();
+  wireColumnMenu(find("[data-columns-menu]"), grid);
   showChoice();
   draw();
-  void loadOlder();
+  void pages.load();
 }
 
 /** @type {Set<string>} */
@@ -406,7 +353,7 @@ live.rows.subscribe((key, row) => {
     changed.clear();
     if (live.isFresh && !isStarted) return start();
     refresh(keys);
-    recount();
+    pages.recount();
   });
 });
 desk.topics.watch(`orders:${account}`, (state) => {
@@ -415,7 +362,7 @@ desk.topics.watch(`orders:${account}`, (state) => {
 setInterval(() => {
   if (!isStarted || document.hidden) return;
   if (!isNarrow()) grid.tick();
-  if (isHeld && performance.now() - touchedAt > TOUCH_MS) draw();
+  if (isHeld && !hands.areOn()) draw();
 }, 1_000);
 let wasNarrow = isNarrow();
 window.addEventListener("resize", () => {
@@ -433,10 +380,19 @@ if (mayCancel === "yes") {
   desk.keys.register({ keys: "c", label: "Cancel the selected orders (asks first)", run: () => void cancelSelected() });
   desk.keys.register({ keys: "Shift+C", label: "Cancel all working orders (asks first)", run: () => void cancelAll() });
 }
+if (mayCancel === "yes")
+  desk.keys.register({
+    keys: "a",
+    label: "Amend or decrease the order of the row",
+    run: () => changes.open(focusedKey()),
+  });
 desk.keys.register({ keys: "m", label: "Open the market of the row", run: openMarket });
 
+function focusedKey() {
+  return document.activeElement?.closest("[row-id]")?.getAttribute("row-id") ?? "";
+}
+
 function openMarket() {
-  const cell = document.activeElement?.closest("[row-id]");
-  const row = cell && rowOf(cell.getAttribute("row-id") ?? "");
+  const row = rowOf(focusedKey());
   if (row) location.assign(marketAddress(row["ticker"]));
 }

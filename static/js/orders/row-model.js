@@ -14,6 +14,8 @@ import { shownPrice, sideWords, terms } from "../market/orders-table.js";
  * @property {string} side "BUY YES"
  * @property {boolean} isBid buys YES, on the book's own leg
  * @property {number} price 1/10,000 dollar, in the prices of what was entered
+ * @property {number} yesPrice the same on the YES leg
+ * @property {boolean} isInNo `price` is in NO prices
  * @property {number} count 1/100 contract
  * @property {number | null} filled null: not known
  * @property {number | null} remaining
@@ -33,6 +35,7 @@ import { shownPrice, sideWords, terms } from "../market/orders-table.js";
  * @property {string} orderId "" until the exchange has shown it
  * @property {boolean} isWorking
  * @property {boolean} canCancel there is something to cancel, and no cancel is on its way
+ * @property {boolean} canChange it rests, and neither a cancel nor a change of it is on its way
  * @property {boolean} isCancelling
  */
 
@@ -104,6 +107,8 @@ export function fromDesk(row, people) {
     side: sideWords(row),
     isBid: row["book_side"] === "bid",
     price: shownPrice(row),
+    yesPrice: toUnits(row["price"], 4),
+    isInNo: sideOf(row).endsWith("_no"),
     count: toUnits(row["count"], 2),
     filled: isUnknown ? null : filled,
     remaining: isUnknown ? null : toUnits(row["remaining"], 2),
@@ -123,6 +128,7 @@ export function fromDesk(row, people) {
     orderId: row["order_id"] ?? "",
     isWorking,
     canCancel: isWorking && Boolean(row["order_id"]) && !["committed", "sending"].includes(row["cancel"]),
+    canChange: row["state"] === "resting" && Boolean(row["order_id"]) && !isCancelling && !openChange(row),
     isCancelling,
   };
 }
