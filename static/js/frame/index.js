@@ -31,7 +31,13 @@ function showKeys() {
   const dialog = /** @type {HTMLDialogElement} */ (document.querySelector("[data-keys-dialog]"));
   const list = /** @type {HTMLElement} */ (dialog.querySelector("[data-keys-list]"));
   list.replaceChildren();
-  for (const { keys, label } of desk.keys.list()) {
+  let group = "";
+  const shortcuts = desk.keys.list().toSorted((one, other) => (one.group ?? "").localeCompare(other.group ?? ""));
+  for (const { keys, label, group: heading = "" } of shortcuts) {
+    if (heading !== group) {
+      group = heading;
+      list.append(element("dt", { class: "keys__group", text: group }), element("dd"));
+    }
     const term = element("dt");
     keys
       .split(" ")
@@ -97,7 +103,13 @@ const palette = createPalette([
 ]);
 
 /** @type {Record<string, () => void>} */
-const actions = { palette: palette.open, theme: switchTheme, drawer: toggleDrawer, keys: showKeys };
+const actions = {
+  palette: palette.open,
+  theme: switchTheme,
+  drawer: toggleDrawer,
+  keys: showKeys,
+  print: () => window.print(),
+};
 document.addEventListener("click", (event) => {
   const source = /** @type {Element} */ (event.target).closest("[data-action]");
   if (source) actions[source.getAttribute("data-action") ?? ""]?.();

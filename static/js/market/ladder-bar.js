@@ -105,7 +105,7 @@ export function createLadderBar(panel, { settings, onChange, onArm, onDisarm }) 
       if (!banner) return;
       banner.hidden = !isArmed;
       const { isPostOnly } = settings.value;
-      const words = `A click sends ${formatCount(settings.size)}${isPostOnly ? ", post-only" : ""}`;
+      const words = `a click sends ${formatCount(settings.size)}${isPostOnly ? ", post-only" : ""}`;
       const place = banner.querySelector("[data-armed-text]");
       if (place && place.textContent !== words) place.textContent = words;
       const left = banner.querySelector("[data-armed-left]");

@@ -23,6 +23,13 @@ import { bestPrice } from "./ladder-model.js";
  */
 
 const DRAG_PX = 5;
+/** @type {[string, string][]} */
+const GESTURES = [
+  ["Click", "Buy in the bid column, sell in the ask column; with two buttons: buy at that price"],
+  ["Right-click", "Cancel the own order under it; with two buttons: sell at that price"],
+  ["Click\u00a0own\u00a0size", "Cancel the own orders there"],
+  ["Drag\u00a0own\u00a0size", "Move the own orders to the price where it is dropped"],
+];
 export const KEY_GROUP = "Ladder, under the pointer or with the focus";
 export const MOUSE_GROUP = "Ladder, mouse";
 
@@ -172,36 +179,43 @@ export function createLadderControl(root, ladder, keys, actions) {
     if (hasFocus()) move(ticks);
   };
 
-  /** @param {string} combination @param {string} label @param {() => void} run @param {boolean} [isSingle] */
-  const key = (combination, label, run, isSingle = false) =>
-    keys.register({ keys: combination, label, group: KEY_GROUP, run, when: isInScope, isSingle });
-  key("L", "Lock the ladder where it is, or let it follow the spread", actions.toggleLock);
-  key("C", "Centre it on the spread", () => ladder.recentre());
-  key("D", "Show or hide the cumulative depth", actions.toggleDepth);
-  key("V", "Turn it over: YES or NO", actions.toggleView);
-  for (const digit of [4, 3, 2, 1])
-    key(String(digit), `Work with size ${digit}`, () => actions.choosePreset(digit - 1));
-  key("PageDown", "Ten prices down", () => move(-10));
-  key("PageUp", "Ten prices up", () => move(10));
-  key("ArrowDown", "Choose the next lower price", () => move(-1));
-  key("ArrowUp", "Choose the next higher price", () => move(1));
-  key("Alt+ArrowDown", "Move own orders at this price one tick down", amendHere(-1), true);
-  key("Alt+ArrowUp", "Move own orders at this price one tick up", amendHere(1), true);
-  key("Backspace", "Cancel own orders at this price", cancelHere, true);
-  key("Delete", "Cancel own orders at this price", cancelHere, true);
-  key("Shift+I", "Improve the best ask by one tick", orderBest("ask", true), true);
-  key("I", "Improve the best bid by one tick", orderBest("bid", true), true);
-  key("Shift+J", "Join the best ask", orderBest("ask", false), true);
-  key("J", "Join the best bid", orderBest("bid", false), true);
-  key("S", "Sell at this price: ticket, or at once when armed", orderHere("ask"), true);
-  key("B", "Buy at this price: ticket, or at once when armed", orderHere("bid"), true);
-  key("A", "Arm one-click trading, or end it", actions.toggleArmed, true);
-
-  /** What no key press means is only listed. @param {string} gesture @param {string} label */
-  const gesture = (gesture, label) =>
+  /** @type {[string, string, () => void][]} */
+  const moves = [
+    ["L", "Lock the ladder where it is, or let it follow the spread", actions.toggleLock],
+    ["C", "Centre it on the spread", () => ladder.recentre()],
+    ["D", "Show or hide the cumulative depth", actions.toggleDepth],
+    ["V", "Turn it over: YES or NO", actions.toggleView],
+    ["ArrowUp", "Choose the next higher price", () => move(1)],
+    ["ArrowDown", "Choose the next lower price", () => move(-1)],
+    ["PageUp", "Ten prices up", () => move(10)],
+    ["PageDown", "Ten prices down", () => move(-10)],
+    ["1", "Work with the first size", () => actions.choosePreset(0)],
+    ["2", "Work with the second size", () => actions.choosePreset(1)],
+    ["3", "Work with the third size", () => actions.choosePreset(2)],
+    ["4", "Work with the fourth size", () => actions.choosePreset(3)],
+  ];
+  /** What trades acts once per press, however long the key is held. @type {[string, string, () => void][]} */
+  const trades = [
+    ["A", "Arm one-click trading, or end it", actions.toggleArmed],
+    ["B", "Buy at this price: ticket, or at once when armed", orderHere("bid")],
+    ["S", "Sell at this price: ticket, or at once when armed", orderHere("ask")],
+    ["J", "Join the best bid", orderBest("bid", false)],
+    ["Shift+J", "Join the best ask", orderBest("ask", false)],
+    ["I", "Improve the best bid by one tick", orderBest("bid", true)],
+    ["Shift+I", "Improve the best ask by one tick", orderBest("ask", true)],
+    ["Alt+ArrowUp", "Move own orders at this price one tick up", amendHere(1)],
+    ["Alt+ArrowDown", "Move own orders at this price one tick down", amendHere(-1)],
+    ["Delete", "Cancel own orders at this price", cancelHere],
+    ["Backspace", "Cancel own orders at this price", cancelHere],
+  ];
+  for (const [combination, label, run] of trades) {
+    keys.register({ keys: combination, label, group: KEY_GROUP, run, when: isInScope, isSingle: true });
+  }
+  for (const [combination, label, run] of moves) {
+    keys.register({ keys: combination, label, group: KEY_GROUP, run, when: isInScope });
+  }
+  // What no key press means is only listed.
+  for (const [gesture, label] of GESTURES) {
     keys.register({ keys: gesture, label, group: MOUSE_GROUP, run: () => {}, when: () => false });
-  gesture("Drag", "Move an own order to the price where it is dropped");
-  gesture("Right-click", "Cancel the own order under it; with two buttons: sell at that price");
-  gesture("Click", "Buy in the bid column, sell in the ask column; with two buttons: buy at that price");
-  gesture("Click own size", "Cancel the own orders there");
+  }
 }

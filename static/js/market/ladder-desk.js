@@ -91,6 +91,7 @@ export function createLadderDesk(panel, options) {
 
   function applySettings() {
     panel.toggleAttribute("data-depth", settings.value.hasDepth);
+    ladder.setDepth(settings.value.hasDepth);
     arming.setLapse(settings.value.lapseSeconds * 1_000);
     bar.showArmed(arming.state, isPossible);
   }

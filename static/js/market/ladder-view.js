@@ -8,13 +8,15 @@
 import { formatCount, formatPrice } from "../core/fixed.js";
 import { barScale, bookLevels, bookWords, centrePrice, compactCount, ownByPrice, sideBook } from "./ladder-model.js";
 import { mirrored } from "./grid.js";
+import { createTint } from "./tint.js";
 
 /**
  * @typedef {import("./ladder-model.js").BookFrame} BookFrame
  * @typedef {import("./ladder-model.js").Side} Side
  * @typedef {import("./ladder-model.js").OwnOrder} OwnOrder
  * @typedef {{row: HTMLElement, ownBid: HTMLElement, bidDepth: HTMLElement, bid: HTMLElement, price: HTMLElement,
- *   ask: HTMLElement, askDepth: HTMLElement, ownAsk: HTMLElement, book: string, own: string}} Line
+ *   ask: HTMLElement, askDepth: HTMLElement, ownAsk: HTMLElement, bidCount: number, askCount: number,
+ *   bidSum: string, askSum: string, own: string}} Line
  * @typedef {{price: number, side: "yes" | "no"}} Traded price as seen from this view, `side` the taker bought
  */
 
@@ -37,7 +39,7 @@ function div(name, role = "") {
 export function createLadder(root, options) {
   const body = /** @type {HTMLElement} */ (root.querySelector("[data-ladder-rows]"));
   const { step, format } = options;
-  const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
+  const tint = createTint();
   const spread = div("ladder__spread", "row");
   const spreadBox = div("ladder__spread-box", "cell");
   const lastCell = document.createElement("b");
@@ -58,6 +60,10 @@ export function createLadder(root, options) {
   let book = sideBook(frame, view);
   /** @type {OwnOrder[]} */
   let own = [];
+  let levels = bookLevels(book);
+  let hasDepth = false;
+  /** Where the spread was when it was last centred on. @type {HTMLElement | null} */
+  let centredOn = null;
   /** @type {{price: number, count: number} | null} */
   let last = null;
   /** @type {Traded[]} */
@@ -92,7 +98,10 @@ export function createLadder(root, options) {
       ask: cell("ask", "ask"),
       askDepth: cell("depth", "ask"),
       ownAsk: cell("own", "ask"),
-      book: "0,0,0,0",
+      bidCount: 0,
+      askCount: 0,
+      bidSum: "",
+      askSum: "",
       own: "",
     };
     line.price.textContent = formatPrice(price, { format, step, unit: false });
@@ -124,16 +133,21 @@ export function createLadder(root, options) {
     return line;
   }
 
-  /** @param {HTMLElement} cell @param {HTMLElement} depthCell @param {number} count @param {number} depth */
-  function fillSize(cell, depthCell, count, depth) {
+  /** @param {HTMLElement} cell @param {number} count @param {boolean} isQuiet do not tint: drawn anew, not changed */
+  function fillSize(cell, count, isQuiet) {
     const text = count ? formatCount(count) : "";
-    const isChanged = cell.textContent !== text;
-    if (isChanged) cell.textContent = text;
-    cell.title = count ? `${text} at this price, ${formatCount(depth)} up to here` : "";
     cell.style.setProperty("--share", count ? Math.max(0.04, count / scale).toFixed(3) : "0");
-    const sum = count ? compactCount(depth) : "";
-    if (depthCell.textContent !== sum) depthCell.textContent = sum;
-    return isChanged;
+    if (cell.textContent === text) return;
+    cell.textContent = text;
+    if (!isQuiet) tint(cell);
+  }
+
+  /** One change at the best price moves every sum behind it: only what is looked at is written. @param {Line} line @param {import("./ladder-model.js").Level} level */
+  function fillDepth(line, level) {
+    const bid = level.bid ? compactCount(level.bidDepth) : "";
+    const ask = level.ask ? compactCount(level.askDepth) : "";
+    if (line.bidSum !== bid) line.bidDepth.textContent = line.bidSum = bid;
+    if (line.askSum !== ask) line.askDepth.textContent = line.askSum = ask;
   }
 
   /** @param {HTMLElement} cell @param {number} count @param {OwnOrder[]} orders @param {string} side */
@@ -152,41 +166,38 @@ export function createLadder(root, options) {
     const ahead = orders.map((each) => each.queue).filter((each) => typeof each === "number");
     const first = ahead.length ? Math.min(...ahead) : null;
     const queue = first === null ? "" : `, ${formatCount(first)} ahead in the queue`;
-    if (first !== null) {
-      const mark = document.createElement("small");
-      mark.className = "ladder__queue";
-      mark.textContent = compactCount(first);
-      chip.append(" ", mark);
-    }
     const name = orders.length === 1 ? "own order" : `${orders.length} own orders`;
     chip.title = `Cancel ${name}, ${formatCount(count)} contracts${queue}`;
     chip.setAttribute("aria-label", `${chip.textContent}: cancel ${name}, ${formatCount(count)} contracts${queue}`);
     cell.append(chip);
+    if (first === null) return;
+    const mark = document.createElement("small");
+    mark.className = "ladder__queue";
+    mark.textContent = compactCount(first);
+    mark.title = `${formatCount(first)} contracts ahead at this price`;
+    cell.append(mark);
   }
 
   function draw() {
     isQueued = false;
     if (order.length === 0) build();
     book = sideBook(frame, view);
-    const levels = bookLevels(book);
+    levels = bookLevels(book);
     const mine = ownByPrice(own, view);
     let largest = 1;
     for (const level of levels.values()) largest = Math.max(largest, level.bid, level.ask);
     const isRescaled = scale !== barScale(largest);
     if (isRescaled) scale = barScale(largest);
     const isFirst = filled.size === 0;
-    const next = new Set([...levels.keys(), ...mine.keys()]);
-    for (const price of new Set([...filled, ...next])) {
+    const next = new Set(levels.keys());
+    for (const price of mine.keys()) next.add(price);
+    for (const price of next) filled.add(price);
+    for (const price of filled) {
       const line = lineAt(price);
       const level = levels.get(price) ?? NOTHING;
-      const shown = `${level.bid},${level.ask},${level.bidDepth},${level.askDepth}`;
-      if (line.book !== shown || isRescaled) {
-        line.book = shown;
-        const bidChanged = fillSize(line.bid, line.bidDepth, level.bid, level.bidDepth);
-        const askChanged = fillSize(line.ask, line.askDepth, level.ask, level.askDepth);
-        if (bidChanged && !isFirst) tint(line.bid);
-        if (askChanged && !isFirst) tint(line.ask);
-      }
+      if (line.bidCount !== level.bid || isRescaled) fillSize(line.bid, (line.bidCount = level.bid), isFirst);
+      if (line.askCount !== level.ask || isRescaled) fillSize(line.ask, (line.askCount = level.ask), isFirst);
+      if (hasDepth) fillDepth(line, level);
       drawOwn(line, mine.get(price));
     }
     filled = next;
@@ -262,26 +273,17 @@ export function createLadder(root, options) {
 
   const middle = () => centrePrice(book, last?.price ?? null);
 
-  /** Scroll so that the spread is in the middle, but only when it has left the middle half. */
+  /** Scroll so that the spread is in the middle, but only when it has moved out of the middle half. */
   function centre() {
+    const anchor = /** @type {HTMLElement | null} */ (spread.previousElementSibling);
+    if (isCentred && anchor === centredOn) return; // asking for positions costs a layout
+    centredOn = anchor;
     const height = root.clientHeight;
-    const top = spread.isConnected ? naturalTop() : 0;
+    const top = anchor ? anchor.offsetTop + anchor.offsetHeight : 0;
     const at = top - root.scrollTop;
     if (isCentred && at > height * 0.25 && at < height * 0.75) return;
     root.scrollTop = top - height / 2 + spread.offsetHeight / 2;
     isCentred = height > 0;
-  }
-
-  /** Where the spread row is in the list; its own offset is where it sticks. */
-  function naturalTop() {
-    const above = /** @type {HTMLElement | null} */ (spread.previousElementSibling);
-    return above ? above.offsetTop + above.offsetHeight : 0;
-  }
-
-  /** Tint a changed cell for 400 ms, without forcing a layout. @param {HTMLElement} cell */
-  function tint(cell) {
-    if (isCalm.matches) return;
-    cell.animate([{ backgroundColor: "var(--tint)" }, { backgroundColor: "transparent" }], { duration: 400 });
   }
 
   function queue() {
@@ -290,6 +292,15 @@ export function createLadder(root, options) {
     requestAnimationFrame(draw);
   }
 
+  body.addEventListener("pointerover", (event) => {
+    const cell = /** @type {HTMLElement | null} */ (
+      /** @type {Element} */ (event.target).closest(".ladder__bid, .ladder__ask")
+    );
+    const level = levels.get(Number(cell?.parentElement?.dataset.price));
+    if (!cell || !level) return;
+    const [count, depth] = cell.dataset.side === "bid" ? [level.bid, level.bidDepth] : [level.ask, level.askDepth];
+    cell.title = count ? `${formatCount(count)} at this price, ${formatCount(depth)} up to here` : "";
+  });
   spread.addEventListener("click", () => {
     isCentred = false;
     placeSpread();
@@ -334,6 +345,11 @@ export function createLadder(root, options) {
     setLocked(locked) {
       isLocked = locked;
       isCentred = false;
+      queue();
+    },
+    /** @param {boolean} shown the cumulative depth */
+    setDepth(shown) {
+      hasDepth = shown;
       queue();
     },
     /** Keep the rows where they are while somebody may be about to click one. @param {boolean} held */
