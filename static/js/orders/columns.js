@@ -6,7 +6,7 @@ import { element } from "../frame/dom.js";
 /** @typedef {import("./row-model.js").BlotterRow} BlotterRow */
 /** @typedef {{data?: BlotterRow}} Cell */
 
-const HIDDEN_AT_FIRST = new Set(["queue", "subaccount", "order_id"]);
+const HIDDEN_AT_FIRST = new Set(["age", "queue", "subaccount", "order_id"]);
 const DAY_MS = 86_400_000;
 
 /** One decimal of a cent for all, so that the points stand under each other; two where a price needs them. @param {number} units */
@@ -101,8 +101,8 @@ export function orderColumns({ format, zone, now, canCancel, titleOf }) {
       },
     ),
     text("market", "Market", 200, (row) => row.ticker, {
-      flex: 2,
-      minWidth: 150,
+      flex: 3,
+      minWidth: 176,
       tooltipValueGetter: (/** @type {Cell} */ { data }) => (data ? titleOf(data.ticker) || data.ticker : ""),
       cellRenderer: (/** @type {Cell} */ { data }) =>
         data ? link(marketAddress(data.ticker), data.ticker, titleOf(data.ticker)) : "",
@@ -136,12 +136,12 @@ export function orderColumns({ format, zone, now, canCancel, titleOf }) {
       (units) => (units === null ? "-" : formatCount(units)),
       { headerTooltip: "Contracts before it at its price, as last read" },
     ),
-    text("terms", "Terms", 88, (row) => row.terms),
-    text("state", "State", 138, (row) => row.stateText, {
+    text("terms", "Terms", 110, (row) => row.terms),
+    text("state", "State", 128, (row) => row.stateText, {
       cellRenderer: (/** @type {Cell} */ { data }) => (data ? badge(data.tone, data.stateText) : ""),
     }),
-    text("reason", "Reason", 130, (row) => row.reason, { flex: 1, minWidth: 60 }),
-    text("person", "Placed by", 76, (row) => row.person),
+    text("reason", "Reason", 130, (row) => row.reason, { flex: 1, minWidth: 50 }),
+    text("person", "Placed by", 72, (row) => row.person),
     figure(
       "subaccount",
       "Sub",
@@ -168,14 +168,16 @@ function actionColumn() {
     colId: "action",
     headerName: "Change or cancel",
     headerClass: "orders__action-head",
-    width: 126,
-    minWidth: 126,
-    maxWidth: 126,
+    width: 122,
+    minWidth: 122,
+    maxWidth: 122,
     pinned: "right",
     sortable: false,
     resizable: false,
     suppressMovable: true,
     cellClass: "orders__action",
+    // The grid's own rules stand above those of the page.
+    cellStyle: { paddingInline: "4px", textOverflow: "clip" },
     // What decides the button; a row whose value stays the same keeps it, and with it the pointer's target.
     valueGetter: (/** @type {Cell} */ { data }) =>
       [data?.canChange && "change", data?.canCancel && "cancel", data?.isCancelling && "on its way"]
