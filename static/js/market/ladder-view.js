@@ -139,6 +139,8 @@ export function createLadder(root, options) {
     cell.style.setProperty("--share", count ? Math.max(0.04, count / scale).toFixed(3) : "0");
     if (cell.textContent === text) return;
     cell.textContent = text;
+    cell.classList.toggle("is-long", text.length > 6); // smaller rather than cut off
+    cell.classList.toggle("is-very-long", text.length > 9);
     if (!isQuiet) tint(cell);
   }
 
