@@ -198,7 +198,7 @@ def test_the_csv_holds_what_is_shown(open_page: Callable[..., Page], tmp_path: P
         (FIRST, "BUY NO", "33.00", "0.0700")
     ]
     assert rows[0]["state"] == "Resting"
-    orders.pinned(orders.key_of(orders.rows.first), "action").get_by_role("button").click()
+    orders.pinned(orders.key_of(orders.rows.first), "action").get_by_role("button", name="Cancel").click()
     expect(orders.count("working")).to_have_text("0")
 
 
