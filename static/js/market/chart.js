@@ -10,7 +10,7 @@ import {
   createSeriesMarkers,
 } from "../../vendor/lightweight-charts.js";
 
-import { formatCount } from "../core/fixed.js";
+import { formatCount, formatPrice } from "../core/fixed.js";
 
 /**
  * @typedef {{end_ts: number, open: string | null, high: string | null, low: string | null,
@@ -40,7 +40,7 @@ function shifted(seconds, zone) {
 
 /**
  * @param {HTMLElement} root
- * @param {{zone: string, step: number}} options
+ * @param {{zone: string, step: number, format: import("../core/fixed.js").PriceFormat}} options
  */
 export function createMarketChart(root, options) {
   const chart = createChart(root, {
@@ -61,7 +61,9 @@ export function createMarketChart(root, options) {
     priceFormat: {
       type: "custom",
       minMove: options.step < 100 ? 0.1 : 1,
-      formatter: (/** @type {number} */ cents) => `${cents.toFixed(1)}¢`,
+      // The scale is drawn between grid prices as well: a tenth of a cent is fine enough to read.
+      formatter: (/** @type {number} */ cents) =>
+        formatPrice(Math.round(cents * 100), { format: options.format, step: Math.min(options.step, 10) }),
     },
   });
   const volume = chart.addSeries(HistogramSeries, {
