@@ -9,7 +9,8 @@ from django.db.models import Sum
 from apps.audit.models import AuditEntry
 from apps.audit.services import verify
 from apps.core import order_state
-from apps.orders.models import CancelIntent, Fill, Order, OrderIntent
+from apps.orders.models import CancelIntent, ChangeIntent, Fill, Order, OrderIntent
+from apps.orders.services.change import OPEN_CHANGES
 from apps.paper.testing import LINEAR
 from apps.portfolio.models import Position
 from tests.faults.world import HEAL_SECONDS, OPEN_CANCELS, OPEN_INTENTS, World
@@ -25,6 +26,7 @@ def violations(world: World) -> list[str]:
             [
                 *world.problems,
                 *_sent_once(world, truth["orders"]),
+                *_amended_once(world),
                 *_orders_agree(world, truth["orders"]),
                 *_intents_honest(world, truth["orders"]),
                 *_fills_agree(truth["fills"]),
@@ -41,7 +43,13 @@ def _sent_once(world: World, orders: list[dict[str, Any]]) -> list[str]:
     """I1: one click, at most one request and at most one order. The size of an order names its click."""
     found = []
     requests = Counter(sent.count for sent in world.exchange.sent)
-    own = Counter(row["initial_count_fp"] for row in orders if row["order_id"] not in world.externals)
+    # A decrease changes an order's size, so the request that made the order tells its click.
+    size = {sent.client_order_id: sent.count for sent in world.exchange.sent}
+    own = Counter(
+        size.get(row["client_order_id"], row["initial_count_fp"])
+        for row in orders
+        if row["order_id"] not in world.externals
+    )
     clicks = {f"{ticket.count}.00" for _, ticket in world.tickets.values()}
     for count, number in requests.items():
         if number > 1:
@@ -63,8 +71,9 @@ def _orders_agree(world: World, orders: list[dict[str, Any]]) -> list[str]:
         if order is None:
             found.append(f"I2 order {row['order_id']} of {row['initial_count_fp']} is not in the ledger")
             continue
-        told = (order.status, order.filled_count, order.remaining_count)
-        true = (row["status"], Decimal(row["fill_count_fp"]), Decimal(row["remaining_count_fp"]))
+        told = (order.status, order.price, order.filled_count, order.remaining_count)
+        numbers = (row[name] for name in ("yes_price_dollars", "fill_count_fp", "remaining_count_fp"))
+        true = (row["status"], *map(Decimal, numbers))
         if told != true:
             found.append(f"I2 order {row['order_id']} is {told} in the ledger and {true} at the exchange")
         is_external = row["order_id"] in world.externals
@@ -79,6 +88,16 @@ def _orders_agree(world: World, orders: list[dict[str, Any]]) -> list[str]:
             found.append(f"I7 order {row['order_id']}: its fills say {filled}, it says {order.filled_count}")
     found += [f"I3 order {order_id} is in the ledger and not at the exchange" for order_id in stored]
     return found
+
+
+def _amended_once(world: World) -> list[str]:
+    """I1: each amend that a person wished left the desk at most once."""
+    wished = Counter(ChangeIntent.objects.filter(kind="amend").values_list("order__order_id", flat=True))
+    return [
+        f"I1 order {order_id} was amended {number} times for {wished[order_id]} wishes"
+        for order_id, number in world.exchange.amends.items()
+        if number > wished[order_id]
+    ]
 
 
 def _intents_honest(world: World, orders: list[dict[str, Any]]) -> list[str]:
@@ -149,6 +168,10 @@ def _nothing_open(world: World) -> list[str]:
     found = [
         f"I18 intent of {intent.count} is still {intent.state} after {HEAL_SECONDS} s"
         for intent in OrderIntent.objects.filter(state__in=OPEN_INTENTS)
+    ]
+    found += [
+        f"I18 a change is still {change.state} after {HEAL_SECONDS} s"
+        for change in ChangeIntent.objects.filter(state__in=OPEN_CHANGES)
     ]
     return found + [
         f"I18 a cancel is still {cancel.state} after {HEAL_SECONDS} s"

@@ -87,6 +87,7 @@ class FaultyExchange(httpx.BaseTransport):
         self.faults: list[Fault] = []
         self.applied: Counter[str] = Counter()
         self.sent: list[Sent] = []
+        self.amends: Counter[str] = Counter()  # order id -> amend requests that left the desk
         self.late: list[tuple[int, httpx.Request]] = []  # (Unix ms of arrival, request)
         self.on_request: Callable[[str, httpx.Request], None] = lambda phase, request: None
         self._dedupes_open_only = dedupes_open_only
@@ -132,6 +133,8 @@ class FaultyExchange(httpx.BaseTransport):
         if request.method == "POST" and request.url.path == CREATE_PATH:
             body = json.loads(request.content)
             self.sent.append(Sent(body["client_order_id"], body["count"], self.now_ms))
+        elif request.url.path.endswith("/amend"):
+            self.amends[request.url.path.rsplit("/", 2)[1]] += 1
         fault = next((fault for fault in self.faults if fault.is_read == is_read), None)
         if fault is not None:
             self.faults.remove(fault)

@@ -42,7 +42,10 @@ def send_before_commit() -> Iterator[None]:
         return intent
 
     # The checker sees the open transaction at once; switched off here, the ledger alone must show the harm.
-    with patch.object(submit, "intent_commit", eager), patch.object(world.World, "_check_create", lambda self, request: None):
+    with (
+        patch.object(submit, "intent_commit", eager),
+        patch.object(world.World, "_check_create", lambda self, request: None),
+    ):
         yield
 
 

@@ -68,7 +68,7 @@ def history_of(seed: int, *, mood: str = "") -> History:
             steps.append(_submit(rng, submitted))
         else:
             steps.append(_step(rng, kind))
-        if kind in ("submit", "fault", "kill", "during") and rng.random() < 0.6:
+        if kind in ("submit", "fault", "kill", "during", "change", "cancel") and rng.random() < 0.6:
             steps.append(_step(rng, "work"))
     return History(
         seed=seed,
@@ -92,6 +92,7 @@ _WEIGHTS = {
     "trade": 9,
     "cancel": 12,
     "cancel_all": 2,
+    "change": 14,
     "redeliver": 5,
     "lose_message": 3,
     "flush_queue": 1,
@@ -124,6 +125,8 @@ def _step(rng: random.Random, kind: str) -> Step:
             return Step("kill", name=rng.choice(points), number=rng.choices((1, 2, 3), (6, 2, 1))[0])
         case "advance":
             return Step("advance", number=rng.choice((50, 1_000, 3_000, 10_000, 20_000, 40_000, 3_600_000)))
+        case "change":
+            return Step("change", pick=pick, name=rng.choice(("amend", "amend", "decrease")), price=rng.choice(PRICES))
         case "trade" | "external":
             return Step(kind, side=rng.choice(("bid", "ask")), price=rng.choice(PRICES), number=rng.randint(1, 25))
         case "during":

@@ -4,7 +4,7 @@ import pytest
 
 from tests.faults import mutants
 from tests.faults.campaign import Mutant, run, search, shrink
-from tests.faults.steps import history_of
+from tests.faults.steps import History, Step, history_of
 from tests.orders.conftest import Place
 
 pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.xdist_group("faults")]
@@ -53,3 +53,19 @@ def test_a_failure_is_made_short(place: Place) -> None:
     assert short.problems
     # A click, a fault and the work that runs into it.
     assert len(short.history.steps) <= 4 < len(failure.history.steps)
+
+
+def test_a_cancel_after_an_unseen_decrease_invents_no_fill(place: Place) -> None:
+    """Found by seed 10046: fewer contracts taken off than we thought were resting do not prove that any filled."""
+    steps = (
+        Step("submit", number=1, side="buy_no", price="0.4000", name="good_till_canceled"),
+        Step("work"),
+        Step("change", name="decrease", price="0.4500"),
+        Step("work"),
+        Step("cancel"),
+        Step("work"),
+    )
+
+    result = run(History(seed=1, steps=steps, lag_ms=12_000), place)
+
+    assert result.problems == []

@@ -6,6 +6,7 @@ place, nothing of the desk catches it, transactions roll back, and start-up reco
 """
 
 import random
+import sys
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 import httpx
+from django.apps import apps as installed
 from django.db import connection, transaction
 
 from apps.accounts.models import Membership
@@ -28,11 +30,11 @@ from apps.exchange import live
 from apps.exchange.wire.schemas import Message, decode
 from apps.orders import queue, tasks
 from apps.orders.access import actor_of
-from apps.orders.models import CancelIntent, Order, OrderIntent
-from apps.orders.services import cancel, cancel_all, cancel_submit, intent_submit, lookup, send, sync
+from apps.orders.models import CancelIntent, ChangeIntent, Order, OrderIntent
+from apps.orders.services import cancel_all, cancel_submit, intent_submit
+from apps.orders.services.change import OPEN_CHANGES, Seen, Wish, change_submit
 from apps.orders.tickets import OrderTicket
 from apps.paper.testing import LINEAR
-from apps.portfolio import services as portfolio_services
 from apps.portfolio.services import portfolio_refresh
 from tests.faults.exchange import CREATE_PATH, MEMBER, START_MS, Fault, FaultyExchange
 from tests.faults.steps import History, Step
@@ -43,16 +45,6 @@ TURN_MS = 5_000  # beat sweeps this often
 RECONCILE_EVERY_MS = 30_000
 OPEN_INTENTS = [OrderIntent.State.COMMITTED, OrderIntent.State.SENDING, OrderIntent.State.UNKNOWN]
 OPEN_CANCELS = [CancelIntent.State.COMMITTED, CancelIntent.State.SENDING, CancelIntent.State.UNKNOWN]
-_TABLES = (
-    "orders_cancelintent",
-    "orders_fill",
-    "orders_order",
-    "orders_orderintent",
-    "orders_accountsync",
-    "portfolio_balance",
-    "portfolio_position",
-    "audit_auditentry",
-)
 
 
 class ProcessDied(BaseException):
@@ -124,7 +116,7 @@ class World:
         with ExitStack() as stack:
             stack.enter_context(killpoints.handled_by(self._reach))
             stack.enter_context(patch.object(timestamps, "datetime", clock))
-            for module in (send, cancel, lookup, sync, portfolio_services):
+            for module in _modules_with_clients():
                 stack.enter_context(patch.object(module, "client_for", lambda account_id, *, write: self.client))
             stack.enter_context(patch.object(queue, "enqueue", self._enqueue))
             stack.enter_context(patch("apps.portfolio.queue.refresh_soon", lambda account_id: None))
@@ -243,6 +235,22 @@ class World:
 
     def _do_cancel_all(self, step: Step) -> None:
         cancel_all(self._person(step.pick), account_id=self.place.account.pk)
+
+    def _do_change(self, step: Step) -> None:
+        """Another price, or half of the rest."""
+        resting = list(Order.objects.filter(status=Order.Status.RESTING).order_by("order_id"))
+        if not resting:
+            return
+        order = _pick(resting, step.pick)
+        is_amend = step.name == "amend"
+        wish = Wish(
+            kind=ChangeIntent.Kind.AMEND if is_amend else ChangeIntent.Kind.DECREASE,
+            count=order.initial_count if is_amend else order.remaining_count // 2,
+            price=Decimal(step.price) if is_amend else None,
+            seen=Seen(order.price, order.initial_count, order.filled_count),
+            idempotency_key=uuid.UUID(int=(2 << 120) + step.pick),
+        )
+        change_submit(self._person(step.pick), order, wish)
 
     def _do_work(self, step: Step) -> None:
         if not self.messages:
@@ -410,6 +418,7 @@ class World:
         return (
             OrderIntent.objects.filter(state__in=OPEN_INTENTS).exists()
             or CancelIntent.objects.filter(state__in=OPEN_CANCELS).exists()
+            or ChangeIntent.objects.filter(state__in=OPEN_CHANGES).exists()
             or OrderIntent.objects.filter(state=OrderIntent.State.ACKED, order=None).exists()
         )
 
@@ -433,9 +442,18 @@ def _pick(things: list[Any], number: int) -> Any:
 
 
 def _empty_tables() -> None:
+    models = [
+        model for label in ("orders", "portfolio", "audit") for model in installed.get_app_config(label).get_models()
+    ]
     with transaction.atomic(), connection.cursor() as cursor:
-        for table in _TABLES:
-            cursor.execute(f"DELETE FROM {table}")
+        for model in models:
+            cursor.execute(f"DELETE FROM {model._meta.db_table}")
+
+
+def _modules_with_clients() -> list[Any]:
+    """Every module of orders and portfolio that asks for a client by name."""
+    mine = ("apps.orders.", "apps.portfolio.")
+    return [module for name, module in sys.modules.items() if name.startswith(mine) and hasattr(module, "client_for")]
 
 
 def start_time() -> datetime:

@@ -135,8 +135,6 @@ def _answered(cancel: CancelIntent, ack: CancelAck) -> CancelIntent:
     except WireFormatError as exc:
         return _again(cancel, state=State.UNKNOWN, code="schema", text=f"The exchange's answer is not a cancel: {exc}")
     if reduced > 0 and order.status == Order.Status.RESTING:
-        # What was resting and was not taken off had filled before.
-        filled = max(order.filled_count, order.filled_count + order.remaining_count - reduced)
         report = OrderReport(
             order_id=order.order_id,
             ticker=order.ticker,
@@ -144,7 +142,7 @@ def _answered(cancel: CancelIntent, ack: CancelAck) -> CancelIntent:
             price=order.price,
             status=Order.Status.CANCELED,
             initial_count=order.initial_count,
-            filled_count=filled,
+            filled_count=order.filled_count,
             remaining_count=Decimal(0),
             client_order_id=order.client_order_id,
             subaccount=order.subaccount,
@@ -152,6 +150,9 @@ def _answered(cancel: CancelIntent, ack: CancelAck) -> CancelIntent:
         )
         order_apply(order.account_id, report, source="answer")
         killpoints.reach("cancel.applied")
+        if reduced != order.remaining_count:
+            # The rest had filled, or was decreased before and we have not seen it: only the order says which.
+            order_lookup(order.pk)
         cancel.refresh_from_db()
         return cancel
     return _look(cancel, code="", text="")
