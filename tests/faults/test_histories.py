@@ -69,3 +69,20 @@ def test_a_cancel_after_an_unseen_decrease_invents_no_fill(place: Place) -> None
     result = run(History(seed=1, steps=steps, lag_ms=12_000), place)
 
     assert result.problems == []
+
+
+def test_an_amend_that_fills_at_once_keeps_its_new_price(place: Place) -> None:
+    """Found by seed 20078: the fill's message came before the amend's answer and told no terms."""
+    trade = (Step("trade", side="ask", price="0.5500", number=16), Step("deliver", pick=505, number=1))
+    steps = (
+        Step("submit", number=1, side="buy_yes", price="0.6000", name="good_till_canceled"),
+        Step("work"),
+        Step("drop_event"),
+        Step("during", name="after", inner=trade),
+        Step("change", name="amend", price="0.5500", pick=710),
+        Step("work"),
+    )
+
+    result = run(History(seed=2, steps=steps, lag_ms=12_000), place)
+
+    assert result.problems == []

@@ -32,6 +32,7 @@ OPEN_CANCELS = (CancelIntent.State.COMMITTED, CancelIntent.State.SENDING, Cancel
 _DETAILS = frozenset(
     {"fill_cost", "fees", "client_order_id", "order_group_id", "expires_at", "created_at", "updated_at"}
 )
+_TERMS = frozenset({"price", "initial_count"})
 _FOUND_BY = {"answer": "the answer", "ws": "its order message", "rest": "a look at the order list"}
 
 
@@ -92,7 +93,10 @@ def _advance(order: Order, report: OrderReport, *, source: Source) -> bool:
             disputed_record(order, report, "a later report is behind what the exchange said before")
         is_same = (new.status, new.filled, new.remaining) == (current.status, current.filled, current.remaining)
         # The same progress told again: it may add details that the first source did not have.
-        changes = {name: changes[name] for name in _DETAILS & changes.keys()} if is_same and source != "answer" else {}
+        is_current = new.updated_at is not None and new.updated_at == current.updated_at
+        # A fill of an amended order may come first, at the same instant, and it does not tell the new terms.
+        details = _DETAILS | _TERMS if is_current and source == "rest" else _DETAILS
+        changes = {name: changes[name] for name in details & changes.keys()} if is_same and source != "answer" else {}
     elif not order_state.ORDER.allows(current.status, new.status):
         disputed_record(order, report, "this move is not possible")
         return False
