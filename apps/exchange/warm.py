@@ -30,7 +30,7 @@ def clients_warm() -> int:
     return built
 
 
-@worker_ready.connect
+@worker_ready.connect  # type: ignore[untyped-decorator]  # celery carries no types
 def _worker_started(**_: object) -> None:
     try:
         clients_warm()
