@@ -1,5 +1,6 @@
 """The densest recorded window, at the pace at which it was recorded, through everything into the ladder."""
 
+import contextlib
 import gzip
 import json
 from collections.abc import Callable
@@ -62,6 +63,12 @@ def first_instant(file: Path) -> int:
         return int(json.loads(next(lines))["recv_ms"])
 
 
+def wait_for_book(market: MarketPage, book: dict[str, dict[int, str]]) -> None:
+    with contextlib.suppress(AssertionError):
+        eventually(lambda: market.ladder_book() == book, within=10)
+    assert market.ladder_book() == book  # says where they differ
+
+
 def test_the_ladder_shows_the_folds_book_at_three_instants(desk: RunningDesk, open_page: Callable[..., Page]) -> None:
     if not DENSEST.is_file():
         pytest.skip(f"the recorded frames are not on this machine (looked for {DENSEST.name})")
@@ -88,4 +95,4 @@ def test_the_ladder_shows_the_folds_book_at_three_instants(desk: RunningDesk, op
             what=f"the replay's pause at {instant}",
         )
         # The ladder needs a moment for its last frames; then it must be the fold's book, and stay it.
-        eventually(lambda book=book: market.ladder_book() == book, within=10, what="the fold's book in the ladder")
+        wait_for_book(market, book)
