@@ -150,7 +150,8 @@ export function createTicket(form, options) {
     const answer = await options.live.command("order.preview", values);
     if (turn !== previewTurn) return undefined; // something was typed since
     if (answer.kind === "error") {
-      showRefusal(answer);
+      // No connection yet: the page says that itself, and asks again as soon as there is one.
+      if (answer.code !== "not_sent") showRefusal(answer);
       return showPreview(null, null);
     }
     if (answer.kind !== "ok") return showPreview(null, null);
@@ -336,6 +337,7 @@ export function createTicket(form, options) {
       if (blocked === why) return;
       blocked = why;
       label();
+      if (!why && !shown) changed(); // what could not be asked while the page was not live
     },
     /** The session has ended: keep what was typed for after the sign-in, and send nothing. @param {string} why */
     signedOut(why) {
