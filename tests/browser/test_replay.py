@@ -65,7 +65,7 @@ def first_instant(file: Path) -> int:
 
 def wait_for_book(market: MarketPage, book: dict[str, dict[int, str]]) -> None:
     with contextlib.suppress(AssertionError):
-        eventually(lambda: market.ladder_book() == book, within=10)
+        eventually(lambda: market.ladder_book() == book, within=25)
     assert market.ladder_book() == book  # says where they differ
 
 
