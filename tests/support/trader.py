@@ -42,6 +42,7 @@ class SocketTrader:
                     open_timeout=5,
                     max_size=None,
                     ping_interval=None,  # the desk's own heartbeat is answered in `hear`
+                    legacy=True,  # it lives longer than a with-block; `close` ends it
                 )
                 break
             except (OSError, InvalidHandshake, TimeoutError):
