@@ -245,7 +245,7 @@ def _again(change: ChangeIntent, *, state: ChangeIntent.State, code: str, text: 
         change,
         OPEN_CHANGES,
         state=state,
-        attempts=F("attempts") + (change.kind == Kind.AMEND),
+        attempts=F("attempts") + int(change.kind == Kind.AMEND),
         error_code=code[:60],
         error_text=text[:400],
         next_attempt_at=utc_now() + timedelta(seconds=pause),

@@ -78,7 +78,7 @@ def queue_positions_apply(account_id: int, positions: Mapping[str, Decimal], *, 
                 continue
             is_new = order.queue_position != position
             Order.objects.filter(pk=order.pk).update(
-                queue_position=position, queue_seen_at=asked_at, version=F("version") + is_new
+                queue_position=position, queue_seen_at=asked_at, version=F("version") + int(is_new)
             )
             if is_new:
                 changed += 1
