@@ -83,8 +83,11 @@ async def watch(desk: RunningDesk, cookie: str, tickers: list[str], seconds: flo
                 frame = json.loads(await asyncio.wait_for(socket.recv(), 1.0))
             except TimeoutError:
                 continue
-            if frame.get("topic", "").startswith("book:") and frame["d"].get("state") == "live":
-                seen.add(frame["topic"])
+            for part in frame if isinstance(frame, list) else [frame]:
+                if "hb" in part:
+                    await socket.send(json.dumps({"ack": part["hb"]}))
+                elif part.get("topic", "").startswith("book:") and part["d"].get("state") == "live":
+                    seen.add(part["topic"])
         table(desk, f"with {len(seen)} live books")
     return len(seen)
 
@@ -120,10 +123,11 @@ def main() -> None:
         large = Path(folder) / "large"  # another world needs a folder of its own
         desk, took = timed_start(large, DESK_PAPER_OPTIONS=f"--markets {options.markets}")
         print(f"\nstart with {options.markets} markets at the exchange: {took:.1f} s")
-        cookie = sign_in(desk)
-        seen = asyncio.run(watch(desk, cookie, open_tickers(desk, options.books), 60.0))
-        print(f"{seen} of {options.books} books became live")
-        desk.stop()
+        try:
+            seen = asyncio.run(watch(desk, sign_in(desk), open_tickers(desk, options.books), 60.0))
+            print(f"{seen} of {options.books} books became live")
+        finally:
+            desk.stop()
 
 
 if __name__ == "__main__":
