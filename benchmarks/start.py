@@ -67,18 +67,30 @@ def sign_in(desk: RunningDesk) -> str:
 
 
 async def watch(desk: RunningDesk, cookie: str, tickers: list[str], seconds: float) -> int:
-    """Subscribe to the books of `tickers`; return how many arrived."""
+    """Subscribe to the books of `tickers`, 250 to a socket as several browsers would; return how many came live."""
+    seen: set[str] = set()
+    done = asyncio.Event()
+    groups = [tickers[start : start + 250] for start in range(0, len(tickers), 250)]
+    readers = [asyncio.create_task(read_books(desk, cookie, group, seen, done)) for group in groups]
+    end = time.monotonic() + seconds
+    while len(seen) < len(tickers) and time.monotonic() < end:
+        await asyncio.sleep(0.2)
+    table(desk, f"with {len(seen)} live books")
+    done.set()
+    await asyncio.gather(*readers)
+    return len(seen)
+
+
+async def read_books(desk: RunningDesk, cookie: str, tickers: list[str], seen: set[str], done: asyncio.Event) -> None:
     from websockets.asyncio.client import connect
 
-    seen: set[str] = set()
     url = desk.url.replace("http", "ws") + "/ws/"
     headers = {"Cookie": cookie}
     async with connect(url, origin=desk.url, additional_headers=headers, max_size=None) as socket:  # type: ignore[arg-type]
         for start in range(0, len(tickers), 50):
             topics = [f"book:paper:{ticker}" for ticker in tickers[start : start + 50]]
             await socket.send(json.dumps({"id": start + 1, "cmd": "subscribe", "topics": topics}))
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and len(seen) < len(tickers):
+        while not done.is_set():
             try:
                 frame = json.loads(await asyncio.wait_for(socket.recv(), 1.0))
             except TimeoutError:
@@ -88,8 +100,6 @@ async def watch(desk: RunningDesk, cookie: str, tickers: list[str], seconds: flo
                     await socket.send(json.dumps({"ack": part["hb"]}))
                 elif part.get("topic", "").startswith("book:") and part["d"].get("state") == "live":
                     seen.add(part["topic"])
-        table(desk, f"with {len(seen)} live books")
-    return len(seen)
 
 
 def open_tickers(desk: RunningDesk, count: int) -> list[str]:
