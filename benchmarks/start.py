@@ -72,13 +72,21 @@ async def watch(desk: RunningDesk, cookie: str, tickers: list[str], seconds: flo
     done = asyncio.Event()
     groups = [tickers[start : start + 250] for start in range(0, len(tickers), 250)]
     readers = [asyncio.create_task(read_books(desk, cookie, group, seen, done)) for group in groups]
-    end = time.monotonic() + seconds
-    while len(seen) < len(tickers) and time.monotonic() < end:
-        await asyncio.sleep(0.2)
+    # The readers run until they are told; those that see everything sooner end the wait.
+    everything = asyncio.create_task(all_seen(seen, len(tickers)))
+    await asyncio.wait([everything], timeout=seconds)
+    everything.cancel()
     table(desk, f"with {len(seen)} live books")
     done.set()
     await asyncio.gather(*readers)
     return len(seen)
+
+
+async def all_seen(seen: set[str], wanted: int) -> None:
+    for _ in range(100_000):
+        if len(seen) >= wanted:
+            return
+        await asyncio.sleep(0.2)
 
 
 async def read_books(desk: RunningDesk, cookie: str, tickers: list[str], seen: set[str], done: asyncio.Event) -> None:
