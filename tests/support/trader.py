@@ -31,7 +31,10 @@ class SocketTrader:
             self._cookie = "; ".join(f"{name}={value}" for name, value in http.cookies.items())
 
     def open(self, *, within: float = 30.0) -> None:
-        """Connect, again and again until it works, and subscribe to what was subscribed before."""
+        """Connect, again and again until it works, and subscribe to what was subscribed before.
+
+        The server may die at any moment of it: before it listens, in the handshake, or right after.
+        """
         end = time.monotonic() + within
         while True:
             try:
@@ -44,13 +47,13 @@ class SocketTrader:
                     ping_interval=None,  # the desk's own heartbeat is answered in `hear`
                     legacy=True,  # it lives longer than a with-block; `close` ends it
                 )
-                break
-            except (OSError, InvalidHandshake, TimeoutError):
+                if self.topics:
+                    self.send("subscribe", topics=self.topics)
+                return
+            except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError):
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.05)
-        if self.topics:
-            self.send("subscribe", topics=self.topics)
 
     def close(self) -> None:
         if self._socket is not None:
