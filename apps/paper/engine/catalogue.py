@@ -6,7 +6,7 @@ from typing import Literal
 
 from apps.paper.engine.fees import FeeSchedule
 from apps.paper.engine.grids import PRICE_LEVEL_STRUCTURES, PriceRange
-from apps.paper.engine.units import DOLLAR_PRICE
+from apps.paper.engine.units import DOLLAR_PRICE, Outcome
 
 MarketStatus = Literal["initialized", "inactive", "active", "closed", "determined", "disputed", "amended", "finalized"]
 MarketResult = Literal["yes", "no", "scalar", ""]
@@ -64,6 +64,15 @@ class MarketEvent:
     updated_ms: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One market that a combo depends on, and the outcome it needs of it."""
+
+    event_ticker: str
+    market_ticker: str
+    side: Outcome
+
+
 @dataclass(slots=True)
 class Market:
     """One binary market. Prices are of the YES leg; an empty bid is 0, an empty ask is one dollar, both of size 0.
@@ -105,6 +114,8 @@ class Market:
     functional_strike: str | None = None
     custom_strike: dict[str, object] | None = None
     primary_participant_key: str | None = None
+    collection_ticker: str | None = None  # combos only: the multivariate collection it was created in
+    legs: tuple[Leg, ...] = ()  # combos only
     yes_bid: int = 0
     yes_bid_size: int = 0
     yes_ask: int = DOLLAR_PRICE
@@ -115,6 +126,11 @@ class Market:
     volume: int = 0
     dollar_volume: int = 0  # micro-dollars: YES price x count of every trade
     open_interest: int = 0
+
+    @property
+    def is_combo(self) -> bool:
+        """Whether its result follows from other markets'. Combos are High Volatility Markets (docs: rfqs, timing)."""
+        return bool(self.legs)
 
     @property
     def price_ranges(self) -> tuple[PriceRange, ...]:
