@@ -197,6 +197,91 @@ class OrderGroupUpdate(Wire):
     ts_ms: int | None = None
 
 
+class ComboLeg(Wire):
+    """One leg of a combo: a market and the side that must win. side: "yes" or "no"."""
+
+    event_ticker: str = ""
+    market_ticker: str = ""
+    side: str = ""
+    yes_settlement_value_dollars: str | None = None
+
+
+class RfqCreated(Wire):
+    """Somebody asks for quotes; broadcast to all. Exactly one of the two sizes; creator_id comes empty."""
+
+    id: str
+    market_ticker: str
+    creator_id: str = ""
+    event_ticker: str = ""
+    contracts_fp: str | None = None
+    target_cost_dollars: str | None = None
+    created_ts: str | None = None
+    mve_collection_ticker: str | None = None
+    mve_selected_legs: list[ComboLeg] | None = None
+
+
+class RfqDeleted(Wire):
+    """A request is over, whatever ended it; broadcast to all."""
+
+    id: str
+    market_ticker: str
+    creator_id: str = ""
+    event_ticker: str = ""
+    contracts_fp: str | None = None
+    target_cost_dollars: str | None = None
+    deleted_ts: str | None = None
+
+
+class QuoteCreated(Wire):
+    """A quote, told to its maker and to the requester. Bids of the maker, dollars per contract; "0": no price."""
+
+    quote_id: str
+    rfq_id: str
+    market_ticker: str
+    yes_bid_dollars: str
+    no_bid_dollars: str
+    quote_creator_id: str = ""
+    event_ticker: str = ""
+    yes_contracts_offered_fp: str | None = None
+    no_contracts_offered_fp: str | None = None
+    rfq_target_cost_dollars: str | None = None
+    created_ts: str | None = None
+
+
+class QuoteAccepted(Wire):
+    """The requester took a quote: the confirmation window runs. It carries no time of the exchange.
+
+    accepted_side: the maker's bid that was hit. contracts_accepted_fp is null on requests by target
+    cost; then the accepted side's offered count is the size.
+    """
+
+    quote_id: str
+    rfq_id: str
+    market_ticker: str
+    yes_bid_dollars: str
+    no_bid_dollars: str
+    quote_creator_id: str = ""
+    event_ticker: str = ""
+    accepted_side: str | None = None
+    contracts_accepted_fp: str | None = None
+    yes_contracts_offered_fp: str | None = None
+    no_contracts_offered_fp: str | None = None
+    rfq_target_cost_dollars: str | None = None
+
+
+class QuoteExecuted(Wire):
+    """Both orders of a confirmed quote entered the book; the ids are those of the receiver's own order."""
+
+    quote_id: str
+    rfq_id: str
+    market_ticker: str
+    order_id: str
+    client_order_id: str = ""
+    quote_creator_id: str = ""
+    rfq_creator_id: str = ""
+    executed_ts: str | None = None
+
+
 # type on the wire -> struct of its "msg"; all but the two book messages, which are decoded typed.
 MESSAGE_TYPES: dict[str, type[Wire]] = {
     "ticker": Ticker,
@@ -207,6 +292,11 @@ MESSAGE_TYPES: dict[str, type[Wire]] = {
     "market_lifecycle_v2": MarketLifecycle,
     "event_lifecycle": EventLifecycle,
     "order_group_updates": OrderGroupUpdate,
+    "rfq_created": RfqCreated,
+    "rfq_deleted": RfqDeleted,
+    "quote_created": QuoteCreated,
+    "quote_accepted": QuoteAccepted,
+    "quote_executed": QuoteExecuted,
 }
 
 
