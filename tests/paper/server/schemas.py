@@ -75,3 +75,8 @@ def documented_operations(folder: Path) -> set[tuple[str, str]]:
         for method in item
         if re.fullmatch("get|post|put|delete", method)
     }
+
+
+def documented_statuses(folder: Path, method: str, path: str) -> set[int]:
+    """The status codes that the file has for an operation."""
+    return {int(status) for status in document(folder)["paths"][path][method.lower()]["responses"]}

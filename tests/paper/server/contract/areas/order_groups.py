@@ -1,0 +1,19 @@
+"""Order groups."""
+
+from tests.paper.server.contract.world import Ask
+
+GROUPS = "/portfolio/order_groups"
+ONE = f"{GROUPS}/{{order_group_id}}"
+MINE = f"{GROUPS}/{{group}}"
+
+REQUESTS = [
+    Ask("GET", GROUPS, 200),
+    Ask("GET", ONE, 200, MINE),
+    Ask("GET", ONE, 404, f"{GROUPS}/none"),
+    Ask("POST", f"{GROUPS}/create", 201, body={"contracts_limit": 5}),
+    Ask("POST", f"{GROUPS}/create", 400, body={}),
+    Ask("PUT", f"{ONE}/limit", 200, f"{MINE}/limit", {"contracts_limit_fp": "5.00"}),
+    Ask("PUT", f"{ONE}/reset", 200, f"{MINE}/reset", {}),
+    Ask("PUT", f"{ONE}/trigger", 200, f"{MINE}/trigger", {}),
+    Ask("DELETE", ONE, 200, MINE),
+]
