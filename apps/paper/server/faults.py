@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from apps.paper.server.session import Subscription
+    from apps.paper.server.channels import Subscription
 
 FrameFaultKind = Literal["lose", "drop", "repeat", "reorder", "delay", "corrupt"]
 

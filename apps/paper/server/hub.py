@@ -1,32 +1,32 @@
 """Who gets which frame: events of the engine and of a replay, to the subscriptions of all sessions."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
 from apps.paper.clock import Clock
 from apps.paper.engine.catalogue import Market
-from apps.paper.engine.events import (
-    BookDelta,
-    Event,
-    MarketLifecycle,
-    OrderChanged,
-    OrderGroupChanged,
-    PositionChanged,
-    TickerChanged,
-)
-from apps.paper.engine.orders import Fill, Trade
+from apps.paper.engine.events import Event
+from apps.paper.engine.orders import Trade
 from apps.paper.engine.units import Outcome
 from apps.paper.server import messages
 from apps.paper.server.catalogue import Catalogue
+from apps.paper.server.channels import Channel, Subscription
 from apps.paper.server.faults import FrameFaults
-from apps.paper.server.lifecycle import lifecycle_msg
-from apps.paper.server.session import NUMBERED_CHANNELS, Session, Subscription
+from apps.paper.server.session import Session
 
 
 class Hub:
     """Index of all subscriptions. Every call runs on the event loop and blocks on nothing."""
 
-    def __init__(self, *, catalogue: Catalogue, faults: FrameFaults, clock: Clock) -> None:
+    def __init__(
+        self, *, catalogue: Catalogue, faults: FrameFaults, clock: Clock, channels: Collection[Channel]
+    ) -> None:
+        self.channels = {channel.name: channel for channel in channels}
+        self._handlers: dict[type, list[Callable[[Hub, Any], None]]] = defaultdict(list)
+        for channel in channels:
+            for event_type, handler in channel.on.items():
+                self._handlers[event_type].append(handler)
         self.catalogue = catalogue
         self.faults = faults
         self.clock = clock
@@ -63,71 +63,39 @@ class Hub:
         everything = self._everything.get(channel)
         return [*(named or ()), *(everything or ())]
 
-    def send_state(self, subscription: Subscription, tickers: Iterable[str]) -> None:
-        """Send the present book (or ticker) of each market to one subscription."""
-        for ticker in tickers:
-            market = self.catalogue.market(ticker)
-            if market is None:
-                continue
-            if subscription.channel == "ticker":
-                self._send(subscription, "ticker", ticker, messages.ticker_msg(market, ts_ms=self.clock.now_ms()))
-                continue
-            yes, no = self.catalogue.levels(ticker)
-            msg = messages.snapshot_msg(
-                ticker=ticker, market_id=market.market_id, yes=yes, no=no, use_yes_price=subscription.use_yes_price
-            )
-            self._send(subscription, "orderbook_snapshot", ticker, msg)
+    def has_listeners(self, channel: str, ticker: str) -> bool:
+        return (channel, ticker) in self._by_market or bool(self._everything.get(channel))
 
     # --- what happens ----------------------------------------------------------------------------
     def on_event(self, event: Event) -> None:
         """Take one event of the engine, in order."""
-        match event:
-            case BookDelta():
-                self._book_delta_event(event)
-            case TickerChanged():
-                self.ticker(event.market, ts_ms=event.ts_ms)
-            case Trade():
-                self.trade(event)
-            case Fill():
-                self._private("fill", "fill", event.user_id, event.ticker, lambda: messages.fill_msg(event))
-            case OrderChanged():
-                order = event.order
-                self._private(
-                    "user_orders", "user_order", order.user_id, order.ticker, lambda: messages.user_order_msg(order)
-                )
-            case PositionChanged():
-                position = event.position
-                self._private(
-                    "market_positions",
-                    "market_position",
-                    position.user_id,
-                    position.ticker,
-                    lambda: messages.market_position_msg(position),
-                )
-            case OrderGroupChanged() if event.step != "matched":
-                channel = "order_group_updates"
-                self._private(channel, channel, event.group.user_id, "", lambda: messages.order_group_msg(event))
-            case MarketLifecycle():
-                for subscription in self.listeners("market_lifecycle_v2", event.market.ticker):
-                    self._send(subscription, "market_lifecycle_v2", event.market.ticker, lifecycle_msg(event))
+        for handler in self._handlers.get(type(event), ()):
+            handler(self, event)
 
-    def _book_delta_event(self, event: BookDelta) -> None:
-        if ("orderbook_delta", event.ticker) not in self._by_market:
-            return
-        market = self.catalogue.market(event.ticker)
-        if market is None:
-            return
-        owner = event.user_id if event.client_order_id else ""
-        self.book_delta(
-            market,
-            side=event.side,
-            price=event.price_units,
-            delta=event.delta_units,
-            ts_ms=event.ts_ms,
-            owner=owner,
-            client_order_id=event.client_order_id,
-            subaccount=event.subaccount,
-        )
+    def publish(
+        self,
+        channel: str,
+        message_type: str,
+        encode: Callable[[], str],
+        *,
+        ticker: str = "",
+        user_ids: Collection[str] | None = None,
+        only: Callable[[Subscription], bool] | None = None,
+    ) -> None:
+        """Send a message to the subscribers of a channel; it is encoded once, and only when there are any.
+
+        Args:
+            ticker: the market it is about; "" for one about none (told to subscriptions without a market filter).
+            user_ids: members who may see it; None for everybody.
+            only: a further choice of subscriptions (shards).
+        """
+        msg = ""
+        for subscription in self.listeners(channel, ticker):
+            if user_ids is not None and subscription.session.key.user_id not in user_ids:
+                continue
+            if only is None or only(subscription):
+                msg = msg or encode()
+                self.send(subscription, message_type, msg, ticker=ticker)
 
     def book_delta(
         self,
@@ -147,7 +115,7 @@ class Hub:
             return
         encoded: dict[bool, str] = {}
         for subscription in list(listeners):
-            use_yes_price = subscription.use_yes_price
+            use_yes_price = subscription.params.use_yes_price
             msg = encoded.get(use_yes_price)
             if msg is None:
                 msg = encoded[use_yes_price] = messages.delta_msg(
@@ -161,39 +129,26 @@ class Hub:
                 )
             if owner and subscription.session.key.user_id == owner:
                 msg = messages.with_owner(msg, client_order_id=client_order_id, subaccount=subaccount)
-            self._send(subscription, "orderbook_delta", market.ticker, msg)
+            self.send(subscription, "orderbook_delta", msg, ticker=market.ticker)
 
     def book_rebased(self, ticker: str) -> None:
         """The book was replaced as a whole (a replay's own snapshot): every subscriber gets it anew."""
+        send_state = self.channels["orderbook_delta"].send_state
         for subscription in list(self._by_market.get(("orderbook_delta", ticker), ())):
-            self.send_state(subscription, [ticker])
+            if send_state is not None:
+                send_state(self, subscription, [ticker])
 
     def trade(self, trade: Trade) -> None:
-        listeners = self.listeners("trade", trade.ticker)
-        if listeners:
-            msg = messages.trade_msg(trade)
-            for subscription in listeners:
-                self._send(subscription, "trade", trade.ticker, msg)
+        self.publish("trade", "trade", lambda: messages.trade_msg(trade), ticker=trade.ticker)
 
     def ticker(self, market: Market, *, ts_ms: int) -> None:
-        listeners = self.listeners("ticker", market.ticker)
-        if listeners:
-            msg = messages.ticker_msg(market, ts_ms=ts_ms)
-            for subscription in listeners:
-                self._send(subscription, "ticker", market.ticker, msg)
+        self.publish("ticker", "ticker", lambda: messages.ticker_msg(market, ts_ms=ts_ms), ticker=market.ticker)
 
-    def _private(self, channel: str, message_type: str, user_id: str, ticker: str, encode: Callable[[], str]) -> None:
-        mine = [sub for sub in self.listeners(channel, ticker) if sub.session.key.user_id == user_id]
-        if mine:
-            msg = encode()
-            for subscription in mine:
-                self._send(subscription, message_type, ticker, msg)
-
-    def _send(self, subscription: Subscription, message_type: str, ticker: str, msg: str) -> None:
+    def send(self, subscription: Subscription, message_type: str, msg: str, *, ticker: str = "") -> None:
+        """Send one message to one subscription: numbered, and through the armed faults. `msg` is encoded."""
         if self.faults.armed and self.faults.loses(subscription, ticker):
             return
-        numbered = subscription.channel in NUMBERED_CHANNELS
-        seq = subscription.next_seq() if numbered else None
+        seq = subscription.next_seq() if subscription.kind.numbered else None
         text = messages.frame(message_type, sid=subscription.sid, seq=seq, msg=msg)
         self.frames_sent += 1
         if self.faults.armed:

@@ -11,46 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from apps.paper.server.auth import AccessKey
+from apps.paper.server.channels import Channel, CommandError, Params, Subscription
 from apps.paper.server.messages import encode_msg, error_reply
 
 if TYPE_CHECKING:
     from apps.paper.server.hub import Hub
 
 logger = logging.getLogger(__name__)
-
-MARKET_CHANNELS = frozenset({"orderbook_delta", "ticker", "trade"})
-PRIVATE_CHANNELS = frozenset({"fill", "user_orders", "market_positions"})
-# Markets that are named for these are ignored.
-GLOBAL_CHANNELS = frozenset({"market_lifecycle_v2", "order_group_updates"})
-CHANNELS = MARKET_CHANNELS | PRIVATE_CHANNELS | GLOBAL_CHANNELS
-# The schema asks for seq on the book and on order groups; recorded production frames of trades carry it, too.
-NUMBERED_CHANNELS = frozenset({"orderbook_delta", "trade", "order_group_updates"})
-ACTIONS = ("add_markets", "delete_markets", "get_snapshot")
-
-
-class CommandError(Exception):
-    """A command was refused with one of the public codes."""
-
-    def __init__(self, code: int, *, ticker: str = "") -> None:
-        super().__init__(code)
-        self.code = code
-        self.ticker = ticker
-
-
-class Params(msgspec.Struct):
-    channels: list[str] | None = None
-    market_ticker: str | None = None
-    market_tickers: list[str] | None = None
-    market_id: str | None = None
-    market_ids: list[str] | None = None
-    send_initial_snapshot: bool = False
-    skip_ticker_ack: bool = False
-    use_yes_price: bool = False
-    shard_factor: int | None = None
-    shard_key: int | None = None
-    sid: int | None = None
-    sids: list[int] | None = None
-    action: str | None = None
 
 
 class CommandMessage(msgspec.Struct):
@@ -60,23 +27,6 @@ class CommandMessage(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(CommandMessage)
-
-
-@dataclass(slots=True, eq=False)
-class Subscription:
-    """tickers: None means every market."""
-
-    sid: int
-    channel: str
-    session: "Session"
-    tickers: dict[str, None] | None
-    use_yes_price: bool = False
-    skip_ack: bool = False
-    seq: int = 0
-
-    def next_seq(self) -> int:
-        self.seq += 1
-        return self.seq
 
 
 class Deliver(Protocol):
@@ -142,37 +92,43 @@ class Session:
             except CommandError as refusal:
                 self.deliver(error_reply(refusal.code, command_id=command_id, ticker=refusal.ticker))
 
-    def _subscribe_one(self, command_id: int, channel: str, params: Params) -> None:
-        if channel not in CHANNELS:
+    def _subscribe_one(self, command_id: int, name: str, params: Params) -> None:
+        channel = self.hub.channels.get(name)
+        if channel is None:
             raise CommandError(8)
-        if any(sub.channel == channel for sub in self.subscriptions.values()):
+        if any(sub.kind is channel for sub in self.subscriptions.values()):
             raise CommandError(6)
-        tickers = None if channel in GLOBAL_CHANNELS else self._markets_of(channel, params)
-        if tickers is None and channel == "orderbook_delta":
+        if channel.check is not None:
+            channel.check(params)
+        tickers = None if channel.markets == "ignored" else self._markets_of(channel, params)
+        if tickers is None and channel.markets == "required":
             raise CommandError(14)
         self._last_sid += 1
         subscription = Subscription(
             sid=self._last_sid,
-            channel=channel,
+            kind=channel,
             session=self,
             tickers=None if tickers is None else dict.fromkeys(tickers),
-            use_yes_price=params.use_yes_price,
-            skip_ack=params.skip_ticker_ack,
+            params=params,
         )
         self.subscriptions[subscription.sid] = subscription
-        self._reply(command_id, {"type": "subscribed", "msg": {"channel": channel, "sid": subscription.sid}})
+        self._reply(command_id, {"type": "subscribed", "msg": {"channel": name, "sid": subscription.sid}})
         self.hub.add(subscription, tickers)
-        if channel == "orderbook_delta" or (channel == "ticker" and params.send_initial_snapshot):
-            self.hub.send_state(subscription, tickers or [])
+        if channel.state_at_start or params.send_initial_snapshot:
+            self._send_state(subscription, tickers or [])
 
-    def _markets_of(self, channel: str, params: Params) -> list[str] | None:
+    def _send_state(self, subscription: Subscription, tickers: list[str]) -> None:
+        if subscription.kind.send_state is not None:
+            subscription.kind.send_state(self.hub, subscription, tickers)
+
+    def _markets_of(self, channel: Channel, params: Params) -> list[str] | None:
         """The tickers that a command names, each once; None when it names none."""
         tickers = _one_or_many(params.market_ticker, params.market_tickers)
         ids = _one_or_many(params.market_id, params.market_ids)
         if ids is not None:
-            if channel != "ticker":
+            if not channel.by_id:
                 # "not supported for this channel": for the book that leaves it without markets.
-                raise CommandError(14 if channel == "orderbook_delta" and tickers is None else 11)
+                raise CommandError(14 if channel.markets == "required" and tickers is None else 11)
             if tickers is not None:
                 raise CommandError(11)
             tickers = [self._ticker_of(market_id) for market_id in ids]
@@ -211,15 +167,13 @@ class Session:
         subscription = self.subscriptions.get(sids[0])
         if subscription is None:
             raise CommandError(7)
-        if params.action not in ACTIONS or subscription.channel in GLOBAL_CHANNELS:
+        if params.action not in subscription.kind.actions:
             raise CommandError(13)
-        if params.action == "get_snapshot" and subscription.channel != "orderbook_delta":
-            raise CommandError(13)
-        tickers = self._markets_of(subscription.channel, params)
+        tickers = self._markets_of(subscription.kind, params)
         if not tickers:
             raise CommandError(14)
         if params.action == "get_snapshot":
-            self.hub.send_state(subscription, tickers)
+            self._send_state(subscription, tickers)
         else:
             self._change_markets(command_id, subscription, tickers, params)
 
@@ -237,14 +191,11 @@ class Session:
             for ticker in changed:
                 del subscription.tickers[ticker]
         reply: dict[str, Any] = {"sid": subscription.sid, "seq": self._reply_seq(subscription), "type": "ok"}
-        if not subscription.skip_ack:
+        if not subscription.params.skip_ticker_ack:
             reply["msg"] = {"market_tickers": list(subscription.tickers)}
         self._reply(command_id, reply)
-        wants_state = subscription.channel == "orderbook_delta" or (
-            subscription.channel == "ticker" and params.send_initial_snapshot
-        )
-        if adding and wants_state:
-            self.hub.send_state(subscription, changed)
+        if adding and (subscription.kind.state_at_start or params.send_initial_snapshot):
+            self._send_state(subscription, changed)
 
     def _reply_seq(self, subscription: Subscription) -> int:
         """`ok` and `unsubscribed` carry a seq; whether they consume one is not documented (a switch of the hub)."""
