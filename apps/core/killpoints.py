@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 VARIABLE = "DESK_KILL_AT"
 
-# Every place, in the order of the paths: submit, send, cancel, look up, reconcile. A test reaches each of them.
+# Every place, in the order of the paths: submit, send, cancel, change, look up, reconcile. A test reaches each of them.
 POINTS = (
     "submit.checked",
     "submit.stored",
@@ -36,6 +36,19 @@ POINTS = (
     "cancel.checked",
     "cancel.answered",
     "cancel.applied",
+    "change.stored",
+    "change.claimed",
+    "change.checked",
+    "change.noted",
+    "amend.client_ready",
+    "amend.answered",
+    "amend.applied",
+    "amend.look_started",
+    "amend.look_dated",
+    "amend.looked",
+    "decrease.client_ready",
+    "decrease.answered",
+    "decrease.looked",
     "look.started",
     "look.dated",
     "look.scanned",

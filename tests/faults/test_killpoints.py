@@ -18,8 +18,9 @@ from tests.support.desk import ROOT
 pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.xdist_group("faults")]
 
 GTC = "good_till_canceled"
-# A day that passes every place: an order that rests, fills in part and is cancelled, one whose answer is lost,
-# one whose request is lost, one that is refused; events, a sync, sweeps, and time going by.
+# A day that passes every place: an order that rests, fills in part, is amended twice (one answer lost), decreased and
+# cancelled, one whose answer is lost, one whose request is lost, one that is refused; events, a sync, sweeps, and
+# time going by.
 DAY = (
     Step("submit", number=1, side="buy_yes", price="0.4500", name=GTC),
     Step("work"),
@@ -41,6 +42,15 @@ DAY = (
     Step("deliver"),
     Step("advance", number=2_000),
     Step("reconcile"),
+    Step("change", pick=2, name="decrease"),
+    Step("work"),
+    Step("change", name="amend", price="0.4400"),
+    Step("work"),
+    Step("fault", name="lose_before"),
+    Step("change", pick=1, name="amend", price="0.4300"),
+    Step("work"),
+    Step("work"),
+    Step("advance", number=2_000),
     Step("cancel"),
     Step("work"),
     Step("fault", name="lose_after"),

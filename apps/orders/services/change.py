@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from apps.audit import services as audit
+from apps.core import killpoints
 from apps.core.errors import DeskError
 from apps.core.money import cents_text, count_text, dollars_text
 from apps.core.permissions import Actor, Permission
@@ -183,6 +184,7 @@ def _commit(actor: Actor, order: Order, wish: Wish, *, now: datetime) -> ChangeI
         created_at=now,
         next_attempt_at=now,
     )
+    killpoints.reach("change.stored")
     order_touch(order.pk)
     queue.enqueue_on_commit(queue.CHANGE_SEND, change.pk)
     audit.record(

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from apps.audit import services as audit
+from apps.core import killpoints
 from apps.core.errors import DeskError, NotAllowed, WireFormatError
 from apps.core.money import format_count, format_price, parse_count
 from apps.core.permissions import Permission
@@ -57,6 +58,7 @@ def change_send(change_id: int) -> ChangeIntent | None:
     if not _claim(change_id):
         changes_expire(change_id=change_id)
         return None
+    killpoints.reach("change.claimed")
     change = ChangeIntent.objects.select_related("order__account").get(pk=change_id)
     with transaction.atomic():
         order_touch(change.order_id)
@@ -66,6 +68,7 @@ def change_send(change_id: int) -> ChangeIntent | None:
         _check_again(change)
     except DeskError as exc:
         return _end(change, state=State.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
+    killpoints.reach("change.checked")
     return _amend(change) if change.kind == Kind.AMEND else _decrease(change)
 
 
@@ -97,6 +100,7 @@ def _amend(change: ChangeIntent) -> ChangeIntent:
         client = client_for(order.account_id, write=True)
         if change.sent_at is None or utc_now() - change.sent_at > GOOD_FOR:
             return _end(change, state=State.REFUSED, code="too_late", text=TOO_LATE)
+        killpoints.reach("amend.client_ready")
         ack = api.amend_order(
             client,
             order.order_id,
@@ -114,9 +118,11 @@ def _amend(change: ChangeIntent) -> ChangeIntent:
         return _end(change, state=State.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
     except (AlreadyExists, NotExecuted, OutcomeUnknown) as exc:
         return _unknown(change, code=exc.code, text=exc.text)
+    killpoints.reach("amend.answered")
     if ack.order_id != order.order_id:
         return _unknown(change, code="schema", text="The exchange's answer names another order.")
     _amended(change, ack)
+    killpoints.reach("amend.applied")
     return _end(change, state=State.DONE)
 
 
@@ -156,6 +162,7 @@ def _decrease(change: ChangeIntent) -> ChangeIntent:
         return _end(change, state=State.DONE)  # fills did it
     try:
         client = client_for(order.account_id, write=True)
+        killpoints.reach("decrease.client_ready")
         ack = api.decrease_order(
             client, order.order_id, reduce_to=format_count(change.count), subaccount=order.subaccount
         )
@@ -168,9 +175,11 @@ def _decrease(change: ChangeIntent) -> ChangeIntent:
         return _again(change, state=State.UNKNOWN, code=exc.code, text=exc.text)
     except WireFormatError as exc:
         return _again(change, state=State.UNKNOWN, code="schema", text=f"The answer is not a decrease: {exc}")
+    killpoints.reach("decrease.answered")
     if rest > change.count:
         return _again(change, state=State.UNKNOWN, code="not_confirmed", text="More rests than was asked for.")
     order_lookup(order.pk)
+    killpoints.reach("decrease.looked")
     return _end(change, state=State.DONE)
 
 
@@ -192,13 +201,16 @@ def change_resolve(change_id: int, *, now: datetime | None = None) -> ChangeInte
     if change.kind != Kind.AMEND or change.state != State.UNKNOWN:
         return change
     now = now or utc_now()
+    killpoints.reach("amend.look_started")
     try:
         client = client_for(change.order.account_id, write=False)
         # Asked before the order: what the order does not show then, was not there at this time.
         data_as_of = parse_rfc3339(api.get_user_data_timestamp(client))
     except (ExchangeError, DeskError, WireFormatError) as exc:
         return _again(change, state=State.UNKNOWN, code=change.error_code, text=f"The last look failed: {exc}")
+    killpoints.reach("amend.look_dated")
     order = order_lookup(change.order_id)  # applying it closes the change when the order shows it
+    killpoints.reach("amend.looked")
     change.refresh_from_db()
     if change.state != State.UNKNOWN or order is None:
         return change if order is not None else _again(change, state=State.UNKNOWN, code="", text="Could not be read.")
@@ -271,6 +283,7 @@ def _store(change: ChangeIntent, states: Any, **changes: Any) -> ChangeIntent:
     """Write, publish and audit, unless another source has ended it meanwhile."""
     with transaction.atomic():
         if ChangeIntent.objects.filter(pk=change.pk, state__in=states).update(**changes):
+            killpoints.reach("change.noted")
             order_touch(change.order_id)
             order = Order.objects.select_related("account").get(pk=change.order_id)
             if changes["state"] != change.state:
