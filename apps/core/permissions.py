@@ -30,7 +30,9 @@ class Permission(StrEnum):
     DESK_EXPORT = "desk.export"
     ORDER_PLACE = "order.place"
     ORDER_CANCEL = "order.cancel"
-    RFQ_TRADE = "rfq.trade"
+    RFQ_TRADE = "rfq.trade"  # ask, accept, quote, confirm
+    RFQ_PULL = "rfq.pull"  # withdraw requests and quotes of the desk: the safe direction
+    RFQ_MANAGE = "rfq.manage"  # arm rules, approve, re-price what others own
     LIMIT_MANAGE = "limit.manage"
     KILL_RELEASE = "kill.release"
     FIX_OPERATE = "fix.operate"
@@ -46,10 +48,17 @@ _SEE = frozenset({Permission.PUBLIC, Permission.SELF, Permission.DESK_VIEW})
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: _SEE,
     Role.ANALYST: _SEE | {Permission.DESK_EXPORT},
-    Role.TRADER: _SEE | {Permission.ORDER_PLACE, Permission.ORDER_CANCEL},
-    Role.QUOTER: _SEE | {Permission.RFQ_TRADE},
+    Role.TRADER: _SEE | {Permission.ORDER_PLACE, Permission.ORDER_CANCEL, Permission.RFQ_PULL},
+    Role.QUOTER: _SEE | {Permission.RFQ_TRADE, Permission.RFQ_PULL},
     Role.LEAD: _SEE
-    | {Permission.DESK_EXPORT, Permission.ORDER_CANCEL, Permission.LIMIT_MANAGE, Permission.KILL_RELEASE},
+    | {
+        Permission.DESK_EXPORT,
+        Permission.ORDER_CANCEL,
+        Permission.LIMIT_MANAGE,
+        Permission.KILL_RELEASE,
+        Permission.RFQ_PULL,
+        Permission.RFQ_MANAGE,
+    },
     Role.OPERATOR: _SEE | {Permission.FIX_OPERATE},
     Role.VAULT_ADMIN: _SEE | {Permission.VAULT_VIEW, Permission.VAULT_MANAGE},
     Role.AUDITOR: _SEE | {Permission.DESK_EXPORT, Permission.VAULT_VIEW, Permission.AUDIT_VIEW},

@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "apps.exchange",
     "apps.markets",
     "apps.orders",
+    "apps.rfq",
     "apps.portfolio",
     "apps.web",
     "apps.paper",

@@ -1,0 +1,25 @@
+"""Rows of the RFQ desk: `requests` (we ask), `quotes` (we answer), `rules` (we answer by rule), `team`."""
+
+from apps.rfq.models.quotes import Confirmation, IncomingRfq, Markout, Quote
+from apps.rfq.models.requests import Accept, ComboTicker, ReceivedQuote, Rfq
+from apps.rfq.models.rules import FairMark, QuoteDecision, QuoteRule, QuoteRuleVersion, StreamFilter, StreamMinute
+from apps.rfq.models.team import Approval, Comment
+
+__all__ = [
+    "Accept",
+    "Approval",
+    "ComboTicker",
+    "Comment",
+    "Confirmation",
+    "FairMark",
+    "IncomingRfq",
+    "Markout",
+    "Quote",
+    "QuoteDecision",
+    "QuoteRule",
+    "QuoteRuleVersion",
+    "ReceivedQuote",
+    "Rfq",
+    "StreamFilter",
+    "StreamMinute",
+]

@@ -1,0 +1,127 @@
+"""Which requests are shown, which are quoted by rule, and why each was or was not."""
+
+from django.conf import settings
+from django.db import models
+
+from apps.accounts.models import Desk, Environment, ExchangeAccount
+from apps.core.fields import PriceField
+from apps.rfq.models.quotes import IncomingRfq
+
+
+class StreamFilter(models.Model):
+    """What of the incoming stream a person wants to see; `owner` null: shared by the desk.
+
+    criteria: {"series": [..], "collections": [..], "categories": [..], "max_legs": n, "min_contracts", "max_contracts",
+    "min_cost", "max_cost" (decimal text), "closes_within_s": n, "combos": "any|only|none", "with_fair": bool,
+    "quoted_before": bool, "text": ""}; absent keys do not filter.
+    """
+
+    desk = models.ForeignKey(Desk, on_delete=models.CASCADE, related_name="+")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
+    environment = models.CharField(max_length=12, choices=Environment.choices)
+    name = models.CharField(max_length=60)
+    criteria = models.JSONField(default=dict)
+    version = models.PositiveIntegerField(default=1)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["desk", "owner", "environment", "name"], name="stream_filter_once"),
+        ]
+
+
+class QuoteRule(models.Model):
+    """One line of the auto-quote grid. What it says stands in its newest version."""
+
+    class State(models.TextChoices):
+        OFF = "off", "Off"
+        SHADOW = "shadow", "Shadow: decides, and sends nothing"
+        ARMED = "armed", "Armed: quotes"
+
+    desk = models.ForeignKey(Desk, on_delete=models.PROTECT, related_name="+")
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="+")
+    subaccount = models.PositiveSmallIntegerField(default=0)
+    name = models.CharField(max_length=60)
+    priority = models.PositiveIntegerField()  # smaller first; the first match wins
+    state = models.CharField(max_length=6, choices=State.choices, default=State.OFF)
+    state_why = models.CharField(max_length=200, blank=True)  # the breaker that disarmed it, or a person's words
+    state_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    state_at = models.DateTimeField()
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    is_deleted = models.BooleanField(default=False)
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        indexes = [models.Index(fields=["desk", "priority"])]
+
+
+class QuoteRuleVersion(models.Model):
+    """What a rule says, for good: a change is a new version. terms: docs/rfq.md, "Rules"."""
+
+    rule = models.ForeignKey(QuoteRule, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    terms = models.JSONField()
+    why = models.CharField(max_length=200)
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField()
+    approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    approved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["rule", "number"], name="rule_version_once")]
+
+
+class QuoteDecision(models.Model):
+    """What a rule decided about one request, with all it looked at: enough to decide it again by other terms."""
+
+    class Action(models.TextChoices):
+        QUOTE = "quote", "Quoted"
+        SHADOW = "shadow", "Would have quoted"
+        PASS = "pass", "Passed"
+        PULL = "pull", "Pulled"
+
+    incoming = models.ForeignKey(IncomingRfq, on_delete=models.PROTECT, related_name="decisions")
+    rule_version = models.ForeignKey(QuoteRuleVersion, on_delete=models.PROTECT, related_name="decisions")
+    action = models.CharField(max_length=6, choices=Action.choices)
+    reason = models.CharField(max_length=60)  # code
+    text = models.CharField(max_length=300, blank=True)
+    yes_bid = PriceField(null=True)
+    no_bid = PriceField(null=True)
+    fair_yes = PriceField(null=True)
+    inputs = models.JSONField(default=dict)
+    decided_at = models.DateTimeField()
+    took_ms = models.PositiveIntegerField(default=0)  # from the frame to the decision
+
+    class Meta:
+        indexes = [models.Index(fields=["-decided_at"])]
+
+
+class FairMark(models.Model):
+    """What a person, or a file that a person uploaded, says one YES is worth."""
+
+    desk = models.ForeignKey(Desk, on_delete=models.CASCADE, related_name="+")
+    environment = models.CharField(max_length=12, choices=Environment.choices)
+    ticker = models.CharField(max_length=120)
+    source = models.CharField(max_length=8)  # manual | file
+    yes = PriceField()
+    set_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    set_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["desk", "environment", "ticker", "source"], name="fair_mark_once"),
+        ]
+
+
+class StreamMinute(models.Model):
+    """How many requests came in one minute, and how far they got: the top of the funnel."""
+
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.CASCADE, related_name="+")
+    minute = models.DateTimeField()
+    seen = models.PositiveIntegerField(default=0)
+    eligible = models.PositiveIntegerField(default=0)  # some rule or filter of ours wanted it
+    dropped = models.PositiveIntegerField(default=0)  # lost to us: overflow
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "minute"], name="stream_minute_once")]
