@@ -138,5 +138,5 @@ class Maker:
         try:
             self._exchange.create_order(self.user_id, request)
         except ExchangeError as error:
-            if error.code not in ("insufficient_balance", "trading_is_paused", "exchange_is_paused"):
+            if error.code not in ("available_balance_too_low", "trading_is_paused", "exchange_is_paused"):
                 raise

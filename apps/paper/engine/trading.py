@@ -230,7 +230,9 @@ class Trading(Grouping):
             needed += taker - maker
         needed = -(-needed // CENT) * CENT
         if needed > 0 and needed > account.available:
-            raise ExchangeError("insufficient_balance", "insufficient balance", 400, details="INSUFFICIENT_BALANCE")
+            raise ExchangeError(
+                "available_balance_too_low", "available balance too low", 400, details="INSUFFICIENT_BALANCE"
+            )
 
     def _own_order(self, user_id: str, order_id: str, subaccount: int | None) -> Order:
         """A resting order of this member (in this subaccount, when one is named)."""

@@ -44,13 +44,19 @@ class Params(msgspec.Struct):
     sids: list[int] | None = None
     action: str | None = None
 
+    @property
+    def names_by_id(self) -> bool:
+        """Whether the markets are named by market id."""
+        return self.market_id is not None or bool(self.market_ids)
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:
     """One channel.
 
     markets: whether a subscription names markets: it must, it may (none means all), or what it names is ignored.
-    by_id: takes market_id and market_ids. numbered: frames carry `seq`. actions: of `update_subscription`.
+    private: needs access that a key may lack (code 9). by_id: takes market_id and market_ids.
+    numbered: frames carry `seq`. actions: of `update_subscription`.
     check: refuses a subscription's own parameters with CommandError.
     send_state: sends the present state of the given markets to one subscription, at the start (`state_at_start`, or
         when `send_initial_snapshot` asks for it), for added markets, and on `get_snapshot`.
@@ -59,6 +65,7 @@ class Channel:
 
     name: str
     markets: Literal["required", "optional", "ignored"] = "ignored"
+    private: bool = False
     by_id: bool = False
     numbered: bool = False
     actions: frozenset[Action] = frozenset()
@@ -70,12 +77,12 @@ class Channel:
 
 @dataclass(slots=True, eq=False)
 class Subscription:
-    """tickers: None means every market. params: of the `subscribe` command."""
+    """tickers: each with whether it was named by market id; None means every market. params: of `subscribe`."""
 
     sid: int
     kind: Channel
     session: "Session"
-    tickers: dict[str, None] | None
+    tickers: dict[str, bool] | None
     params: Params
     seq: int = 0
 
@@ -86,3 +93,21 @@ class Subscription:
     def next_seq(self) -> int:
         self.seq += 1
         return self.seq
+
+
+MAX_SHARDS = 100
+
+
+def check_shards(params: Params) -> None:
+    """Refuse `shard_factor` and `shard_key` that do not fit together (codes 19 to 22); for `Channel.check`."""
+    factor, key = params.shard_factor, params.shard_key
+    if factor is None:
+        if key is not None:
+            raise CommandError(20)
+        return
+    if factor <= 0:
+        raise CommandError(19)
+    if factor > MAX_SHARDS:
+        raise CommandError(22)
+    if key is not None and not 0 <= key < factor:
+        raise CommandError(21)

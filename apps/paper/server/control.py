@@ -67,6 +67,7 @@ class Control:
             ("GET", "/control/replay"): lambda request: self._replay().status(),
             ("POST", "/control/replay"): self._move_replay,
             ("POST", "/control/ws/fault"): faults.arm_frame_fault,
+            ("POST", "/control/ws/command_fault"): faults.arm_command_fault,
             ("POST", "/control/ws/close"): self._close_sockets,
             ("POST", "/control/ws/silence"): self._silence,
             ("POST", "/control/ws/resume"): self._resume,

@@ -28,6 +28,14 @@ class FrameFaultBody(Checked):
     how: str = "truncate"
 
 
+class CommandFaultBody(Checked):
+    code: int
+    count: int = 1
+    cmd: str = ""
+    member: str = ""
+    when: When = "before"
+
+
 class RestFaultBody(Checked):
     """count and duration_ms left out: once. status: 503, and 307 for a redirect."""
 

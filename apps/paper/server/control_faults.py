@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from apps.paper.server.control_bodies import FrameFaultBody, RestFaultBody, check_count, decode
-from apps.paper.server.faults import CORRUPTIONS, FrameFault
+from apps.paper.server.control_bodies import CommandFaultBody, FrameFaultBody, RestFaultBody, check_count, decode
+from apps.paper.server.faults import CORRUPTIONS, CommandFault, FrameFault
 from apps.paper.server.http import Request
+from apps.paper.server.messages import ERROR_TEXTS
 from apps.paper.server.rest_faults import ACTS, MANGLED, STATUS_BODIES, RestFault
 from apps.paper.server.server import PaperServer
 
@@ -36,6 +37,15 @@ class FaultCalls:
             )
         )
         return {"armed": len(self._paper.frame_faults.pending())}
+
+    def arm_command_fault(self, request: Request) -> dict[str, Any]:
+        body = decode(request, CommandFaultBody)
+        check_count(body.count)
+        if body.code not in ERROR_TEXTS:
+            raise ValueError(f"code must be one of {', '.join(map(str, ERROR_TEXTS))}")
+        faults = self._paper.hub.command_faults
+        faults.arm(CommandFault(body.code, body.count, body.cmd, self._user_id(body.member), body.when))
+        return {"armed": faults.pending()}
 
     def arm_rest_fault(self, request: Request) -> dict[str, Any]:
         body = decode(request, RestFaultBody)
@@ -68,6 +78,7 @@ class FaultCalls:
     def clear(self, request: Request) -> dict[str, Any]:
         self._paper.frame_faults.clear()
         self._paper.rest_faults.clear()
+        self._paper.hub.command_faults.clear()
         return {"armed": 0, "late": self._paper.drop_late()}
 
 

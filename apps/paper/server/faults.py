@@ -112,3 +112,42 @@ class FrameFaults:
                 return [(text, fault.delay_ms), *behind]
             case "corrupt":
                 return [(CORRUPTIONS[fault.how](text), 0), *behind]
+
+
+@dataclass(slots=True)
+class CommandFault:
+    """Refuses the next `left` commands that match with an error code. Empty cmd or user_id match all.
+
+    when: `before`, nothing is done; `after`, it is done and only its answer is lost.
+    """
+
+    code: int
+    left: int
+    cmd: str = ""
+    user_id: str = ""
+    when: Literal["before", "after"] = "before"
+
+
+class CommandFaults:
+    """Codes that no command of a client can bring about: 9, 10, 17, 18."""
+
+    def __init__(self) -> None:
+        self._faults: list[CommandFault] = []
+
+    def arm(self, fault: CommandFault) -> None:
+        self._faults.append(fault)
+
+    def clear(self) -> None:
+        self._faults.clear()
+
+    def pending(self) -> int:
+        return len(self._faults)
+
+    def take(self, cmd: str, *, user_id: str) -> CommandFault | None:
+        """The fault that this command meets, used once."""
+        fault = next((f for f in self._faults if f.cmd in ("", cmd) and f.user_id in ("", user_id)), None)
+        if fault is not None:
+            fault.left -= 1
+            if not fault.left:
+                self._faults.remove(fault)
+        return fault

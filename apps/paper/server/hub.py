@@ -1,5 +1,6 @@
 """Who gets which frame: events of the engine and of a replay, to the subscriptions of all sessions."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
@@ -12,8 +13,10 @@ from apps.paper.engine.units import Outcome
 from apps.paper.server import messages
 from apps.paper.server.catalogue import Catalogue
 from apps.paper.server.channels import Channel, Subscription
-from apps.paper.server.faults import FrameFaults
+from apps.paper.server.faults import CommandFaults, FrameFaults
 from apps.paper.server.session import Session
+
+logger = logging.getLogger(__name__)
 
 
 class Hub:
@@ -23,12 +26,13 @@ class Hub:
         self, *, catalogue: Catalogue, faults: FrameFaults, clock: Clock, channels: Collection[Channel]
     ) -> None:
         self.channels = {channel.name: channel for channel in channels}
-        self._handlers: dict[type, list[Callable[[Hub, Any], None]]] = defaultdict(list)
+        self._handlers: dict[type, list[tuple[str, Callable[[Hub, Any], None]]]] = defaultdict(list)
         for channel in channels:
             for event_type, handler in channel.on.items():
-                self._handlers[event_type].append(handler)
+                self._handlers[event_type].append((channel.name, handler))
         self.catalogue = catalogue
         self.faults = faults
+        self.command_faults = CommandFaults()
         self.clock = clock
         self.replies_consume_seq = False
         self.frames_sent = 0
@@ -68,9 +72,18 @@ class Hub:
 
     # --- what happens ----------------------------------------------------------------------------
     def on_event(self, event: Event) -> None:
-        """Take one event of the engine, in order."""
-        for handler in self._handlers.get(type(event), ()):
-            handler(self, event)
+        """Take one event of the engine, in order. A channel that breaks down harms neither the rest nor the engine."""
+        for channel, handler in self._handlers.get(type(event), ()):
+            try:
+                handler(self, event)
+            except Exception:
+                logger.exception("channel %s broke down", channel)
+                self._fail(channel)
+
+    def _fail(self, channel: str) -> None:
+        for session in list(self.sessions):
+            for subscription in [sub for sub in session.subscriptions.values() if sub.channel == channel]:
+                session.fail(subscription)
 
     def publish(
         self,

@@ -59,6 +59,7 @@ def _trade(hub: Hub, trade: Trade) -> None:
 CHANNELS = (
     Channel(
         "orderbook_delta",
+        private=True,
         markets="required",
         numbered=True,
         actions=MARKET_ACTIONS | {"get_snapshot"},

@@ -27,6 +27,7 @@ ERROR_TEXTS: dict[int, str] = {
     7: "Unknown subscription ID",
     8: "Unknown channel name",
     9: "Authentication required",
+    10: "Channel error",
     11: "Invalid parameter",
     12: "Exactly one subscription ID is required",
     13: "Unsupported action",
@@ -34,6 +35,11 @@ ERROR_TEXTS: dict[int, str] = {
     15: "Action required",
     16: "Market not found",
     17: "Internal error",
+    18: "Command timeout",
+    19: "shard_factor must be > 0",
+    20: "shard_factor is required when shard_key is set",
+    21: "shard_key must be >= 0 and < shard_factor",
+    22: "shard_factor must be <= 100",
     25: "Subscription buffer overflow",
 }
 
@@ -49,11 +55,13 @@ def frame(message_type: str, *, sid: int, seq: int | None, msg: str) -> str:
     return f'{{"type":"{message_type}","sid":{sid},"seq":{seq},"msg":{msg}}}'
 
 
-def error_reply(code: int, *, command_id: int | None, ticker: str = "") -> str:
+def error_reply(code: int, *, command_id: int | None, ticker: str = "", market_id: str = "") -> str:
     msg: Json = {"code": code, "msg": ERROR_TEXTS[code]}
+    if market_id:
+        msg["market_id"] = market_id
     if ticker:
         msg["market_ticker"] = ticker
-    head: Json = {"id": command_id} if command_id else {}
+    head: Json = {"id": command_id} if command_id and command_id > 0 else {}
     return encode_msg(head | {"type": "error", "msg": msg})
 
 

@@ -40,8 +40,10 @@ def _order_group(hub: Hub, event: OrderGroupChanged) -> None:
 
 
 CHANNELS = (
-    Channel("fill", markets="optional", actions=MARKET_ACTIONS, on={Fill: _fill}),
-    Channel("user_orders", markets="optional", actions=MARKET_ACTIONS, on={OrderChanged: _order}),
-    Channel("market_positions", markets="optional", actions=MARKET_ACTIONS, on={PositionChanged: _position}),
-    Channel("order_group_updates", numbered=True, on={OrderGroupChanged: _order_group}),
+    Channel("fill", private=True, markets="optional", actions=MARKET_ACTIONS, on={Fill: _fill}),
+    Channel("user_orders", private=True, markets="optional", actions=MARKET_ACTIONS, on={OrderChanged: _order}),
+    Channel(
+        "market_positions", private=True, markets="optional", actions=MARKET_ACTIONS, on={PositionChanged: _position}
+    ),
+    Channel("order_group_updates", private=True, numbered=True, on={OrderGroupChanged: _order_group}),
 )

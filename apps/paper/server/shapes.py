@@ -19,8 +19,9 @@ ZERO_TIME = "0001-01-01T00:00:00Z"
 
 @lru_cache(maxsize=32_768)
 def time_text(unix_ms: int) -> str:
-    """RFC 3339. Cached: a list of markets writes the same instants again and again."""
-    return format_rfc3339(from_unix_ms(unix_ms))
+    """RFC 3339, without zeros at the end of a fraction (recorded in production). Cached: lists repeat instants."""
+    text = format_rfc3339(from_unix_ms(unix_ms))
+    return f"{text[:-1].rstrip('0')}Z" if "." in text else text
 
 
 def optional_time(unix_ms: int | None) -> str | None:

@@ -89,7 +89,7 @@ def test_money_that_is_locked_cannot_be_used_twice() -> None:
     with pytest.raises(ExchangeError) as refusal:
         place(exchange, "m0", "bid", 5_000, 101, ticker=OTHER)
 
-    assert refusal.value.code == "insufficient_balance"
+    assert refusal.value.code == "available_balance_too_low"
     place(exchange, "m0", "bid", 5_000, 100, ticker=OTHER)
     assert exchange.balance("m0").available == 0
 
@@ -103,7 +103,7 @@ def test_a_taker_needs_its_fee_too() -> None:
     with pytest.raises(ExchangeError) as refusal:
         place(exchange, "m0", "bid", 5_000, 20)
 
-    assert refusal.value.code == "insufficient_balance"
+    assert refusal.value.code == "available_balance_too_low"
     assert place(exchange, "m0", "bid", 5_000, 19).fill_count == 1_900
     assert exchange.balance("m0").available == 10_000_000 - 9_500_000 - 340_000
     assert money(exchange) == exchange.deposited

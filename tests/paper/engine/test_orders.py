@@ -29,8 +29,8 @@ def _amend(exchange: PaperExchange, order: Order, *, price: int, contracts: floa
         ({"client_order_id": ""}, "invalid_parameters", 400),
         ({"client_order_id": "x" * 65}, "invalid_parameters", 400),
         ({"subaccount": 9}, "invalid_parameters", 400),
-        ({"subaccount": 1}, "insufficient_balance", 400),
-        ({"contracts": 10_000}, "insufficient_balance", 400),
+        ({"subaccount": 1}, "available_balance_too_low", 400),
+        ({"contracts": 10_000}, "available_balance_too_low", 400),
         ({"reduce_only": True}, "invalid_order", 400),
         ({"order_group_id": "g"}, "order_group_not_found", 400),
         ({"post_only": True, "time_in_force": "immediate_or_cancel"}, "invalid_parameters", 400),
@@ -166,7 +166,7 @@ def test_amend_to_what_is_filled_cancels_and_below_is_refused(price: int) -> Non
         ({"client_order_id": "wrong"}, "order_id_and_client_order_id_mismatch"),
         ({"updated_client_order_id": "taken"}, "order_already_exists"),
         ({"price": 4_001}, "invalid_price"),
-        ({"contracts": 100_000}, "insufficient_balance"),
+        ({"contracts": 100_000}, "available_balance_too_low"),
         ({"price": 6_000}, "invalid_order"),  # its member's own ask rests there
     ],
 )

@@ -124,7 +124,7 @@ def test_an_order_rests_fills_and_moves_money(paper: InProcessPaper) -> None:
         ({"side": "yes"}, 400, "invalid_parameters"),
         ({"time_in_force": "gtt"}, 400, "invalid_parameters"),
         ({"ticker": "NONE"}, 404, "market_not_found"),
-        ({"price": "0.9900", "count": "500000"}, 400, "insufficient_balance"),
+        ({"price": "0.9900", "count": "500000"}, 400, "available_balance_too_low"),
         ({"exchange_index": 1}, 400, "invalid_parameters"),
         ({"expiration_time": 10**18}, 400, "invalid_parameters"),
         ({"subaccount": 7}, 400, "invalid_parameters"),

@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-import pytest
-
 from apps.paper.engine.ids import market_uuid
 from apps.paper.testing import DECI, LINEAR, LINEAR_2, InProcessPaper, InProcessSocket
 from tests.paper.server.orders import ORDERS, create
@@ -72,50 +70,6 @@ def test_list_subscriptions_answers_with_a_list(paper: InProcessPaper) -> None:
     frames = socket.send("list_subscriptions")
 
     assert frames == [{"id": 2, "type": "ok", "msg": [{"channel": "ticker", "sid": 1}, {"channel": "fill", "sid": 2}]}]
-
-
-@pytest.mark.parametrize(
-    ("text", "code", "command_id"),
-    [
-        ("no json", 1, None),
-        ("[1]", 1, None),
-        ('{"id":4,"cmd":"subscribe","params":{"channels":"ticker"}}', 1, 4),
-        ('{"id":4,"cmd":"subscribe"}', 2, 4),
-        ('{"id":4,"cmd":"subscribe","params":{}}', 3, 4),
-        ('{"id":4,"cmd":"subscribe","params":{"channels":[]}}', 3, 4),
-        ('{"id":4,"cmd":"unsubscribe","params":{}}', 4, 4),
-        ('{"id":4,"cmd":"dance","params":{}}', 5, 4),
-        ('{"id":4,"cmd":"subscribe","params":{"channels":["orderbook_delta"],"market_ticker":"KXTEST-30-A"}}', 6, 4),
-        ('{"id":4,"cmd":"unsubscribe","params":{"sids":[1,99]}}', 7, 4),
-        ('{"id":4,"cmd":"update_subscription","params":{"sid":99,"action":"add_markets"}}', 7, 4),
-        ('{"id":4,"cmd":"subscribe","params":{"channels":["rumours"]}}', 8, 4),
-        ('{"id":4,"cmd":"subscribe","params":{"channels":["ticker"],"market_id":"short"}}', 11, 4),
-        (
-            '{"id":4,"cmd":"subscribe","params":{"channels":["ticker"],"market_ticker":"A","market_tickers":["B"]}}',
-            11,
-            4,
-        ),
-        ('{"id":4,"cmd":"update_subscription","params":{"action":"add_markets"}}', 12, 4),
-        ('{"id":4,"cmd":"update_subscription","params":{"sids":[1,2],"action":"add_markets"}}', 12, 4),
-        ('{"id":4,"cmd":"update_subscription","params":{"sid":1,"action":"explode"}}', 13, 4),
-        (
-            '{"id":4,"cmd":"update_subscription","params":{"sid":2,"action":"get_snapshot","market_tickers":["A"]}}',
-            13,
-            4,
-        ),
-        ('{"id":4,"cmd":"update_subscription","params":{"sid":1,"action":"add_markets"}}', 14, 4),
-        ('{"id":4,"cmd":"update_subscription","params":{"sid":1,"action":"get_snapshot"}}', 14, 4),
-        ('{"id":4,"cmd":"update_subscription","params":{"sid":1}}', 15, 4),
-        ('{"id":4,"cmd":"subscribe","params":{"channels":["ticker"],"market_ticker":"NONE"}}', 16, 4),
-        ('{"id":0,"cmd":"dance"}', 5, None),
-    ],
-)
-def test_each_mistake_has_its_public_code(paper: InProcessPaper, text: str, code: int, command_id: int | None) -> None:
-    socket = paper.socket("trader-1")
-    books(socket, LINEAR)
-    socket.send("subscribe", channels=["fill"])
-
-    assert error(socket.send_text(text)) == (code, command_id)
 
 
 def test_a_book_subscription_needs_markets_and_knows_no_market_ids(paper: InProcessPaper) -> None:
@@ -293,6 +247,52 @@ def test_skip_ticker_ack_leaves_the_list_out(paper: InProcessPaper) -> None:
     frames = socket.send("update_subscription", sid=1, action="delete_markets", market_ticker=LINEAR)
 
     assert frames == [{"id": 2, "sid": 1, "seq": 1, "type": "ok"}]
+
+
+def test_the_list_of_an_update_names_markets_as_they_were_named(paper: InProcessPaper) -> None:
+    socket = paper.socket("trader-1")
+    socket.send("subscribe", channels=["ticker"], market_id=market_uuid(LINEAR))
+
+    by_id = socket.send("update_subscription", sid=1, action="add_markets", market_ids=[market_uuid(LINEAR_2)])
+    mixed = socket.send("update_subscription", sids=[1], action="add_markets", market_tickers=[DECI])
+    left = socket.send("update_subscription", sid=1, action="delete_markets", market_tickers=[LINEAR, LINEAR_2])
+
+    assert by_id[0]["msg"] == {"market_ids": [market_uuid(LINEAR), market_uuid(LINEAR_2)]}
+    assert mixed[0]["msg"] == {
+        "market_tickers": [DECI],
+        "market_ids": [market_uuid(LINEAR), market_uuid(LINEAR_2)],
+    }
+    assert left[0]["msg"] == {"market_tickers": [DECI]}
+
+
+def test_added_tickers_start_with_their_state_only_when_asked(paper: InProcessPaper) -> None:
+    socket = paper.socket("trader-1")
+    socket.send("subscribe", channels=["ticker"], market_ticker=LINEAR)
+
+    silent = socket.send("update_subscription", sid=1, action="add_markets", market_ticker=DECI)
+    told = socket.send(
+        "update_subscription", sid=1, action="add_markets", market_tickers=[DECI, LINEAR_2], send_initial_snapshot=True
+    )
+
+    assert [frame["type"] for frame in silent] == ["ok"]
+    # Only what is new: DECI was there already.
+    assert [(frame["type"], frame["msg"].get("market_ticker")) for frame in told] == [
+        ("ok", None),
+        ("ticker", LINEAR_2),
+    ]
+
+
+def test_one_session_may_have_every_channel_and_each_once(paper: InProcessPaper) -> None:
+    socket = paper.socket("trader-1")
+    channels = list(paper.server.hub.channels)
+
+    first = socket.send("subscribe", channels=channels, market_ticker=LINEAR)
+    again = socket.send("subscribe", channels=channels, market_ticker=LINEAR)
+    listed = socket.send("list_subscriptions")[0]["msg"]
+
+    assert [f["msg"]["channel"] for f in first if f["type"] == "subscribed"] == channels
+    assert [f["msg"]["code"] for f in again] == [6] * len(channels)
+    assert [row["sid"] for row in listed] == list(range(1, len(channels) + 1))
 
 
 # --- other channels --------------------------------------------------------------------------------
