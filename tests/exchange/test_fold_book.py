@@ -236,7 +236,7 @@ def test_it_runs_as_a_program_without_database_redis_or_vault(two: tuple[Path, P
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "manage.py", "fold_book", *arguments]
         return subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
         )
 
     good = run(str(two[0]), "--at", "100", "--at", "200")

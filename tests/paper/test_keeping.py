@@ -17,7 +17,7 @@ from apps.paper.engine.exchange import PaperExchange
 from apps.paper.keeping import Keeper, KeepError
 from tests.paper.engine.support import DAY_MS, NOON_MS, FixedClock, make_exchange, place
 from tests.paper.test_snapshot import MEMBERS, answers, keep, member_answers, take_up
-from tests.support.paper import PaperProcess, Start, paper_process, paper_processes
+from tests.support.paper import PATIENCE, PaperProcess, Start, paper_process, paper_processes
 
 __all__ = ["paper_process", "paper_processes"]
 
@@ -257,9 +257,14 @@ def test_the_files_are_for_their_owner_only(tmp_path: Path) -> None:
 # --- the process ---------------------------------------------------------------------------------
 def signed(running: PaperProcess, name: str, method: str, path: str, **options: Any) -> Any:
     headers = running.headers(name, method, f"{API}{path}", timestamp_ms=time.time_ns() // 1_000_000)
-    answer = httpx.request(method, f"{running.rest_url}{API}{path}", headers=headers, **options)
+    answer = httpx.request(method, f"{running.rest_url}{API}{path}", headers=headers, timeout=PATIENCE, **options)
     assert answer.is_success, answer.text
     return answer.json()
+
+
+def listed(running: PaperProcess, query: str) -> list[str]:
+    rows = httpx.get(f"{running.rest_url}{API}/markets?{query}", timeout=PATIENCE).json()["markets"]
+    return [row["ticker"] for row in rows]
 
 
 def send(running: PaperProcess, name: str, ticker: str, *, side: str, price: str, count: str) -> Any:
@@ -283,17 +288,17 @@ def test_an_order_rests_on_after_the_process_ended_and_fills_then(
     data = tmp_path / "kept"
     switches = ("--no-bots", "--markets", "12")
     first = paper_processes(*switches, data=data)
-    ticker = httpx.get(f"{first.rest_url}{API}/markets?status=open&limit=1").json()["markets"][0]["ticker"]
+    ticker = listed(first, "status=open&limit=1")[0]
     resting = send(first, "trader-1", ticker, side="bid", price="0.3000", count="10.00")
     send(first, "trader-2", ticker, side="ask", price="0.3000", count="4.00")
     truth = first.control("GET", "/truth")
-    tickers = {row["ticker"] for row in httpx.get(f"{first.rest_url}{API}/markets?limit=100").json()["markets"]}
+    tickers = listed(first, "limit=100")
     first.stop(number=number)
 
     second = paper_processes(*switches, data=data)
     after = second.control("GET", "/truth")
     assert {key: after[key] for key in ("members", "books")} == {key: truth[key] for key in ("members", "books")}
-    assert {r["ticker"] for r in httpx.get(f"{second.rest_url}{API}/markets?limit=100").json()["markets"]} == tickers
+    assert set(listed(second, "limit=100")) == set(tickers)
     order = signed(second, "trader-1", "GET", f"/portfolio/orders/{resting['order_id']}")["order"]
     assert (order["status"], order["fill_count_fp"], order["remaining_count_fp"]) == ("resting", "4.00", "6.00")
     send(second, "trader-2", ticker, side="ask", price="0.3000", count="6.00")

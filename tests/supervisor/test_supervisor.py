@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kalshi_desk.supervisor import place
-from tests.support.desk import ROOT, RunningDesk, eventually, free_port, running_desk, start_desk
+from tests.support.desk import PATIENCE, ROOT, RunningDesk, eventually, free_port, running_desk, start_desk
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("supervisor")]
 SET = {"web", "gateway", "orders", "urgent", "worker", "beat", "paper"}
@@ -41,12 +41,12 @@ def run_supervisor(**variables: str) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 
 def test_the_desk_answers_and_says_where_its_logins_are(desk: RunningDesk) -> None:
-    with urllib.request.urlopen(f"{desk.url}/healthz", timeout=5) as answer:
+    with urllib.request.urlopen(f"{desk.url}/healthz", timeout=PATIENCE) as answer:
         assert answer.status == 200
 
     assert f"Desk ready: {desk.url}" in desk.tail(200)
@@ -71,7 +71,6 @@ def test_a_process_that_dies_is_started_again(desk: RunningDesk) -> None:
 
     after = eventually(
         lambda: (now := desk.children()).get("beat") not in (None, before["beat"]) and now,
-        within=20,
         what="a new beat process",
     )
     assert after["web"] == before["web"]
@@ -134,8 +133,8 @@ def test_nothing_is_left_behind_and_data_is_kept(tmp_path_factory: pytest.TempPa
 
     assert code == (-signal.SIGKILL if number == signal.SIGKILL else 0)
     for name, pid in pids.items():
-        eventually(lambda pid=pid: is_gone(pid), within=10, what=f"the end of {name}")
-    again = start_desk(data, within=30)
+        eventually(lambda pid=pid: is_gone(pid), what=f"the end of {name}")
+    again = start_desk(data)
     try:
         assert (data / "demo-logins.json").read_text() == logins
     finally:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -10,21 +11,29 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+# Below the ports that the kernel lends to outgoing connections (32768 up on Linux): nobody is lent one of these
+# between our look and the start of whatever shall listen there.
+PORTS = range(15_000, 30_000)
+# A condition that comes true costs no more than it takes; this is for a machine that is busy with other things.
+PATIENCE = 90.0
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody uses now and that the kernel will not lend to a connection."""
+    for port in random.SystemRandom().sample(PORTS, 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("a hundred ports are all in use")
 
 
-def eventually(condition: Callable[[], Any], *, within: float = 10.0, what: str = "the condition") -> Any:
+def eventually(condition: Callable[[], Any], *, within: float = PATIENCE, what: str = "the condition") -> Any:
     """Return the first truthy value of `condition`; fail in words after `within` seconds."""
     end = time.monotonic() + within
     while True:
@@ -63,14 +72,15 @@ class RunningDesk:
         found = {}
         listing = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         for pid in listing:
-            name = Path(f"/proc/{pid}/comm").read_text().strip()
-            found[name.removeprefix("desk-")] = int(pid)
+            with suppress(OSError):  # it ended since
+                name = Path(f"/proc/{pid}/comm").read_text().strip()
+                found[name.removeprefix("desk-")] = int(pid)
         return found
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=PATIENCE)
         if self.reader is not None:
             self.reader.join(timeout=10)
         return code
@@ -85,7 +95,7 @@ def _environment(data: Path, port: int, extra: dict[str, str]) -> dict[str, str]
     return {**kept, "DESK_DATA": str(data), "PORT": str(port), "DESK_PAPER_PORT": str(free_port()), **extra}
 
 
-def start_desk(data: Path, *, port: int | None = None, within: float = 120.0, **extra: str) -> RunningDesk:
+def start_desk(data: Path, *, port: int | None = None, within: float = 300.0, **extra: str) -> RunningDesk:
     """Start `python -m kalshi_desk.supervisor` and return once it says that it is ready."""
     port = port or free_port()
     process = subprocess.Popen(

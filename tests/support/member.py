@@ -23,7 +23,7 @@ class PaperMember:
         """Send one request; path without /trade-api/v2. Fails the test when it is refused."""
         full = f"/trade-api/v2{path}"
         headers = self._signer.headers(method, full, timestamp_ms=time.time_ns() // 1_000_000)
-        answer = httpx.request(method, f"{self._url}{full}", headers=headers, timeout=10, **options)
+        answer = httpx.request(method, f"{self._url}{full}", headers=headers, timeout=60, **options)
         assert answer.status_code in (200, 201), answer.text
         body: dict[str, Any] = answer.json()
         return body

@@ -24,7 +24,9 @@ from apps.paper.server.auth import sign_headers
 from apps.paper.testing import InProcessPaper
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_SECONDS = 60
+START_SECONDS = 180
+# For one answer or one end: a machine that is busy with other things takes its time.
+PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -48,7 +50,9 @@ class PaperProcess:
 
     def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """A control call (path after /control); raises for a refused one."""
-        answer = httpx.request(method, f"{self.control_url}{path}", json=body if method == "POST" else None, timeout=30)
+        answer = httpx.request(
+            method, f"{self.control_url}{path}", json=body if method == "POST" else None, timeout=PATIENCE
+        )
         assert answer.status_code == 200, answer.text
         result: dict[str, Any] = answer.json()
         return result
@@ -64,7 +68,7 @@ class PaperProcess:
         signed = sign_headers(key, key_id=member["key_id"], timestamp_ms=timestamp_ms, method=method, path=path)
         return dict(signed)
 
-    def stop(self, *, number: int = signal.SIGTERM, seconds: float = 10) -> int:
+    def stop(self, *, number: int = signal.SIGTERM, seconds: float = PATIENCE) -> int:
         """End it and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)

@@ -21,7 +21,7 @@ class SocketTrader:
         self.topics: list[str] = []
         self._last_id = 0
         self._socket: ClientConnection | None = None
-        with httpx.Client(base_url=url, timeout=10) as http:
+        with httpx.Client(base_url=url, timeout=60) as http:
             page = http.get("/accounts/login/")
             token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
             assert token is not None, page.text[:500]
@@ -30,7 +30,7 @@ class SocketTrader:
             assert answer.status_code == 302, answer.text[-2000:]
             self._cookie = "; ".join(f"{name}={value}" for name, value in http.cookies.items())
 
-    def open(self, *, within: float = 30.0) -> None:
+    def open(self, *, within: float = 180.0) -> None:
         """Connect, again and again until it works, and subscribe to what was subscribed before.
 
         The server may die at any moment of it: before it listens, in the handshake, or right after.
@@ -42,7 +42,7 @@ class SocketTrader:
                     f"{self.url.replace('http', 'ws', 1)}/ws/",
                     additional_headers={"Cookie": self._cookie},
                     origin=self.url,  # type: ignore[arg-type]
-                    open_timeout=5,
+                    open_timeout=20,
                     max_size=None,
                     ping_interval=None,  # the desk's own heartbeat is answered in `hear`
                     legacy=True,  # it lives longer than a with-block; `close` ends it
@@ -71,7 +71,7 @@ class SocketTrader:
         self._socket.send(json.dumps({"id": self._last_id, "cmd": cmd, **fields}))
         return self._last_id
 
-    def ask(self, cmd: str, *, within: float = 10.0, **fields: Any) -> dict[str, Any]:
+    def ask(self, cmd: str, *, within: float = 60.0, **fields: Any) -> dict[str, Any]:
         """Send one message and return its answer ({"ok"} or {"error"}). Raises ConnectionClosed, TimeoutError."""
         sent = self.send(cmd, **fields)
         end = time.monotonic() + within

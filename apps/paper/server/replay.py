@@ -145,7 +145,9 @@ class Replay:
                 await self._rest(loop.time())
 
     def _pause_where_told(self) -> None:
-        if self.pauses and self.state == "playing" and self.position_ms >= self.pauses[0]:
+        if not self.pauses or self.state != "playing" or self.position_ms < self.pauses[0]:
+            return
+        if self._next is None or self._next.recv_ms > self.pauses[0]:  # more of that instant may wait for its turn
             self.pauses.pop(0)
             self.state = "paused"
 

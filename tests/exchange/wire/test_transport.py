@@ -14,8 +14,7 @@ from websockets.datastructures import Headers
 from apps.exchange.wire.events import Disconnected, Output
 from apps.exchange.wire.session import Session
 from apps.exchange.wire.transport import Feed
-
-LIMIT = 20.0
+from tests.support.loop import run_watched, until
 
 
 class Signer:
@@ -62,12 +61,6 @@ class Exchange:
         await socket.send(msgspec.json.encode(body).decode())
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(LIMIT):
-        while not condition():  # noqa: ASYNC110 - the conditions are states of both ends
-            await asyncio.sleep(0.005)
-
-
 def play(exchange: Exchange, script: Callable[[Feed, Session, Server], Awaitable[None]], **options: Any) -> None:
     async def main() -> None:
         async with serve(
@@ -89,7 +82,7 @@ def play(exchange: Exchange, script: Callable[[Feed, Session, Server], Awaitable
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
 
-    asyncio.run(main())
+    run_watched(main())
 
 
 def test_it_connects_signed_subscribes_and_delivers_books() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from apps.paper.testing import DECI, LINEAR, LINEAR_2, InProcessPaper, InProcessSocket
 from tests.paper.server.orders import ORDERS, create, order_body
-from tests.support.paper import ROOT, Start, paper_command, paper_environment
+from tests.support.paper import PATIENCE, ROOT, Start, paper_command, paper_environment
 
 
 def lifecycle(paper: InProcessPaper) -> InProcessSocket:
@@ -165,14 +165,14 @@ def test_a_grid_changes_while_people_trade(paper: InProcessPaper) -> None:
 def test_a_real_exchange_ends_its_markets_by_the_clock(paper_processes: Start) -> None:
     now = time.time_ns() // 1_000_000
     running = paper_processes("--no-bots", "--markets", "3", "--determine-after", "5", "--manual-clock", str(now))
-    rows = httpx.get(f"{running.rest_url}/trade-api/v2/markets?limit=100").json()["markets"]
+    rows = httpx.get(f"{running.rest_url}/trade-api/v2/markets?limit=100", timeout=PATIENCE).json()["markets"]
     market = next(row for row in rows if row["status"] == "active")
     closes = datetime.fromisoformat(market["close_time"])
     path = f"{running.rest_url}/trade-api/v2/markets/{market['ticker']}"
     seen = []
     for milliseconds in (int(closes.timestamp() * 1000) - now, 5_000, market["settlement_timer_seconds"] * 1000):
         running.control("POST", "/clock", {"step_ms": milliseconds})
-        seen.append(httpx.get(path).json()["market"]["status"])
+        seen.append(httpx.get(path, timeout=PATIENCE).json()["market"]["status"])
 
     assert seen == ["closed", "determined", "finalized"]
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from apps.paper.server.recording import RecordingError, check, windows
+from apps.paper.server.replay import BATCH
 from apps.paper.server.server import ReplayOptions
 from apps.paper.testing import LINEAR, InProcessPaper
 from tests.paper.server.orders import ORDERS, order_body
@@ -27,6 +28,7 @@ from tests.paper.server.recordings import (
     trade,
     write,
 )
+from tests.support.loop import WatchingLoop, run_watched, until
 
 
 def playing(*paths: Path, **options: Any) -> InProcessPaper:
@@ -207,16 +209,14 @@ def test_control_pauses_at_an_instant_and_says_where_it_is(small: InProcessPaper
         task = asyncio.create_task(replay.run(has_room=lambda: True))
         seen = []
         for expected in ("paused", "paused", "done"):
-            async with asyncio.timeout(10):
-                while replay.state != expected:  # noqa: ASYNC110 - polling is how control's users see it, too
-                    await asyncio.sleep(0)
+            await until(lambda expected=expected: replay.state == expected)
             seen.append((small.control("GET", "/replay"), rest_book(small)))
             if expected == "paused":
                 small.control("POST", "/replay", {"action": "play"})
         task.cancel()
         return seen
 
-    seen = asyncio.run(run())
+    seen = run_watched(run())
 
     assert [row[0]["position_ms"] - START_MS for row in seen] == [300, 650, 900]
     assert [row[1] for row in seen] == [fold(SMALL, until_ms=START_MS + at) for at in (300, 650, 900)]
@@ -225,10 +225,31 @@ def test_control_pauses_at_an_instant_and_says_where_it_is(small: InProcessPaper
     assert refused.status == 400
 
 
+def test_an_instant_with_more_frames_than_a_batch_is_played_whole_before_the_pause(tmp_path: Path) -> None:
+    event = SMALL[2]["event"]
+    many = [{"recv_ms": START_MS + 200, "event": event}] * (BATCH * 2 + 50)
+    rows = [*SMALL[1:2], *many, {"recv_ms": START_MS + 300, "event": event}]
+    paper = playing(write(tmp_path / "many.ndjson.gz", rows))
+    paper.control("POST", "/replay", {"action": "speed", "speed": 1_000})
+    paper.control("POST", "/replay", {"action": "pause_at", "recv_ms": [START_MS + 200]})
+    replay = paper.server.replay
+    assert replay is not None
+
+    async def run() -> None:
+        task = asyncio.create_task(replay.run(has_room=lambda: True))
+        replay.play()
+        await until(lambda: replay.state != "playing")
+        task.cancel()
+
+    run_watched(run())
+
+    assert (replay.state, replay.frames_played) == ("paused", 1 + len(many))
+
+
 def test_the_pace_is_the_recorded_one_times_the_speed(small: InProcessPaper) -> None:
     """The loop's clock is the test's: it jumps to whatever is waited for, so the times are exact."""
 
-    class Loop(asyncio.SelectorEventLoop):
+    class Loop(WatchingLoop):
         shift = 0.0
 
         def time(self) -> float:
@@ -237,7 +258,7 @@ def test_the_pace_is_the_recorded_one_times_the_speed(small: InProcessPaper) -> 
         def _run_once(self) -> None:
             if not self._ready and self._scheduled:  # type: ignore[attr-defined]
                 self.shift = max(self.shift, self._scheduled[0]._when)  # type: ignore[attr-defined]
-            super()._run_once()  # type: ignore[misc]
+            super()._run_once()
 
     loop = Loop()
     times: list[tuple[int, int]] = []
@@ -249,8 +270,7 @@ def test_the_pace_is_the_recorded_one_times_the_speed(small: InProcessPaper) -> 
     async def run() -> None:
         task = asyncio.create_task(replay.run(has_room=lambda: True))
         replay.play()
-        while replay.state != "done":  # noqa: ASYNC110 - as above
-            await asyncio.sleep(0.001)
+        await until(lambda: replay.state == "done", within=3_600)
         task.cancel()
 
     try:
