@@ -446,12 +446,15 @@ def test_every_part_of_the_state_is_kept_or_left_out_on_purpose() -> None:
     """Something new in the exchange must come into the snapshot and its changes, or into this list."""
     kept = {
         "series", "events", "markets", "candles", "all_trades", "market_trades", "members", "all_orders",
-        "order_groups", "deposited", "fees", "collateral", "ids", "sequence",
+        "order_groups", "deposited", "fees", "collateral", "ids", "sequence", "collections",
     }  # fmt: skip
-    made_anew = {"books", "expirations", "openings", "closings", "determinations", "settlements_due"}
+    made_anew = {
+        "books", "expirations", "openings", "closings", "determinations", "settlements_due", "combos_of_leg",
+        "combo_creations", "maintenance_window", "in_maintenance",
+    }  # fmt: skip
     given_or_set_by_control = {
         "clock", "seed", "keys", "exchange_active", "trading_active", "determine_after_ms", "group_triggers_at",
-        "dedupe", "dedupe_window_ms",
+        "dedupe", "dedupe_window_ms", "maintenance", "combo_rules",
     }  # fmt: skip
     of_the_moment = {"on_whole", "_listeners", "_told", "_orders_touched", "_positions_touched", "_markets_touched"}
     assert set(vars(make_exchange())) == kept | made_anew | given_or_set_by_control | of_the_moment

@@ -9,7 +9,7 @@ from apps.paper.engine.grids import PRICE_LEVEL_STRUCTURES, PriceRange
 from apps.paper.engine.units import DOLLAR_PRICE, Outcome
 
 MarketStatus = Literal["initialized", "inactive", "active", "closed", "determined", "disputed", "amended", "finalized"]
-MarketResult = Literal["yes", "no", "scalar", ""]
+MarketResult = Literal["yes", "no", "scalar", "void", ""]
 
 
 @dataclass(slots=True)
@@ -46,7 +46,10 @@ class Series:
 
 @dataclass(slots=True)
 class MarketEvent:
-    """An event: a collection of markets on one question. ``fee_override`` wins over the series' fees."""
+    """An event: a collection of markets on one question. ``fee_override`` wins over the series' fees.
+
+    ``collection_ticker`` only for events of combos: the multivariate collection they were created in.
+    """
 
     ticker: str
     series_ticker: str
@@ -62,15 +65,20 @@ class MarketEvent:
     fee_override: FeeSchedule | None = None
     market_tickers: list[str] = field(default_factory=list)
     updated_ms: int = 0
+    collection_ticker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One market that a combo depends on, and the outcome it needs of it."""
+    """One market that a combo depends on, and the outcome it needs of it.
+
+    ``settlement_value``: what a YES contract of that market brings (price units), once it is determined.
+    """
 
     event_ticker: str
     market_ticker: str
     side: Outcome
+    settlement_value: int | None = None
 
 
 @dataclass(slots=True)
@@ -116,6 +124,8 @@ class Market:
     primary_participant_key: str | None = None
     collection_ticker: str | None = None  # combos only: the multivariate collection it was created in
     legs: tuple[Leg, ...] = ()  # combos only
+    created_by: str = ""  # combos only: the member that created it, "" for the exchange itself
+    looked_up_ms: int | None = None  # combos only: when somebody looked it up last
     yes_bid: int = 0
     yes_bid_size: int = 0
     yes_ask: int = DOLLAR_PRICE

@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 
 from apps.paper.engine.accounts import Account, Member
-from apps.paper.engine.catalogue import Market, Series
+from apps.paper.engine.catalogue import Market, MarketEvent, Series
+from apps.paper.engine.combos import Collection
 from apps.paper.engine.events import (
     BookDelta,
     ClientOrderIdUsed,
+    CollectionChanged,
+    ComboLookedUp,
     Deposited,
     Event,
+    EventListed,
+    MarketChanged,
     MarketLifecycle,
     OrderChanged,
     OrderGroupChanged,
@@ -43,6 +48,8 @@ class ChangeLog:
         self._trades: list[Trade] = []
         self._quoted: dict[str, Market] = {}
         self._listed: dict[str, Market] = {}
+        self._events: dict[str, MarketEvent] = {}
+        self._collections: dict[str, Collection] = {}
         # Candles change only at the end: those of the minute before this instant and later may be new.
         self._since_s = self._exchange.clock.now_ms() // 1000 - 60
 
@@ -67,7 +74,13 @@ class ChangeLog:
                 case MarketLifecycle():
                     self._listed[event.market.ticker] = event.market
                     # A result or a pause that was told must not be taken back by a kill.
-                    concerned |= event.type != "created"
+                    concerned |= event.type != "created" or self._made_by_member(event.market)
+                case MarketChanged() | ComboLookedUp():
+                    self._listed[event.market.ticker] = event.market
+                case EventListed():
+                    self._events[event.event.ticker] = event.event
+                case CollectionChanged():
+                    self._collections[event.collection.ticker] = event.collection
                 case Deposited():
                     concerned |= self._hear_deposit(self._exchange.members[event.account.user_id])
                 case OrderGroupChanged():
@@ -82,9 +95,11 @@ class ChangeLog:
     def drain(self) -> Changes | None:
         """What has changed, None when nothing has. Encode it before anything else happens: it is not a copy."""
         exchange = self._exchange
-        if not (self._accounts or self._orders or self._used_ids or self._groups or self._quoted or self._listed):
+        heard = (self._accounts, self._orders, self._used_ids, self._groups, self._quoted, self._listed)
+        if not any((*heard, self._events, self._collections)):
             return None  # trades, fills and positions come with an account at least
-        events = {market.event_ticker: exchange.events[market.event_ticker] for market in self._listed.values()}
+        tickers = dict.fromkeys((*self._events, *(market.event_ticker for market in self._listed.values())))
+        events = {ticker: exchange.events[ticker] for ticker in tickers}
         series: dict[str, Series] = {e.series_ticker: exchange.series[e.series_ticker] for e in events.values()}
         changes = Changes(
             totals=totals_of(exchange),
@@ -106,12 +121,16 @@ class ChangeLog:
             series=list(series.values()),
             events=list(events.values()),
             markets=list(self._listed.values()),
+            collections=list(self._collections.values()),
         )
         self.clear()
         return changes
 
     def _keeps(self, user_id: str) -> bool:
         return self._exchange.members[user_id].keeps_history
+
+    def _made_by_member(self, market: Market) -> bool:
+        return bool(market.created_by) and self._keeps(market.created_by)
 
     def _touch_account(self, account: Account) -> None:
         self._accounts[account.user_id, account.subaccount] = account

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from apps.paper.engine.accounts import Account, Position
-from apps.paper.engine.catalogue import Market
+from apps.paper.engine.catalogue import Market, MarketEvent
+from apps.paper.engine.combos import Collection
 from apps.paper.engine.groups import GroupStep, OrderGroup
 from apps.paper.engine.orders import Fill, Order, Settlement, Trade
 from apps.paper.engine.units import Outcome
@@ -73,6 +74,36 @@ class MarketLifecycle:
 
 
 @dataclass(frozen=True, slots=True)
+class EventListed:
+    """A new event. Its markets follow as `MarketLifecycle` of type created."""
+
+    event: MarketEvent
+    ts_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketChanged:
+    """Something of a market changed that no channel tells. Read the market at once: it lives on."""
+
+    market: Market
+
+
+@dataclass(frozen=True, slots=True)
+class ComboLookedUp:
+    """Somebody looked up the market of a combination (deprecated channel `multivariate`)."""
+
+    market: Market
+    ts_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionChanged:
+    """A multivariate collection is new or takes other events. Read it at once: it lives on."""
+
+    collection: Collection
+
+
+@dataclass(frozen=True, slots=True)
 class Deposited:
     """Money came to an account from outside."""
 
@@ -112,6 +143,10 @@ Event = (
     | PositionChanged
     | TickerChanged
     | MarketLifecycle
+    | EventListed
+    | MarketChanged
+    | ComboLookedUp
+    | CollectionChanged
     | Deposited
     | ClientOrderIdUsed
     | OrderGroupChanged

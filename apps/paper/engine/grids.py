@@ -18,6 +18,12 @@ PRICE_LEVEL_STRUCTURES: dict[str, tuple[PriceRange, ...]] = {
     "linear_cent": (PriceRange(0, DOLLAR_PRICE, 100),),
     "deci_cent": (PriceRange(0, DOLLAR_PRICE, 10),),
     "tapered_deci_cent": (PriceRange(0, 1_000, 10), PriceRange(1_000, 9_000, 100), PriceRange(9_000, DOLLAR_PRICE, 10)),
+    # Of combos (docs: fixed_point_migration, newer than the other three names).
+    "center_deci_edge_centi_cent": (
+        PriceRange(0, 100, 1),
+        PriceRange(100, 9_900, 10),
+        PriceRange(9_900, DOLLAR_PRICE, 1),
+    ),
 }
 
 

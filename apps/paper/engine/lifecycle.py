@@ -2,17 +2,19 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from heapq import heappop, heappush
 
 from apps.paper.engine.book import Book
 from apps.paper.engine.candles import CandleStore, Tick
 from apps.paper.engine.catalogue import Market, MarketEvent, Series
 from apps.paper.engine.errors import ExchangeError
-from apps.paper.engine.events import MarketLifecycle
+from apps.paper.engine.events import EventListed, MarketLifecycle
 from apps.paper.engine.grids import PRICE_LEVEL_STRUCTURES
+from apps.paper.engine.maintenance import next_window
 from apps.paper.engine.orders import Order, Trade
 from apps.paper.engine.settlement import Settling
-from apps.paper.engine.state import MARKET_TRADES
+from apps.paper.engine.state import MARKET_TRADES, Maintenance
 from apps.paper.engine.units import Side
 
 
@@ -28,6 +30,7 @@ class Lifecycle(Settling):
         if event.series_ticker not in self.series:
             raise ValueError(f"series {event.series_ticker} is not listed")
         self.events[event.ticker] = event
+        self.tell(EventListed(event, self.clock.now_ms()))
 
     def list_market(self, market: Market, *, history: Sequence[Tick] = ()) -> None:
         """Add a market of a listed event, with an optional past (ticks, oldest first, all before this minute)."""
@@ -42,6 +45,7 @@ class Lifecycle(Settling):
             heappush(self.openings, (market.open_ms, market.ticker))
         if market.status in ("initialized", "active", "inactive"):
             heappush(self.closings, (market.close_ms, market.ticker))
+        self.index_combo(market)
         self.tell(MarketLifecycle("created", market, self.clock.now_ms()))
         self.flush()
 
@@ -70,6 +74,7 @@ class Lifecycle(Settling):
     def expire_due(self) -> None:
         """Do what the clock has made due: openings, closings (with their cancels), order expirations."""
         now = self.clock.now_ms()
+        self._keep_hours(now)
         while self.openings and self.openings[0][0] <= now:
             market = self.markets[heappop(self.openings)[1]]
             if market.status == "initialized":
@@ -78,12 +83,16 @@ class Lifecycle(Settling):
             close_ms, ticker = heappop(self.closings)
             market = self.markets[ticker]
             if market.close_ms == close_ms and market.status in ("initialized", "active", "inactive"):
-                market.status = "closed"
-                self._cancel_all(self.books[ticker], reason="CLOSE_CANCEL")
-                self.schedule_end(market)
+                self.close_market(market)
         self.end_due()
         self.expire_orders()
         self.flush()
+
+    def close_market(self, market: Market) -> None:
+        """Close a market, within an action: nothing rests or trades in it any more."""
+        market.status = "closed"
+        self._cancel_all(self.books[market.ticker], reason="CLOSE_CANCEL")
+        self.schedule_end(market)
 
     def pause_market(self, ticker: str) -> None:
         """Deactivate a market: orders rest, cancels work, nothing new is taken."""
@@ -106,20 +115,46 @@ class Lifecycle(Settling):
     def move_close(self, ticker: str, *, close_ms: int) -> None:
         """Set another close time; a closed market whose close moves into the future is active again.
 
+        Combos close with the last of their legs, so theirs may move with it.
+
         Raises:
             ExchangeError: 404; 400, the market has a result already.
         """
         market = self.market(ticker)
         if market.status not in ("initialized", "active", "inactive", "closed"):
             raise ExchangeError("invalid_market_status", f"market {ticker} is {market.status}", 400)
+        self.put_close(market, close_ms)
+        self.follow_legs(market)
+        self.flush()
+
+    def put_close(self, market: Market, close_ms: int) -> None:
+        """As `move_close`, within an action and without its checks."""
         now = self.clock.now_ms()
         market.close_ms = close_ms
         market.updated_ms = now
-        heappush(self.closings, (close_ms, ticker))
+        heappush(self.closings, (close_ms, market.ticker))
         self.tell(MarketLifecycle("close_date_updated", market, now, {"close_ts": close_ms // 1000}))
         if market.status == "closed" and close_ms > now:
             market.status = "active"
             self.tell(MarketLifecycle("activated", market, now, {"is_deactivated": False}))
+
+    def update_metadata(self, ticker: str, *, yes_sub_title: str | None = None, floor: Decimal | None = None) -> None:
+        """Correct what a market says about itself; what is left out stays.
+
+        Raises:
+            ExchangeError: 404.
+            ValueError: nothing to change.
+        """
+        market = self.market(ticker)
+        if yes_sub_title is None and floor is None:
+            raise ValueError("metadata needs yes_sub_title or floor_strike")
+        details: dict[str, object] = {}
+        if yes_sub_title is not None:
+            market.yes_sub_title = details["yes_sub_title"] = yes_sub_title
+        if floor is not None:
+            market.floor_strike = details["floor_strike"] = floor
+        market.updated_ms = self.clock.now_ms()
+        self.tell(MarketLifecycle("metadata_updated", market, market.updated_ms, details))
         self.flush()
 
     def close_early(self, ticker: str) -> None:
@@ -160,6 +195,29 @@ class Lifecycle(Settling):
             for book in self.books.values():
                 self._cancel_all(book, reason="CANCEL_ON_PAUSE", only=_wants_cancel_on_pause)
         self.flush()
+
+    def keep_maintenance(self, kind: Maintenance) -> None:
+        """From now on pause by itself in the weekly maintenance window, or not (docs: maintenance_and_pauses)."""
+        if self.in_maintenance:
+            self._end_maintenance()
+        self.maintenance = kind
+        self.maintenance_window = None if kind == "off" else next_window(self.clock.now_ms())
+        self.expire_due()
+
+    def _keep_hours(self, now: int) -> None:
+        """Begin and end what the clock has reached of maintenance windows; one that was jumped over happens, too."""
+        while self.maintenance_window is not None and self.maintenance_window.start_ms <= now:
+            if not self.in_maintenance:
+                self.in_maintenance = True
+                self.set_exchange_status(exchange_active=self.maintenance != "exchange", trading_active=False)
+            if self.maintenance_window.end_ms > now:
+                return
+            self._end_maintenance()
+            self.maintenance_window = next_window(self.maintenance_window.end_ms)
+
+    def _end_maintenance(self) -> None:
+        self.in_maintenance = False
+        self.set_exchange_status(exchange_active=True, trading_active=True)
 
     def _cancel_all(self, book: Book, *, reason: str, only: Callable[[Order], bool] | None = None) -> None:
         for order in (*book.yes.orders(), *book.no.orders()):

@@ -146,7 +146,7 @@ class Fill:
 class Settlement:
     """What one account got for its position in a settled market; money in micro-dollars, `value` in price units.
 
-    `fees_paid` are all fees of the position, with the settlement's own.
+    `fees_paid` are all fees of the position, with the settlement's own. A void market has no value.
     """
 
     sequence: int
@@ -162,7 +162,7 @@ class Settlement:
     revenue: int
     settlement_fee: int
     fees_paid: int
-    value: int  # of one YES contract
+    value: int | None  # of one YES contract
     settled_ms: int
 
 

@@ -193,6 +193,8 @@ class Reads(ExchangeState):
     def _value(self, position: Position, market: Market) -> int:
         """What a position is worth: its payout once there is a result, before it what it could be sold for."""
         settled = market.settlement_value
+        if market.result == "void":
+            return position.cost
         if settled is not None:
             return market_value(count=position.count, yes_bid=settled, yes_ask=settled)
         return market_value(count=position.count, yes_bid=market.yes_bid, yes_ask=market.yes_ask)

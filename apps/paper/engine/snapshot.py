@@ -17,6 +17,7 @@ from apps.paper.engine.accounts import Account, Member, Position
 from apps.paper.engine.book import Book
 from apps.paper.engine.candles import Candle, CandleStore, Quad, Tick
 from apps.paper.engine.catalogue import Market, MarketEvent, MarketStatus, Series
+from apps.paper.engine.combos import Collection
 from apps.paper.engine.exchange import PaperExchange
 from apps.paper.engine.groups import OrderGroup
 from apps.paper.engine.orders import Fill, Order, Settlement, Trade
@@ -107,6 +108,7 @@ class ExchangeSnapshot(msgspec.Struct):
     candles: dict[str, CandleState]
     trades: list[Trade]
     groups: dict[str, OrderGroup]
+    collections: dict[str, Collection] = {}
 
 
 class MemberRow(msgspec.Struct, array_like=True):
@@ -134,6 +136,7 @@ class Changes(msgspec.Struct, omit_defaults=True):
     series: list[Series] = []
     events: list[MarketEvent] = []
     markets: list[Market] = []
+    collections: list[Collection] = []
 
 
 # --- taking --------------------------------------------------------------------------------------
@@ -152,6 +155,7 @@ def take(exchange: PaperExchange) -> ExchangeSnapshot:
         candles={ticker: candle_state(store, since_s=0) for ticker, store in exchange.candles.items()},
         trades=sorted(chain.from_iterable(newest), key=lambda trade: trade.sequence),
         groups=exchange.order_groups,
+        collections=exchange.collections,
     )
 
 
@@ -213,6 +217,7 @@ def apply(state: ExchangeSnapshot, changes: Changes) -> None:
     state.series |= {series.ticker: series for series in changes.series}
     state.events |= {event.ticker: event for event in changes.events}
     state.markets |= {market.ticker: market for market in changes.markets}
+    state.collections |= {collection.ticker: collection for collection in changes.collections}
     for figures in changes.figures:
         market = state.markets[figures.ticker]
         market.status = figures.status
@@ -261,6 +266,8 @@ def forget_closed(state: ExchangeSnapshot, *, before_ms: int) -> None:
     members = state.members.values()
     used = {p.ticker for member in members if member.keeps_history for p in member.positions.values()}
     gone = {ticker for ticker, m in state.markets.items() if m.close_ms < before_ms and ticker not in used}
+    # What a combo that stays depends on stays with it.
+    gone -= {leg.market_ticker for ticker, m in state.markets.items() if ticker not in gone for leg in m.legs}
     if not gone:
         return
     for member in members:
@@ -274,6 +281,8 @@ def forget_closed(state: ExchangeSnapshot, *, before_ms: int) -> None:
         state.candles.pop(ticker, None)
         if not event.market_tickers:
             del state.events[event.ticker]
+    for collection in state.collections.values():
+        collection.events = {ticker: row for ticker, row in collection.events.items() if ticker in state.events}
     state.trades = [trade for trade in state.trades if trade.ticker not in gone]
 
 
@@ -286,6 +295,7 @@ def restore(exchange: PaperExchange, state: ExchangeSnapshot) -> None:
         SnapshotError, KeyError, ValueError: the state does not fit together.
     """
     exchange.series, exchange.events = state.series, state.events
+    exchange.collections = state.collections
     for ticker, market in state.markets.items():
         _restore_market(exchange, market, state.candles.get(ticker))
     heapify(exchange.openings)
@@ -323,6 +333,7 @@ def _restore_market(exchange: PaperExchange, market: Market, candles: CandleStat
         exchange.openings.append((market.open_ms, ticker))
     if market.status in ("initialized", "active", "inactive"):
         exchange.closings.append((market.close_ms, ticker))
+    exchange.index_combo(market)
     exchange.schedule_end(market)
 
 

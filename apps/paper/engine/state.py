@@ -8,11 +8,13 @@ from apps.paper.engine.accounts import Account, ApiKeyRecord, Exposure, Member, 
 from apps.paper.engine.book import Book
 from apps.paper.engine.candles import CandleStore
 from apps.paper.engine.catalogue import Market, MarketEvent, Series
+from apps.paper.engine.combos import Collection, ComboRules
 from apps.paper.engine.errors import ExchangeError, invalid_parameters
 from apps.paper.engine.events import Deposited, Event, OrderChanged, PositionChanged, TickerChanged
 from apps.paper.engine.fees import FeeSchedule
 from apps.paper.engine.groups import OrderGroup, TriggersAt
 from apps.paper.engine.ids import IdSource
+from apps.paper.engine.maintenance import Window
 from apps.paper.engine.orders import Order, Trade
 from apps.paper.engine.units import CENT, DOLLAR_PRICE
 
@@ -20,6 +22,7 @@ MARKET_TRADES = 5_000  # newest trades remembered per market
 ALL_TRADES = 100_000  # newest trades remembered over all markets
 
 Listener = Callable[[Event], None]
+Maintenance = Literal["off", "trading", "exchange"]  # what pauses in the weekly window
 # How long a client order id stays used: for good, while its order rests, or for `dedupe_window_ms`.
 Dedupe = Literal["forever", "open_only", "window"]
 
@@ -60,6 +63,13 @@ class ExchangeState:
         self.determinations: list[tuple[int, str]] = []  # heap of (ms, ticker)
         self.settlements_due: list[tuple[int, str]] = []  # heap of (ms, ticker)
         self.determine_after_ms: int | None = None
+        self.maintenance: Maintenance = "off"
+        self.maintenance_window: Window | None = None  # the present one or the next; None when there are none
+        self.in_maintenance = False
+        self.collections: dict[str, Collection] = {}
+        self.combo_rules = ComboRules()
+        self.combos_of_leg: dict[str, list[str]] = {}  # ticker of a leg -> tickers of the combos
+        self.combo_creations: dict[str, list[int]] = {}  # user id -> when (ms)
         self.order_groups: dict[str, OrderGroup] = {}
         self.group_triggers_at: TriggersAt = "reached"
         self.dedupe: Dedupe = "forever"
@@ -161,6 +171,13 @@ class ExchangeState:
         if market is None:
             raise ExchangeError("market_not_found", f"market {ticker} not found", 404)
         return market
+
+    def index_combo(self, market: Market) -> None:
+        """Note what a combo depends on and who created it; nothing for other markets."""
+        for leg in market.legs:
+            self.combos_of_leg.setdefault(leg.market_ticker, []).append(market.ticker)
+        if market.created_by:
+            self.combo_creations.setdefault(market.created_by, []).append(market.created_ms)
 
     def fee_schedule(self, market: Market, ts_ms: int) -> FeeSchedule:
         """What holds for a market at an instant: the event's own schedule wins over the series'."""

@@ -1,12 +1,13 @@
 """The catalogue and the portfolio as REST writes them (OpenAPI 3.18.0). Source: kalshi-openapi.yaml."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 from apps.core.money import format_count_units, format_money_units, format_price_units
 from apps.core.timestamps import format_rfc3339, from_unix_ms
 from apps.paper.engine.accounts import EventPosition, Position
-from apps.paper.engine.catalogue import Market, MarketEvent, MarketStatistics, Series
+from apps.paper.engine.catalogue import Leg, Market, MarketEvent, MarketStatistics, Series
 from apps.paper.engine.fees import FeeSchedule
 from apps.paper.engine.groups import OrderGroup
 from apps.paper.engine.orders import Fill, Order, OrderResult, Settlement, Trade
@@ -108,7 +109,8 @@ def market_json(market: Market, *, statistics: MarketStatistics) -> Json:
         "response_price_units": "usd_cent",
         "notional_value_dollars": "1.0000",
         "liquidity_dollars": "0.0000",
-        "result": market.result,
+        # A void market has no word of its own here (OpenAPI: yes, no, scalar or empty); its settlements do.
+        "result": "" if market.result == "void" else market.result,
         "can_close_early": market.can_close_early,
         "fractional_trading_enabled": True,
         "expiration_value": market.expiration_value,
@@ -116,7 +118,7 @@ def market_json(market: Market, *, statistics: MarketStatistics) -> Json:
         "rules_secondary": market.rules_secondary,
         "price_level_structure": market.price_level_structure,
         "price_ranges": [_price_range(r.start, r.end, r.step) for r in market.price_ranges],
-        "is_provisional": False,
+        "is_provisional": market.is_combo,
     }
     return shape | _market_quote(market, statistics) | _market_options(market)
 
@@ -158,8 +160,21 @@ def _market_options(market: Market) -> Json:
         "functional_strike": market.functional_strike,
         "custom_strike": market.custom_strike,
         "primary_participant_key": market.primary_participant_key,
+        "mve_collection_ticker": market.collection_ticker,
+        "mve_selected_legs": legs_json(market.legs) if market.legs else None,
     }
     return {name: value for name, value in optional.items() if value is not None}
+
+
+def legs_json(legs: Iterable[Leg]) -> list[Json]:
+    """mve_selected_legs of markets and RFQs; the value of a leg is there from its determination on."""
+    rows: list[Json] = []
+    for leg in legs:
+        row = {"event_ticker": leg.event_ticker, "market_ticker": leg.market_ticker, "side": leg.side}
+        if leg.settlement_value is not None:
+            row["yes_settlement_value_dollars"] = format_price_units(leg.settlement_value)
+        rows.append(row)
+    return rows
 
 
 def levels_json(levels: list[tuple[int, int]]) -> list[list[str]]:
@@ -273,7 +288,7 @@ def settlement_json(row: Settlement) -> Json:
         "revenue": row.revenue // CENT,
         "settled_time": time_text(row.settled_ms),
         "fee_cost": format_money_units(row.fees_paid),
-        "value": row.value // CENT_PRICE,
+        "value": None if row.value is None else row.value // CENT_PRICE,
     }
 
 
