@@ -59,6 +59,22 @@ changes = st.tuples(st.sampled_from(["cancel", "decrease", "amend"]), st.integer
 waits = st.tuples(st.just("wait"), st.sampled_from([1, 5, 61, 3_700, 90_000]))
 others = st.one_of(
     st.tuples(st.just("deposit"), st.sampled_from(MEMBERS), st.integers(1, 5_000)),
+    st.tuples(st.just("subaccount"), st.sampled_from(MEMBERS)),
+    st.tuples(
+        st.just("transfer"),
+        st.sampled_from(MEMBERS),
+        st.sampled_from(["one", "two", "three"]),
+        st.integers(0, 2),
+        st.integers(0, 2),
+        st.integers(1, 50_000),
+    ),
+    st.tuples(st.just("netting"), st.sampled_from(MEMBERS), st.integers(0, 2), st.booleans()),
+    st.tuples(
+        st.just("pay"), st.sampled_from(MEMBERS), st.sampled_from(["deposit", "withdrawal"]), st.integers(1, 50_000)
+    ),
+    st.tuples(
+        st.just("paid"), st.sampled_from(MEMBERS), st.integers(0, 5), st.sampled_from(["applied", "failed", "returned"])
+    ),
     st.tuples(st.just("pause"), st.sampled_from([TICKER, OTHER])),
     st.tuples(st.just("resume"), st.sampled_from([TICKER, OTHER])),
     st.tuples(st.just("end"), st.sampled_from([TICKER, OTHER])),
@@ -83,6 +99,8 @@ def perform(exchange: PaperExchange, action: Action, number: int) -> Any:
                 return exchange.expire_due()
             case ("deposit", user_id, cents):
                 return exchange.deposit(user_id, cents=cents, subaccount=1)
+            case ("subaccount" | "transfer" | "netting" | "pay" | "paid", *_):
+                return _change_accounts(exchange, action)
             case ("pause", ticker):
                 return exchange.pause_market(ticker)
             case ("resume", ticker):
@@ -110,6 +128,23 @@ def _change(exchange: PaperExchange, kind: str, order: Order, price: int, count:
         return exchange.decrease_order(order.user_id, order.order_id, reduce_by=count)
     request = AmendOrder(order.ticker, order.side, price, count, updated_client_order_id=f"a{price}-{count}")
     return exchange.amend_order(order.user_id, order.order_id, request)
+
+
+def _change_accounts(exchange: PaperExchange, action: Action) -> Any:
+    match action:
+        case ("subaccount", user_id):
+            return asdict(exchange.create_subaccount(user_id))
+        case ("transfer", user_id, name, source, target, cents):
+            return asdict(
+                exchange.transfer(user_id, client_transfer_id=name, source=source, target=target, cents=cents)
+            )
+        case ("netting", user_id, number, enabled):
+            return exchange.set_netting(user_id, number, enabled=enabled).netting
+        case ("pay", user_id, kind, cents):
+            return asdict(exchange.begin_payment(user_id, kind=kind, cents=cents))
+        case (_, user_id, which, status):
+            payment_ids = list(exchange.member(user_id).payments)
+            return asdict(exchange.move_payment(user_id, payment_ids[which % len(payment_ids)], status=status))
 
 
 def _group_id(exchange: PaperExchange, which: int) -> str:
@@ -154,6 +189,11 @@ def member_answers(exchange: PaperExchange, user_id: str) -> dict[str, Any]:
         "orders": [asdict(order) for order in exchange.orders(user_id)],
         "fills": exchange.fills(user_id),
         "settlements": list(exchange.member(user_id).settlements),
+        "transfers": exchange.transfers(user_id),
+        "payments": [
+            asdict(row) for kind in ("deposit", "withdrawal") for row in exchange.payments(user_id, kind=kind)
+        ],
+        "subaccounts": [(account.subaccount, account.netting) for account in exchange.subaccounts(user_id)],
         "groups": [asdict(group) for group in exchange.groups(user_id)],
         "used": sorted(exchange.member(user_id).client_order_ids),
         "accounts": {n: (a.cash, a.held, a.available, a.updated_ms) for n, a in accounts.items()},
@@ -455,11 +495,14 @@ def test_every_part_of_the_state_is_kept_or_left_out_on_purpose() -> None:
     given_or_set_by_control = {
         "clock", "seed", "keys", "exchange_active", "trading_active", "determine_after_ms", "group_triggers_at",
         "dedupe", "dedupe_window_ms", "maintenance", "combo_rules",
+        "transfer_repeat", "most_subaccounts",
     }  # fmt: skip
     of_the_moment = {"on_whole", "_listeners", "_told", "_orders_touched", "_positions_touched", "_markets_touched"}
     assert set(vars(make_exchange())) == kept | made_anew | given_or_set_by_control | of_the_moment
     assert {field.name for field in fields(Member)} == {
         "user_id", "name", "accounts", "keeps_history", "client_order_ids", "orders", "fills", "settlements",
+        "transfers", "payments", "subtraders",
     }  # fmt: skip
     made_anew = {"held", "exposures"}
-    assert {field.name for field in fields(Account)} == {"user_id", "subaccount", "cash", "updated_ms"} | made_anew
+    kept = {"user_id", "subaccount", "cash", "updated_ms", "netting", "created_ms"}
+    assert {field.name for field in fields(Account)} == kept | made_anew

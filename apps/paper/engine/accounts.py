@@ -3,9 +3,14 @@
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 from apps.paper.engine.orders import Fill, Order, Settlement
 from apps.paper.engine.units import CENT, DOLLAR_PRICE, Outcome, Side
+
+PaymentKind = Literal["deposit", "withdrawal"]
+PaymentMethod = Literal["ach", "wire", "crypto", "debit", "apm"]
+PaymentStatus = Literal["pending", "applied", "failed", "returned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,8 @@ class Account:
     updated_ms: int
     held: int = 0
     exposures: dict[str, Exposure] = field(default_factory=dict)
+    netting: bool = True  # see `Subaccounts`
+    created_ms: int = 0
 
     @property
     def available(self) -> int:
@@ -154,9 +161,60 @@ class Account:
         return self.available // CENT
 
 
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Cash moved between two subaccounts of a member; `client_transfer_id` is the member's own, used once."""
+
+    transfer_id: str
+    client_transfer_id: str
+    sequence: int
+    user_id: str
+    source: int
+    target: int
+    cents: int
+    ts_ms: int
+
+
+@dataclass(slots=True)
+class Payment:
+    """Money on its way to or from the primary account. `steps`: (Unix ms, status), oldest first, never empty.
+
+    `fee_cents` is the payment service's: a deposit brings the amount less the fee, a withdrawal takes both.
+    """
+
+    payment_id: str
+    sequence: int
+    user_id: str
+    kind: PaymentKind
+    method: PaymentMethod
+    cents: int
+    fee_cents: int
+    steps: list[tuple[int, PaymentStatus]]
+    subaccount: int = 0
+
+    @property
+    def status(self) -> PaymentStatus:
+        """What it has come to."""
+        return self.steps[-1][1]
+
+    @property
+    def created_ms(self) -> int:
+        """When it was asked for."""
+        return self.steps[0][0]
+
+    @property
+    def effect(self) -> int:
+        """What it changes about the account when it is applied, micro-dollars."""
+        return (self.cents - self.fee_cents if self.kind == "deposit" else -self.cents - self.fee_cents) * CENT
+
+
 @dataclass(slots=True)
 class Member:
-    """A person or firm with accounts. `keeps_history` is off for bots, whose dead orders are forgotten."""
+    """A person or firm with accounts. `keeps_history` is off for bots, whose dead orders are forgotten.
+
+    `transfers` by client transfer id and `payments` by id, both oldest first. `subtraders`: of an FCM member, the
+    subaccount that each subtrader's orders and positions are kept in.
+    """
 
     user_id: str
     name: str
@@ -166,6 +224,9 @@ class Member:
     orders: list[Order] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
+    transfers: dict[str, Transfer] = field(default_factory=dict)
+    payments: dict[str, Payment] = field(default_factory=dict)
+    subtraders: dict[str, int] = field(default_factory=dict)
 
     def positions(self, *, subaccount: int | None = None) -> Iterator[Position]:
         """Positions in all markets ever traded, in the order of first trade."""

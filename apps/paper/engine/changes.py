@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from apps.paper.engine.accounts import Account, Member
+from apps.paper.engine.accounts import Account, Member, Payment, Transfer
 from apps.paper.engine.catalogue import Market, MarketEvent, Series
 from apps.paper.engine.combos import Collection
 from apps.paper.engine.events import (
+    AccountChanged,
     BookDelta,
     ClientOrderIdUsed,
     CollectionChanged,
@@ -17,9 +18,11 @@ from apps.paper.engine.events import (
     MarketLifecycle,
     OrderChanged,
     OrderGroupChanged,
+    PaymentChanged,
     PositionChanged,
     SettlementPaid,
     TickerChanged,
+    Transferred,
 )
 from apps.paper.engine.exchange import PaperExchange
 from apps.paper.engine.groups import OrderGroup
@@ -43,6 +46,8 @@ class ChangeLog:
         self._orders: dict[str, Order] = {}
         self._fills: list[Fill] = []
         self._settlements: list[Settlement] = []
+        self._transfers: list[Transfer] = []
+        self._payments: dict[str, Payment] = {}
         self._groups: dict[str, OrderGroup] = {}
         self._used_ids: dict[tuple[str, str], None] = {}
         self._trades: list[Trade] = []
@@ -83,6 +88,17 @@ class ChangeLog:
                     self._collections[event.collection.ticker] = event.collection
                 case Deposited():
                     concerned |= self._hear_deposit(self._exchange.members[event.account.user_id])
+                case PaymentChanged():
+                    self._payments[event.payment.payment_id] = event.payment
+                    concerned = True
+                case AccountChanged():
+                    self._touch_account(event.account)
+                    concerned |= self._keeps(event.account.user_id)
+                case Transferred():
+                    self._transfers.append(event.transfer)
+                    self._touch_account(event.source)
+                    self._touch_account(event.target)
+                    concerned = True
                 case OrderGroupChanged():
                     self._groups[event.group.group_id] = event.group
                     concerned |= self._keeps(event.group.user_id)
@@ -96,14 +112,14 @@ class ChangeLog:
         """What has changed, None when nothing has. Encode it before anything else happens: it is not a copy."""
         exchange = self._exchange
         heard = (self._accounts, self._orders, self._used_ids, self._groups, self._quoted, self._listed)
-        if not any((*heard, self._events, self._collections)):
+        if not any((*heard, self._events, self._collections, self._payments)):
             return None  # trades, fills and positions come with an account at least
         tickers = dict.fromkeys((*self._events, *(market.event_ticker for market in self._listed.values())))
         events = {ticker: exchange.events[ticker] for ticker in tickers}
         series: dict[str, Series] = {e.series_ticker: exchange.series[e.series_ticker] for e in events.values()}
         changes = Changes(
             totals=totals_of(exchange),
-            members=[MemberRow(m.user_id, m.name, m.keeps_history) for m in self._members.values()],
+            members=[MemberRow(m.user_id, m.name, m.keeps_history, m.subtraders) for m in self._members.values()],
             accounts=[account_row(account) for account in self._accounts.values()],
             positions=[
                 exchange.members[user_id].accounts[number].exposures[ticker].position
@@ -112,6 +128,8 @@ class ChangeLog:
             orders=list(self._orders.values()),
             fills=self._fills,
             settlements=self._settlements,
+            transfers=self._transfers,
+            payments=list(self._payments.values()),
             groups=[group for group_id, group in self._groups.items() if group_id in exchange.order_groups],
             groups_gone=[group_id for group_id in self._groups if group_id not in exchange.order_groups],
             used_ids=list(self._used_ids),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from apps.paper.engine.accounts import Account, Position
+from apps.paper.engine.accounts import Account, Payment, Position, Transfer
 from apps.paper.engine.catalogue import Market, MarketEvent
 from apps.paper.engine.combos import Collection
 from apps.paper.engine.groups import GroupStep, OrderGroup
@@ -105,9 +105,32 @@ class CollectionChanged:
 
 @dataclass(frozen=True, slots=True)
 class Deposited:
-    """Money came to an account from outside."""
+    """Money came to an account from outside, or went there."""
 
     account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentChanged:
+    """A deposit or withdrawal is new or has come a step further (`Deposited` tells when money moved)."""
+
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChanged:
+    """A subaccount is new, or set up differently."""
+
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """Cash went from one subaccount of a member to another."""
+
+    transfer: Transfer
+    source: Account
+    target: Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +171,9 @@ Event = (
     | ComboLookedUp
     | CollectionChanged
     | Deposited
+    | PaymentChanged
+    | AccountChanged
+    | Transferred
     | ClientOrderIdUsed
     | OrderGroupChanged
     | SettlementPaid

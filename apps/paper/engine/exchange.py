@@ -5,10 +5,12 @@ are added, and requests are made: `create_order`, `amend_order`, `decrease_order
 changes is told to listeners (`subscribe`) after each whole action, in order. `expire_due` must be called now and then.
 """
 
+from apps.paper.engine.cash import Cash
 from apps.paper.engine.combos_life import Combos
 from apps.paper.engine.reads import Reads
+from apps.paper.engine.subaccounts import Subaccounts
 from apps.paper.engine.trading import Trading
 
 
-class PaperExchange(Trading, Combos, Reads):
+class PaperExchange(Trading, Combos, Subaccounts, Cash, Reads):
     """See the module; units in `apps.paper.engine`."""

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from apps.paper.engine.accounts import Account, Position
-from apps.paper.engine.events import Deposited, Event, OrderChanged, PositionChanged, SettlementPaid
+from apps.paper.engine.events import (
+    AccountChanged,
+    Deposited,
+    Event,
+    OrderChanged,
+    PositionChanged,
+    SettlementPaid,
+    Transferred,
+)
 from apps.paper.engine.orders import Fill, Order
 from apps.paper.engine.state import ExchangeState
 
@@ -119,8 +127,11 @@ class ReadLag:
                 self._put_position(event.position)
             case Fill():
                 self._put_money(event.user_id, event.subaccount)
-            case Deposited() | SettlementPaid():
+            case Deposited() | SettlementPaid() | AccountChanged():
                 self._put_money(event.account.user_id, event.account.subaccount)
+            case Transferred():
+                self._put_money(event.source.user_id, event.source.subaccount)
+                self._put_money(event.target.user_id, event.target.subaccount)
             case _:
                 return
         self._drop_old()

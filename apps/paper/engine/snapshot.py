@@ -13,7 +13,7 @@ from itertools import chain, islice
 
 import msgspec
 
-from apps.paper.engine.accounts import Account, Member, Position
+from apps.paper.engine.accounts import Account, Member, Payment, Position, Transfer
 from apps.paper.engine.book import Book
 from apps.paper.engine.candles import Candle, CandleStore, Quad, Tick
 from apps.paper.engine.catalogue import Market, MarketEvent, MarketStatus, Series
@@ -51,6 +51,8 @@ class AccountRow(msgspec.Struct, array_like=True):
     subaccount: int
     cash: int
     updated_ms: int
+    netting: bool = True
+    created_ms: int = 0
 
 
 class CandleRow(msgspec.Struct, array_like=True):
@@ -87,7 +89,7 @@ class Figures(msgspec.Struct, array_like=True):
 
 
 class MemberState(msgspec.Struct):
-    """positions by subaccount/ticker, in the order of first use."""
+    """positions by subaccount/ticker, in the order of first use. payments by id, oldest first."""
 
     name: str
     keeps_history: bool
@@ -97,6 +99,9 @@ class MemberState(msgspec.Struct):
     fills: list[Fill]
     settlements: list[Settlement]
     used_ids: list[str]
+    transfers: list[Transfer] = []
+    payments: dict[str, Payment] = {}
+    subtraders: dict[str, int] = {}
 
 
 class ExchangeSnapshot(msgspec.Struct):
@@ -115,6 +120,7 @@ class MemberRow(msgspec.Struct, array_like=True):
     user_id: str
     name: str
     keeps_history: bool
+    subtraders: dict[str, int] = {}
 
 
 class Changes(msgspec.Struct, omit_defaults=True):
@@ -127,6 +133,8 @@ class Changes(msgspec.Struct, omit_defaults=True):
     orders: list[Order] = []
     fills: list[Fill] = []
     settlements: list[Settlement] = []
+    transfers: list[Transfer] = []
+    payments: list[Payment] = []
     groups: list[OrderGroup] = []
     groups_gone: list[str] = []
     used_ids: list[tuple[str, str]] = []
@@ -171,7 +179,9 @@ def totals_of(exchange: PaperExchange) -> Totals:
 
 
 def account_row(account: Account) -> AccountRow:
-    return AccountRow(account.user_id, account.subaccount, account.cash, account.updated_ms)
+    return AccountRow(
+        account.user_id, account.subaccount, account.cash, account.updated_ms, account.netting, account.created_ms
+    )
 
 
 def candle_state(store: CandleStore, *, since_s: int) -> CandleState:
@@ -203,6 +213,9 @@ def _member_state(member: Member) -> MemberState:
         fills=member.fills,
         settlements=member.settlements,
         used_ids=sorted(member.client_order_ids) if kept else [],
+        transfers=list(member.transfers.values()),
+        payments=member.payments,
+        subtraders=member.subtraders,
     )
 
 
@@ -227,6 +240,7 @@ def apply(state: ExchangeSnapshot, changes: Changes) -> None:
     for member in changes.members:
         if member.user_id not in state.members:
             state.members[member.user_id] = MemberState(member.name, member.keeps_history, {}, {}, {}, [], [], [])
+        state.members[member.user_id].subtraders = member.subtraders
     for row in changes.accounts:
         state.members[row.user_id].accounts[row.subaccount] = row
     for position in changes.positions:
@@ -238,6 +252,10 @@ def apply(state: ExchangeSnapshot, changes: Changes) -> None:
         state.members[fill.user_id].fills.append(fill)
     for settlement in changes.settlements:
         state.members[settlement.user_id].settlements.append(settlement)
+    for transfer in changes.transfers:
+        state.members[transfer.user_id].transfers.append(transfer)
+    for payment in changes.payments:
+        state.members[payment.user_id].payments[payment.payment_id] = payment
     state.groups |= {group.group_id: group for group in changes.groups}
     for group_id in changes.groups_gone:
         state.groups.pop(group_id, None)
@@ -347,7 +365,14 @@ def _candle(row: CandleRow) -> Candle:
 def _restore_member(exchange: PaperExchange, user_id: str, state: MemberState) -> list[Order]:
     """Seat a member; return its resting orders."""
     accounts = {
-        number: Account(user_id=user_id, subaccount=number, cash=row.cash, updated_ms=row.updated_ms)
+        number: Account(
+            user_id=user_id,
+            subaccount=number,
+            cash=row.cash,
+            updated_ms=row.updated_ms,
+            netting=row.netting,
+            created_ms=row.created_ms,
+        )
         for number, row in sorted(state.accounts.items())
     }
     orders = sorted(state.orders.values(), key=lambda order: order.sequence)
@@ -360,6 +385,9 @@ def _restore_member(exchange: PaperExchange, user_id: str, state: MemberState) -
         orders=orders,
         fills=sorted(state.fills, key=lambda fill: fill.sequence),
         settlements=sorted(state.settlements, key=lambda settlement: settlement.sequence),
+        transfers={transfer.client_transfer_id: transfer for transfer in state.transfers},
+        payments=state.payments,
+        subtraders=state.subtraders,
     )
     for position in state.positions.values():
         exchange.exposure(accounts[position.subaccount], position.ticker).position = position

@@ -4,13 +4,20 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Literal, Protocol
 
-from apps.paper.engine.accounts import Account, ApiKeyRecord, Exposure, Member, Position
+from apps.paper.engine.accounts import Account, ApiKeyRecord, Exposure, Member, Payment, Position
 from apps.paper.engine.book import Book
 from apps.paper.engine.candles import CandleStore
 from apps.paper.engine.catalogue import Market, MarketEvent, Series
 from apps.paper.engine.combos import Collection, ComboRules
 from apps.paper.engine.errors import ExchangeError, invalid_parameters
-from apps.paper.engine.events import Deposited, Event, OrderChanged, PositionChanged, TickerChanged
+from apps.paper.engine.events import (
+    Deposited,
+    Event,
+    OrderChanged,
+    PaymentChanged,
+    PositionChanged,
+    TickerChanged,
+)
 from apps.paper.engine.fees import FeeSchedule
 from apps.paper.engine.groups import OrderGroup, TriggersAt
 from apps.paper.engine.ids import IdSource
@@ -25,6 +32,8 @@ Listener = Callable[[Event], None]
 Maintenance = Literal["off", "trading", "exchange"]  # what pauses in the weekly window
 # How long a client order id stays used: for good, while its order rests, or for `dedupe_window_ms`.
 Dedupe = Literal["forever", "open_only", "window"]
+# What a transfer with a client transfer id of before is answered: a refusal, or the same as the first time.
+TransferRepeat = Literal["conflict", "accept"]
 
 
 class Clock(Protocol):
@@ -74,6 +83,8 @@ class ExchangeState:
         self.group_triggers_at: TriggersAt = "reached"
         self.dedupe: Dedupe = "forever"
         self.dedupe_window_ms = 0
+        self.most_subaccounts = 32  # numbered ones, beside the primary
+        self.transfer_repeat: TransferRepeat = "conflict"
         self.ids = IdSource(seed=seed)
         self.sequence = 0
         self.on_whole: Callable[[list[Event]], None] | None = None  # hears of each whole action before the listeners
@@ -97,21 +108,39 @@ class ExchangeState:
         if user_id in self.members:
             raise ValueError(f"member {user_id} exists already")
         now = self.clock.now_ms()
-        accounts = {n: Account(user_id=user_id, subaccount=n, cash=0, updated_ms=now) for n in range(subaccounts + 1)}
+        accounts = {
+            n: Account(user_id=user_id, subaccount=n, cash=0, updated_ms=now, created_ms=now)
+            for n in range(subaccounts + 1)
+        }
         member = Member(user_id=user_id, name=name, accounts=accounts, keeps_history=keeps_history)
         self.members[user_id] = member
         self.deposit(user_id, cents=cash_cents)
         return member
 
     def deposit(self, user_id: str, *, cents: int, subaccount: int = 0) -> None:
-        """Money from outside."""
+        """Money from outside, there at once; a member with a history finds it among the deposits."""
         if cents < 0:
             raise ValueError("a deposit cannot be negative")
         account = self.account(user_id, subaccount)
+        member, now = self.members[user_id], self.clock.now_ms()
         account.cash += cents * CENT
-        account.updated_ms = self.clock.now_ms()
+        account.updated_ms = now
         self.deposited += cents * CENT
         self.tell(Deposited(account))
+        if cents and member.keeps_history:
+            payment = Payment(
+                payment_id=self.ids.uuid(),
+                sequence=self.next_sequence(),
+                user_id=user_id,
+                kind="deposit",
+                method="wire",
+                cents=cents,
+                fee_cents=0,
+                steps=[(now, "pending"), (now, "applied")],
+                subaccount=subaccount,
+            )
+            member.payments[payment.payment_id] = payment
+            self.tell(PaymentChanged(payment))
         self.flush()
 
     def add_key(

@@ -4,8 +4,9 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from apps.paper.engine.accounts import PaymentKind, PaymentMethod, PaymentStatus
 from apps.paper.engine.groups import TriggersAt
-from apps.paper.engine.state import Dedupe
+from apps.paper.engine.state import Dedupe, TransferRepeat
 from apps.paper.engine.units import SelfTradePrevention, Side, TimeInForce
 from apps.paper.server.faults import FrameFaultKind
 from apps.paper.server.http import ApiError, Request
@@ -142,6 +143,25 @@ class MemberBody(Checked):
     tier: str | None = None
     deposit_cents: int = 0
     refill: bool = False
+
+
+class PaymentBody(Checked):
+    """A new one: kind and amount_cents, which then goes to `status`. One of before: payment_id and status."""
+
+    member: str
+    payment_id: str = ""
+    kind: PaymentKind = "deposit"
+    type: PaymentMethod = "ach"
+    amount_cents: int = 0
+    fee_cents: int = 0
+    status: PaymentStatus = "pending"
+
+
+class PortfolioRulesBody(Checked):
+    """What is left out stays as it is."""
+
+    transfer_repeat: TransferRepeat | None = None
+    most_subaccounts: int | None = None
 
 
 class BotsBody(Checked):

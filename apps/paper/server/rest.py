@@ -5,7 +5,15 @@ from collections.abc import Iterable
 from urllib.parse import unquote
 
 from apps.paper.engine.errors import ExchangeError
-from apps.paper.server import rest_candles, rest_exchange, rest_markets, rest_order_groups, rest_orders, rest_portfolio
+from apps.paper.server import (
+    rest_candles,
+    rest_exchange,
+    rest_markets,
+    rest_order_groups,
+    rest_orders,
+    rest_portfolio,
+    rest_subaccounts,
+)
 from apps.paper.server.core import Call, Core, Operation
 from apps.paper.server.http import ApiError, Request, Response, TooManyRequests, too_many_requests
 
@@ -17,6 +25,7 @@ OPERATIONS: list[Operation] = [
     *rest_markets.OPERATIONS,
     *rest_candles.OPERATIONS,
     *rest_portfolio.OPERATIONS,
+    *rest_subaccounts.OPERATIONS,
     *rest_orders.OPERATIONS,
     *rest_order_groups.OPERATIONS,
 ]

@@ -1,19 +1,21 @@
-"""Reads of a member's own things: balance, positions, orders, fills, settlements, queue positions."""
+"""Reads of a member's own things: balance, payments, positions, orders, fills, settlements, queue positions."""
 
 from typing import cast
 
 from apps.core.money import format_count_units, format_money_units
-from apps.paper.engine.accounts import Position
+from apps.paper.engine.accounts import PaymentKind, Position
 from apps.paper.engine.units import CENT, OrderStatus
 from apps.paper.server import params
 from apps.paper.server.buckets import ORDER_READ_COST
 from apps.paper.server.core import Call, Core, Operation
 from apps.paper.server.http import Response
 from apps.paper.server.shapes import (
+    Json,
     event_position_json,
     fill_json,
     market_position_json,
     order_json,
+    payment_json,
     settlement_json,
 )
 
@@ -32,6 +34,24 @@ def balance(core: Core, call: Call) -> Response:
         "balance_breakdown": [{"exchange_index": 0, "balance": format_money_units(found.available)}],
     }
     return Response.json(body)
+
+
+def deposits(core: Core, call: Call) -> Response:
+    rows, cursor = _payments(core, call, "deposit")
+    return Response.json({"deposits": rows, "cursor": cursor})
+
+
+def withdrawals(core: Core, call: Call) -> Response:
+    rows, cursor = _payments(core, call, "withdrawal")
+    return Response.json({"withdrawals": rows, "cursor": cursor})
+
+
+def _payments(core: Core, call: Call, kind: PaymentKind) -> tuple[list[Json], str]:
+    query = call.request.query
+    size = params.limit(query, default=100, maximum=500)
+    rows = core.exchange.payments(call.user_id, kind=kind, before=params.cursor(query), limit=size + 1, view=core.view)
+    shown, cursor = params.newest_first(rows, size=size)
+    return [payment_json(row) for row in shown], cursor
 
 
 def positions(core: Core, call: Call) -> Response:
@@ -158,6 +178,8 @@ def resting_order_value(core: Core, call: Call) -> Response:
 
 OPERATIONS = [
     Operation("GET", "/portfolio/balance", balance),
+    Operation("GET", "/portfolio/deposits", deposits),
+    Operation("GET", "/portfolio/withdrawals", withdrawals),
     Operation("GET", "/portfolio/positions", positions),
     Operation("GET", "/portfolio/orders", orders),
     Operation("GET", "/portfolio/orders/queue_positions", queue_positions),

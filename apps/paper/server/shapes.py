@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.core.money import format_count_units, format_money_units, format_price_units
 from apps.core.timestamps import format_rfc3339, from_unix_ms
-from apps.paper.engine.accounts import EventPosition, Position
+from apps.paper.engine.accounts import EventPosition, Payment, Position
 from apps.paper.engine.catalogue import Leg, Market, MarketEvent, MarketStatistics, Series
 from apps.paper.engine.fees import FeeSchedule
 from apps.paper.engine.groups import OrderGroup
@@ -261,6 +261,20 @@ def market_position_json(position: Position, *, resting_orders: int) -> Json:
         "resting_orders_count": resting_orders,
         "fees_paid_dollars": format_money_units(position.fees_paid),
         "last_updated_ts": time_text(position.updated_ms),
+    }
+
+
+def payment_json(row: Payment) -> Json:
+    """A deposit or a withdrawal; finalized_ts is null while it is pending."""
+    finalized_ms = row.steps[-1][0]
+    return {
+        "id": row.payment_id,
+        "status": row.status,
+        "type": row.method,
+        "amount_cents": row.cents,
+        "fee_cents": row.fee_cents,
+        "created_ts": row.created_ms // 1000,
+        "finalized_ts": None if row.status == "pending" else finalized_ms // 1000,
     }
 
 

@@ -68,6 +68,12 @@ def _resolve(spec: dict[str, Any], reference: str) -> dict[str, Any]:
     return dict(node)
 
 
+def has_body(folder: Path, method: str, path: str, status: int) -> bool:
+    """Whether the file documents a body for this answer."""
+    answer = document(folder)["paths"][path][method.lower()]["responses"][str(status)]
+    return "$ref" in answer or "content" in answer
+
+
 def documented_operations(folder: Path) -> set[tuple[str, str]]:
     return {
         (method.upper(), path)
