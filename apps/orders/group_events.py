@@ -84,6 +84,11 @@ def group_publish(group_pk: int) -> None:
     live.publish_on_commit(groups_topic(group.account_id), rows={group_key(group): group_row(group)})
 
 
+def group_withdraw(group: OrderGroup) -> None:
+    """Take a row away that turned out to be a group known by another row. Inside a transaction."""
+    live.publish_on_commit(groups_topic(group.account_id), rows={group_key(group): None})
+
+
 def groups_filled(account_id: int, group_ids: Iterable[str]) -> None:
     """Orders of these groups traded: their use has grown."""
     named = {group_id for group_id in group_ids if group_id}

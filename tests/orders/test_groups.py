@@ -13,6 +13,7 @@ from apps.core.errors import DeskError, NotAllowed, NotFound
 from apps.core.permissions import Actor
 from apps.core.ports import FeedContext, commands
 from apps.core.timestamps import to_unix_ms, utc_now
+from apps.exchange.wire.api import groups as api
 from apps.exchange.wire.client import ExchangeClient
 from apps.exchange.wire.schemas import OrderGroupUpdate
 from apps.orders import feed
@@ -117,6 +118,28 @@ def test_the_whole_life_of_a_group(place: Place, connected: InProcessPaper, publ
     rows = [row for row in published.rows("groups") if row]
     versions = [row["v"] for row in rows]
     assert versions == sorted(set(versions))
+
+
+def test_a_group_whose_event_came_before_its_answer_is_shown_once(
+    place: Place, connected: InProcessPaper, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ask(place.trader, "create", name="Ladder", limit="50")
+    create = api.create_group
+
+    def told_first(*args: Any, **kwargs: Any) -> Any:
+        answer = create(*args, **kwargs)
+        group_apply(place.account.pk, answer.order_group_id, event="created", limit=Decimal(50), at=utc_now())
+        return answer
+
+    monkeypatch.setattr(api, "create_group", told_first)
+    group_send(made["action"]["id"])
+
+    group = OrderGroup.objects.get()
+    shown: dict[str, Any] = {}
+    for topic, rows in published.frames:
+        shown |= rows if topic.startswith("groups:") else {}
+    assert [(key, row["name"]) for key, row in shown.items() if row] == [(key_of(group), "Ladder")]
+    assert len(shown) == 2
 
 
 def test_the_listing_brings_groups_made_elsewhere_and_takes_what_is_gone(

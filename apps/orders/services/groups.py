@@ -234,7 +234,10 @@ def _end(
             _advance(group, Kind(action.kind), at=now, limit=action.contracts_limit, state=group_state)
             if group_id is not None:
                 # Its own event may have come first, as a group that nobody here asked for.
-                OrderGroup.objects.filter(account_id=group.account_id, group_id=group_id).exclude(pk=group.pk).delete()
+                twins = OrderGroup.objects.filter(account_id=group.account_id, group_id=group_id).exclude(pk=group.pk)
+                for twin in twins:
+                    group_events.group_withdraw(twin)
+                    twin.delete()
                 group.group_id = group_id
         elif action.kind == Kind.CREATE and state == State.REFUSED:
             group.state = GroupState.FAILED

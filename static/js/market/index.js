@@ -7,7 +7,9 @@ import { announce, notice, toast } from "../frame/toasts.js";
 import { createMarketChart } from "./chart.js";
 import { finestStep, gridPrices } from "./grid.js";
 import { gateWords, pauseWords, statusWords } from "./gate.js";
+import { groupsFrom } from "../orders/group-model.js";
 import { createLadderDesk } from "./ladder-desk.js";
+import { createLadderGroups } from "./ladder-groups.js";
 import { sideBook } from "./ladder-model.js";
 import { createOrderNotices } from "./order-notices.js";
 import { createOrdersTable, tabOf } from "./orders-table.js";
@@ -50,6 +52,16 @@ const form = /** @type {HTMLFormElement | null} */ (root.querySelector("[data-ti
 const base = account ? { ticker, account_id: Number(account), subaccount: Number(subaccount) } : { ticker };
 const ticket = form ? createTicket(form, { live: desk.socket, base, prices, ...look }) : null;
 const notices = createOrderNotices({ toast, announce, notice, look });
+const groupLine = /** @type {HTMLElement | null} */ (root.querySelector("[data-ladder-groups]"));
+const ladderGroups =
+  groupLine && account && desk.may("order.place")
+    ? createLadderGroups(groupLine, {
+        account,
+        subaccount: Number(subaccount),
+        now: desk.clock.now,
+        storage: sessionStorage,
+      })
+    : null;
 const ladderDesk = createLadderDesk(find(".market__ladder"), {
   prices,
   look,
@@ -59,6 +71,7 @@ const ladderDesk = createLadderDesk(find(".market__ladder"), {
   live: desk.socket,
   keys: desk.keys,
   canTrade: canTrade && desk.may("order.place"),
+  groups: ladderGroups,
   position: held,
   fillTicket: (wanted) => ticket?.fill(wanted.side, wanted.price),
   cancel: (own) => desk.may("order.cancel") && own.forEach((order) => cancel(order.id)),
@@ -172,12 +185,14 @@ desk.topics.watch(`status:${environment}`, (state) => {
 
 if (account) {
   desk.topics.watch(`orders:${account}`, (state) => {
+    showGroups();
     orders = state.rows.values().filter((row) => row.ticker === ticker && row.subaccount === Number(subaccount));
     showOrders();
     notices.showOrders(orders);
     ticket?.settle(new Set(orders.map((row) => row.idempotency_key)));
     if (state.isFresh) scheduleAbsent();
   });
+  desk.topics.watch(`groups:${account}`, showGroups);
   desk.topics.watch(`trading:${account}`, (state) => {
     pauseReason = pauseWords(state.value, root.dataset.person ?? "");
     showGate();
@@ -209,6 +224,14 @@ function scheduleAbsent() {
 }
 
 /* --- drawing ------------------------------------------------------------------------------- */
+
+function showGroups() {
+  const state = desk.topics.peek(`groups:${account}`);
+  if (!state || state.version < 0) return;
+  const groups = groupsFrom(state.rows.values(), desk.topics.peek(`orders:${account}`)?.rows.values() ?? null);
+  ladderGroups?.show(groups);
+  ticket?.showGroups(groups, Number(subaccount));
+}
 
 function showOrders() {
   table.showOrders(orders);

@@ -18,6 +18,7 @@ import { orderAt, orderWords } from "./order-words.js";
  * @property {import("./ticket.js").Live} live
  * @property {ReturnType<typeof import("../core/keys.js").createKeys>} keys
  * @property {boolean} canTrade
+ * @property {{groupId: string, problem: string, title: string} | null} groups the order group that clicks go into
  * @property {() => number} position 1/100 contract, positive for YES
  * @property {(wanted: import("./order-words.js").Wanted) => void} fillTicket
  * @property {(orders: OwnOrder[]) => void} cancel
@@ -115,7 +116,11 @@ export function createLadderDesk(panel, options) {
   async function send(wanted) {
     const count = settings.size;
     if (!arming.use(`${wanted.side}:${wanted.price}:${count}`)) return;
-    const words = orderWords(wanted, count, look);
+    const group = options.groups?.groupId ?? "";
+    const problem = options.groups?.problem ?? "";
+    const words = `${orderWords(wanted, count, look)}${group ? ` in ${options.groups?.title}` : ""}`;
+    // Never outside the group that was chosen for it.
+    if (problem) return options.toast({ title: `Not sent: ${words}`, text: problem, level: "warning" });
     const key = crypto.randomUUID();
     options.onSent(key);
     const answer = await live.command("order.place", {
@@ -126,6 +131,7 @@ export function createLadderDesk(panel, options) {
       count: fromUnits(count, 2),
       time_in_force: "good_till_canceled",
       post_only: settings.value.isPostOnly,
+      ...(group ? { order_group_id: group } : {}),
     });
     if (answer.kind === "ok") return options.announce(`Sent: ${words}`);
     if (answer.kind === "error")

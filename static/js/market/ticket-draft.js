@@ -1,6 +1,16 @@
 /** What was typed into the ticket, kept in this tab over a sign-in. Nothing restored is ever sent by itself. */
 
-const NAMES = ["side", "price", "count", "terms", "expires_at", "post_only", "reduce_only", "cancel_on_pause"];
+const NAMES = [
+  "side",
+  "price",
+  "count",
+  "terms",
+  "expires_at",
+  "post_only",
+  "reduce_only",
+  "cancel_on_pause",
+  "order_group_id",
+];
 
 /** @param {HTMLFormElement} form @param {string} key of the tab's session storage */
 export function createDraft(form, key) {

@@ -7,6 +7,7 @@
  */
 import { centDecimals, formatCount, formatFixed, formatPrice, fromUnits, toUnits } from "../core/fixed.js";
 import { stepFrom } from "./grid.js";
+import { fillGroupSelect, groupProblem } from "./group-choice.js";
 import { createDraft } from "./ticket-draft.js";
 import { SIDE_WORDS, countForCost, readCount, readPrice } from "./ticket-model.js";
 import { previewChanges, previewLine } from "./ticket-preview.js";
@@ -35,6 +36,7 @@ export function createTicket(form, options) {
   const submit = /** @type {HTMLButtonElement} */ (find("[data-submit]"));
   const submitText = find("[data-submit-text]");
   const message = find("[data-message]");
+  const group = /** @type {HTMLSelectElement} */ (form.elements.namedItem("order_group_id"));
   const unit = find("[data-unit]");
   const sell = find("[data-sell]");
   const typed = (/** @type {number} */ units) => formatFixed(units, 2, centDecimals(options.step));
@@ -46,6 +48,8 @@ export function createTicket(form, options) {
   let state = "ready";
   let blocked = "";
   let position = 0;
+  /** @type {import("../orders/group-model.js").Group[]} */
+  let groups = [];
   let previewTimer = 0;
   let previewTurn = 0;
   /** What the preview on screen is about. @type {{about: string, data: Record<string, any>, at: number} | null} */
@@ -102,6 +106,7 @@ export function createTicket(form, options) {
       reduce_only: field("reduce_only").checked,
       cancel_on_pause: field("cancel_on_pause").checked,
       self_trade_prevention: field("self_trade_prevention").value,
+      ...(group.value ? { order_group_id: group.value } : {}),
     };
   }
 
@@ -116,6 +121,15 @@ export function createTicket(form, options) {
     submit.title = blocked;
     submit.dataset.state = state;
     submit.disabled = blocked !== "" || state === "sending" || state === "long" || state === "unknown";
+  }
+
+  /** The group is chosen out of sight, so what is chosen stands where it is seen. */
+  function showGroup() {
+    const place = find("[data-group-words]");
+    const problem = groupProblem(groups, group.value);
+    place.hidden = !group.value;
+    place.dataset.tone = problem ? "unknown" : "";
+    place.textContent = problem || (group.value ? `In order group ${group.selectedOptions[0]?.text ?? ""}` : "");
   }
 
   function submitWords() {
@@ -134,6 +148,7 @@ export function createTicket(form, options) {
   function changed() {
     find("[data-expiry]").hidden = checked("terms") !== "expires";
     if (state === "done") setState("ready");
+    showGroup();
     label();
     const priced = readPrice(price.value);
     // Typed in cents; whoever likes another notation sees what it comes to.
@@ -320,6 +335,12 @@ export function createTicket(form, options) {
       count.focus();
       count.select();
       changed();
+    },
+    /** Order groups of the account. @param {import("../orders/group-model.js").Group[]} rows @param {number} subaccount */
+    showGroups(rows, subaccount) {
+      groups = rows;
+      fillGroupSelect(group, rows, subaccount);
+      showGroup();
     },
     /** Contracts held, positive for YES; 1/100. @param {number} units */
     hold(units) {
