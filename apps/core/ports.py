@@ -3,10 +3,10 @@
 Each registry is filled in `AppConfig.ready()` and read-only afterwards.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from apps.core.permissions import Actor, Permission
 from apps.core.topics import TopicName
@@ -112,3 +112,46 @@ class MarketData(Protocol):
 market_data: list[MarketData] = []
 # environment -> markets whose books are wanted whether or not somebody looks (own working orders).
 wanted_tickers: list[Callable[[str], set[str]]] = []
+
+
+# --- requests for quotes, in the gateway (docs/rfq.md) -------------------------------------------
+
+# handler(context, message): runs at once in a thread of its own, never behind what waits in the inbox.
+# The same message may come twice, over two connections, at the same time.
+UrgentHandler = Callable[[FeedContext, Any], None]
+# taker(context, messages): the stream of all requests, in the event loop: quick, no I/O, no database.
+StreamTaker = Callable[[FeedContext, list[Any]], None]
+
+urgent_handlers: dict[str, list[UrgentHandler]] = {}
+stream_takers: dict[str, list[StreamTaker]] = {}
+# Called with an account id after each (re)connect of its communications, and when messages were lost.
+communications_reconcilers: list[Callable[[int], None]] = []
+
+T = TypeVar("T")
+
+
+class GatewayTools(Protocol):
+    """What a job in the gateway may use: blocking work goes to threads."""
+
+    async def urgent(self, work: Callable[[], T]) -> T:
+        """Run in one of a few threads that nothing slow uses; it may use the database."""
+        ...
+
+    async def database(self, work: Callable[[], T]) -> T: ...
+
+    async def redis(self, work: Callable[[], T]) -> T: ...
+
+    async def slow(self, work: Callable[[], T]) -> T: ...
+
+
+# name -> job(tools): runs while this gateway holds the lease; one that ends or fails is started anew.
+GatewayJob = Callable[[GatewayTools], Coroutine[Any, Any, None]]
+gateway_jobs: dict[str, GatewayJob] = {}
+
+
+def register_urgent_handler(message_type: str, handler: UrgentHandler) -> None:
+    urgent_handlers.setdefault(message_type, []).append(handler)
+
+
+def register_stream_taker(message_type: str, taker: StreamTaker) -> None:
+    stream_takers.setdefault(message_type, []).append(taker)

@@ -14,6 +14,7 @@ from apps.core import ports
 from apps.core.errors import DeskError
 from apps.exchange import hosts, selectors, services
 from apps.exchange.gateway.account_feed import AccountFeed
+from apps.exchange.gateway.communications_feed import CommunicationsFeed
 from apps.exchange.gateway.inbox import Inbox
 from apps.exchange.gateway.interest import follow_interest, ticker_of
 from apps.exchange.gateway.lease import LEASE, holder_name, lease_release, lease_take
@@ -38,7 +39,7 @@ class _Running:
     """A started feed. `made_of` differs when it must be started anew (another key or account)."""
 
     made_of: AccountWithKey
-    feed: AccountFeed | MarketFeed
+    feed: AccountFeed | MarketFeed | CommunicationsFeed
     task: asyncio.Task[None]
 
 
@@ -50,12 +51,15 @@ class Gateway:
     holder: str = field(default_factory=holder_name)
     accounts: dict[int, _Running] = field(default_factory=dict)
     markets: dict[str, _Running] = field(default_factory=dict)
+    communications: dict[tuple[int, bool], _Running] = field(default_factory=dict)  # account, brings the stream
+    jobs: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _threads: Threads = field(default_factory=Threads)
     _inbox: Inbox = field(init=False)
     _leased_at: float | None = None
     _refused: dict[int, float] = field(default_factory=dict)
     _complaints: dict[int, str] = field(default_factory=dict)
     _limits: dict[int, dict[str, Any]] = field(default_factory=dict)
+    _sources: dict[str, AccountWithKey] = field(default_factory=dict)  # environment -> brings what is public
 
     def __post_init__(self) -> None:
         self._inbox = Inbox(self._threads, on_loss=self._reconcile)
@@ -95,7 +99,14 @@ class Gateway:
             logger.error("gateway %s lost the lease, another one has begun", self.holder)
         self._leased_at = time.monotonic() if holds else None
         await self._align(self.accounts, {account.account_id: account for account in accounts}, self._account_feed)
-        await self._align(self.markets, self._market_sources(accounts), self._market_feed)
+        sources = self._market_sources(accounts)
+        await self._align(self.markets, sources, self._market_feed)
+        # An account whose turn it is to bring the stream, or is no longer, is connected anew.
+        self._sources = sources
+        listened = accounts if ports.urgent_handlers or ports.stream_takers else []
+        by_stream = {(one.account_id, sources[one.environment] == one): one for one in listened}
+        await self._align(self.communications, by_stream, self._communications_feed)
+        await self._keep_jobs(holds=holds)
         for account in accounts:
             await self._publish_limits(account.account_id)
         await self._threads.database(uses_flush_when_due)
@@ -150,6 +161,30 @@ class Gateway:
             threads=self._threads,
         )
 
+    def _communications_feed(self, account: AccountWithKey, signer: RequestSigner) -> CommunicationsFeed:
+        return CommunicationsFeed(
+            account.account_id,
+            account.environment,
+            hosts=hosts.ws_hosts(account.environment),
+            signer=signer,
+            inbox=self._inbox,
+            threads=self._threads,
+            takes_stream=self._sources.get(account.environment) == account,
+        )
+
+    async def _keep_jobs(self, *, holds: bool) -> None:
+        """Run the apps' jobs while the lease is ours; start what has ended."""
+        if not holds:
+            ended, self.jobs = list(self.jobs.values()), {}
+            await _end(ended)
+            return
+        for name, job in ports.gateway_jobs.items():
+            task = self.jobs.get(name)
+            if task is not None and task.done() and not task.cancelled() and task.exception() is not None:
+                logger.error("the gateway's %s ended and is started anew", name, exc_info=task.exception())
+            if task is None or task.done():
+                self.jobs[name] = asyncio.create_task(job(self._threads), name=f"gateway-{name}")
+
     def _market_feed(self, account: AccountWithKey, signer: RequestSigner) -> MarketFeed:
         return MarketFeed(
             account.account_id,
@@ -167,9 +202,9 @@ class Gateway:
                 running.feed.look()
 
     def _reconcile(self, account_id: int) -> None:
-        running = self.accounts.get(account_id)
-        if running is not None and isinstance(running.feed, AccountFeed):
-            running.feed.reconcile()
+        for running in (*self.accounts.values(), *self.communications.values()):
+            if running.made_of.account_id == account_id and not isinstance(running.feed, MarketFeed):
+                running.feed.reconcile()
 
     async def _publish_limits(self, account_id: int) -> None:
         """Publish the token gauges of an account when they moved."""
@@ -192,10 +227,12 @@ class Gateway:
         connections.close_all()
 
     async def _stop(self, helpers: list[asyncio.Task[None]]) -> None:
-        feeds = [running.task for running in (*self.accounts.values(), *self.markets.values())]
-        await _end([*feeds, *helpers])
-        self.accounts.clear()
-        self.markets.clear()
+        groups = (self.accounts, self.markets, self.communications)
+        feeds = [running.task for group in groups for running in group.values()]
+        await _end([*feeds, *self.jobs.values(), *helpers])
+        for group in groups:
+            group.clear()
+        self.jobs.clear()
         if self._leased_at is not None:
             try:
                 async with asyncio.timeout(LEASE_RELEASE_SECONDS):

@@ -15,6 +15,7 @@ class Threads:
 
     database: one thread, so that messages of the feed are applied in their order.
     redis: one thread; a publication that takes long only makes the next one newer.
+    urgent: accepted quotes and their confirmations, seconds before their windows end; nothing else.
     slow: readings over REST (reconciling, the tape's backlog).
     """
 
@@ -22,6 +23,7 @@ class Threads:
         self._database = ThreadPoolExecutor(1, thread_name_prefix="gateway-database")
         self._redis = ThreadPoolExecutor(1, thread_name_prefix="gateway-redis")
         self._slow = ThreadPoolExecutor(4, thread_name_prefix="gateway-slow")
+        self._urgent = ThreadPoolExecutor(4, thread_name_prefix="gateway-urgent")
 
     async def database(self, work: Callable[[], T]) -> T:
         def run() -> T:
@@ -29,6 +31,13 @@ class Threads:
             return work()
 
         return await asyncio.get_running_loop().run_in_executor(self._database, run)
+
+    async def urgent(self, work: Callable[[], T]) -> T:
+        def run() -> T:
+            close_old_connections()
+            return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._urgent, run)
 
     async def redis(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._redis, work)
@@ -50,8 +59,9 @@ class Threads:
         self._database.shutdown(wait=False, cancel_futures=True)
         self._redis.shutdown(wait=False, cancel_futures=True)
         self._slow.shutdown(wait=False, cancel_futures=True)
+        self._urgent.shutdown(wait=False, cancel_futures=True)
 
     def join(self) -> None:
         """Wait until all work has ended and close the database thread's connection (tests)."""
-        for pool in (self._database, self._redis, self._slow):
+        for pool in (self._database, self._redis, self._slow, self._urgent):
             pool.shutdown(wait=True)

@@ -13,8 +13,8 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 from apps.core.book import BookCorrupt, SequenceGap, SequenceTracker, levels_from_wire
 from apps.core.errors import WireFormatError
@@ -37,16 +37,23 @@ class Session:
 
     Times named `now` are monotonic seconds, `recv_ms` Unix milliseconds of our clock. Not safe
     between threads. After any input, `poll` when `has_output` is true (and at the pace at which
-    changed books are wanted).
+    changed books are wanted). options: channel -> further params of its subscription.
     """
 
-    def __init__(self, *, now: float = 0.0, draw: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        *,
+        now: float = 0.0,
+        draw: Callable[[], float] = random.random,
+        options: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
         self.counters: Counter[str] = Counter()
         self.has_output = False
         self.is_connected = False
         self._now = now
         self._draw = draw
         self._wanted: dict[str, set[str] | None] = {}
+        self._options = options or {}
         self._books = Books()
         self._views = self._books.by_ticker
         self._watch = Watch(books=self._books, emit=self._emit, close=self.give_up)
@@ -141,7 +148,9 @@ class Session:
         self.is_connected = True
         self._emit(events.Connected())
         wanted = dict(self._wanted)
-        self._subscriptions = Subscriptions(self, books=self._books, emit=self._emit, wanted=wanted, now=now)
+        self._subscriptions = Subscriptions(
+            self, books=self._books, emit=self._emit, wanted=wanted, now=now, options=self._options
+        )
         self._after_subscriptions()
 
     def closed(self, now: float, reason: str, *, refused: bool = False) -> float:

@@ -5,7 +5,7 @@ what is wanted and what is subscribed. The exchange allows one subscription per 
 connection (error 6), so markets are added to it and taken from it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -72,7 +72,9 @@ class Owner(Protocol):
 
 
 class Subscriptions:
-    """emit: takes events for the session's owner. books: told what is asked for and let go."""
+    """emit: takes events for the session's owner. books: told what is asked for and let go.
+    options: channel -> further params of its subscription.
+    """
 
     def __init__(
         self,
@@ -82,11 +84,13 @@ class Subscriptions:
         emit: Callable[[Event], None],
         wanted: dict[str, set[str] | None],
         now: float,
+        options: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.commands: list[bytes] = []
         self.book_sid: int | None = None  # the one sid whose book frames count
         self.channels = {name: Channel(name, wanted=tickers) for name, tickers in wanted.items()}
         self._owner = owner
+        self._options = options or {}
         self._books = books
         self._emit = emit
         self._now = now
@@ -217,10 +221,12 @@ class Subscriptions:
 
     def _error_without_command(self, code: int, msg: Any) -> None:
         books = self.channels.get(BOOK_CHANNEL)
+        if books is None and len(self.channels) == 1:
+            books = next(iter(self.channels.values()))
         if code == OVERFLOW and books is not None:
             self._overflow(books)
         elif code == UNKNOWN_SID or code in RETRY_CODES:
-            # It does not say which subscription broke; the books are the ones that cannot tell.
+            # It does not say which subscription broke; the books (or the only channel) cannot tell.
             if books is not None and books.sid is not None:
                 self._end(books)
         else:
@@ -278,6 +284,7 @@ class Subscriptions:
             # default will flip. False keeps NO bids in NO prices, as REST and the desk have them.
             params["use_yes_price"] = False
             self._books.ask(tickers, now=self._now)
+        params.update(self._options.get(channel.name, {}))
         self._send(channel, "subscribe", tickers, "subscribe", params)
 
     def _update(self, channel: Channel, wanted: set[str]) -> None:
