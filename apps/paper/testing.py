@@ -20,6 +20,7 @@ from apps.paper.engine.fees import FeeSchedule
 from apps.paper.engine.ids import market_uuid
 from apps.paper.server.auth import generate_pem, sign_headers
 from apps.paper.server.control import Control
+from apps.paper.server.core import Edition
 from apps.paper.server.http import Request, Response, http_date
 from apps.paper.server.members import CREDENTIALS, Credential, key_id_of, seat_members
 from apps.paper.server.rest_faults import RestFault
@@ -51,11 +52,13 @@ class InProcessPaper:
 
     base_url = "http://paper.test"
 
-    def __init__(self, *, replay: ReplayOptions | None = None, now_ms: int | None = None) -> None:
+    def __init__(
+        self, *, replay: ReplayOptions | None = None, now_ms: int | None = None, edition: Edition = "3.18"
+    ) -> None:
         self.clock = ManualClock(time.time_ns() // 1_000_000 if now_ms is None else now_ms)
         self.exchange = PaperExchange(clock=self.clock, seed=1)
         list_small_world(self.exchange)
-        self.server = PaperServer(self.exchange, clock=self.clock, replay=replay)
+        self.server = PaperServer(self.exchange, clock=self.clock, replay=replay, edition=edition)
         self.server.core.keys.window_ms = TEST_WINDOW_MS
         seat_members(self.server.core)
         for credential in CREDENTIALS:

@@ -487,6 +487,7 @@ def test_every_part_of_the_state_is_kept_or_left_out_on_purpose() -> None:
     kept = {
         "series", "events", "markets", "candles", "all_trades", "market_trades", "members", "all_orders",
         "order_groups", "deposited", "fees", "collateral", "ids", "sequence", "collections",
+        "board",
     }  # fmt: skip
     made_anew = {
         "books", "expirations", "openings", "closings", "determinations", "settlements_due", "combos_of_leg",
@@ -495,7 +496,7 @@ def test_every_part_of_the_state_is_kept_or_left_out_on_purpose() -> None:
     given_or_set_by_control = {
         "clock", "seed", "keys", "exchange_active", "trading_active", "determine_after_ms", "group_triggers_at",
         "dedupe", "dedupe_window_ms", "maintenance", "combo_rules",
-        "transfer_repeat", "most_subaccounts",
+        "transfer_repeat", "most_subaccounts", "rfq_rules",
     }  # fmt: skip
     of_the_moment = {"on_whole", "_listeners", "_told", "_orders_touched", "_positions_touched", "_markets_touched"}
     assert set(vars(make_exchange())) == kept | made_anew | given_or_set_by_control | of_the_moment

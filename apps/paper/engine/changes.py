@@ -20,6 +20,8 @@ from apps.paper.engine.events import (
     OrderGroupChanged,
     PaymentChanged,
     PositionChanged,
+    QuoteChanged,
+    RfqChanged,
     SettlementPaid,
     TickerChanged,
     Transferred,
@@ -27,6 +29,7 @@ from apps.paper.engine.events import (
 from apps.paper.engine.exchange import PaperExchange
 from apps.paper.engine.groups import OrderGroup
 from apps.paper.engine.orders import Fill, Order, Settlement, Trade
+from apps.paper.engine.rfq import Quote, Rfq
 from apps.paper.engine.snapshot import Changes, Figures, MemberRow, account_row, candle_state, totals_of
 
 
@@ -49,6 +52,8 @@ class ChangeLog:
         self._transfers: list[Transfer] = []
         self._payments: dict[str, Payment] = {}
         self._groups: dict[str, OrderGroup] = {}
+        self._rfqs: dict[str, Rfq] = {}
+        self._quotes: dict[str, Quote] = {}
         self._used_ids: dict[tuple[str, str], None] = {}
         self._trades: list[Trade] = []
         self._quoted: dict[str, Market] = {}
@@ -102,6 +107,12 @@ class ChangeLog:
                 case OrderGroupChanged():
                     self._groups[event.group.group_id] = event.group
                     concerned |= self._keeps(event.group.user_id)
+                case RfqChanged() if event.rfq.kept:
+                    self._rfqs[event.rfq.rfq_id] = event.rfq
+                    concerned = True
+                case QuoteChanged() if event.quote.kept:
+                    self._quotes[event.quote.quote_id] = event.quote
+                    concerned = True
                 case SettlementPaid():
                     concerned |= self._hear_settlement(event.settlement, event.account)
                 case ClientOrderIdUsed():
@@ -112,7 +123,8 @@ class ChangeLog:
         """What has changed, None when nothing has. Encode it before anything else happens: it is not a copy."""
         exchange = self._exchange
         heard = (self._accounts, self._orders, self._used_ids, self._groups, self._quoted, self._listed)
-        if not any((*heard, self._events, self._collections, self._payments)):
+        more = (self._events, self._collections, self._payments, self._rfqs, self._quotes)
+        if not any((*heard, *more)):
             return None  # trades, fills and positions come with an account at least
         tickers = dict.fromkeys((*self._events, *(market.event_ticker for market in self._listed.values())))
         events = {ticker: exchange.events[ticker] for ticker in tickers}
@@ -132,6 +144,10 @@ class ChangeLog:
             payments=list(self._payments.values()),
             groups=[group for group_id, group in self._groups.items() if group_id in exchange.order_groups],
             groups_gone=[group_id for group_id in self._groups if group_id not in exchange.order_groups],
+            rfqs=[rfq for rfq_id, rfq in self._rfqs.items() if rfq_id in exchange.board.rfqs],
+            rfqs_gone=[rfq_id for rfq_id in self._rfqs if rfq_id not in exchange.board.rfqs],
+            quotes=[quote for quote_id, quote in self._quotes.items() if quote_id in exchange.board.quotes],
+            quotes_gone=[quote_id for quote_id in self._quotes if quote_id not in exchange.board.quotes],
             used_ids=list(self._used_ids),
             trades=self._trades,
             figures=[_figures(market) for market in self._quoted.values()],

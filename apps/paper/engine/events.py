@@ -8,6 +8,7 @@ from apps.paper.engine.catalogue import Market, MarketEvent
 from apps.paper.engine.combos import Collection
 from apps.paper.engine.groups import GroupStep, OrderGroup
 from apps.paper.engine.orders import Fill, Order, Settlement, Trade
+from apps.paper.engine.rfq import Quote, QuoteStep, Rfq, RfqStep
 from apps.paper.engine.units import Outcome
 
 LifecycleType = Literal[
@@ -151,6 +152,24 @@ class OrderGroupChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class RfqChanged:
+    """A step of an RFQ; only `created` and `deleted` (by a rule `closed`) are told to members."""
+
+    rfq: Rfq
+    step: RfqStep
+    ts_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteChanged:
+    """A step of a quote; only `created`, `accepted` and `executed` are told, to its two sides."""
+
+    quote: Quote
+    step: QuoteStep
+    ts_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class SettlementPaid:
     """A position of a settled market was paid out to this account."""
 
@@ -176,5 +195,7 @@ Event = (
     | Transferred
     | ClientOrderIdUsed
     | OrderGroupChanged
+    | RfqChanged
+    | QuoteChanged
     | SettlementPaid
 )

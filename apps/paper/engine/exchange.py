@@ -6,11 +6,22 @@ changes is told to listeners (`subscribe`) after each whole action, in order. `e
 """
 
 from apps.paper.engine.cash import Cash
+from apps.paper.engine.catalogue import Market
 from apps.paper.engine.combos_life import Combos
 from apps.paper.engine.reads import Reads
+from apps.paper.engine.rfq_requests import Communications
 from apps.paper.engine.subaccounts import Subaccounts
-from apps.paper.engine.trading import Trading
 
 
-class PaperExchange(Trading, Combos, Subaccounts, Cash, Reads):
+class PaperExchange(Communications, Combos, Subaccounts, Cash, Reads):
     """See the module; units in `apps.paper.engine`."""
+
+    def expire_due(self) -> None:
+        """Do what the clock has made due. RFQs first: what was due before a close is done before it."""
+        self.run_rfq_timers()
+        super().expire_due()
+
+    def close_market(self, market: Market) -> None:
+        """Close a market, within an action: its orders are cancelled and its RFQs are over."""
+        super().close_market(market)
+        self.market_closed(market)

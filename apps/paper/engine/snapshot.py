@@ -21,6 +21,7 @@ from apps.paper.engine.combos import Collection
 from apps.paper.engine.exchange import PaperExchange
 from apps.paper.engine.groups import OrderGroup
 from apps.paper.engine.orders import Fill, Order, Settlement, Trade
+from apps.paper.engine.rfq import Quote, Rfq
 from apps.paper.engine.state import MARKET_TRADES
 from apps.paper.engine.units import DOLLAR_PRICE
 
@@ -113,6 +114,8 @@ class ExchangeSnapshot(msgspec.Struct):
     candles: dict[str, CandleState]
     trades: list[Trade]
     groups: dict[str, OrderGroup]
+    rfqs: dict[str, Rfq] = {}
+    quotes: dict[str, Quote] = {}
     collections: dict[str, Collection] = {}
 
 
@@ -137,6 +140,10 @@ class Changes(msgspec.Struct, omit_defaults=True):
     payments: list[Payment] = []
     groups: list[OrderGroup] = []
     groups_gone: list[str] = []
+    rfqs: list[Rfq] = []
+    rfqs_gone: list[str] = []
+    quotes: list[Quote] = []
+    quotes_gone: list[str] = []
     used_ids: list[tuple[str, str]] = []
     trades: list[Trade] = []
     figures: list[Figures] = []
@@ -163,6 +170,8 @@ def take(exchange: PaperExchange) -> ExchangeSnapshot:
         candles={ticker: candle_state(store, since_s=0) for ticker, store in exchange.candles.items()},
         trades=sorted(chain.from_iterable(newest), key=lambda trade: trade.sequence),
         groups=exchange.order_groups,
+        rfqs={rfq_id: rfq for rfq_id, rfq in exchange.board.rfqs.items() if rfq.kept},
+        quotes={quote_id: quote for quote_id, quote in exchange.board.quotes.items() if quote.kept},
         collections=exchange.collections,
     )
 
@@ -259,6 +268,12 @@ def apply(state: ExchangeSnapshot, changes: Changes) -> None:
     state.groups |= {group.group_id: group for group in changes.groups}
     for group_id in changes.groups_gone:
         state.groups.pop(group_id, None)
+    state.rfqs |= {rfq.rfq_id: rfq for rfq in changes.rfqs}
+    for rfq_id in changes.rfqs_gone:
+        state.rfqs.pop(rfq_id, None)
+    state.quotes |= {quote.quote_id: quote for quote in changes.quotes}
+    for quote_id in changes.quotes_gone:
+        state.quotes.pop(quote_id, None)
     for user_id, client_order_id in changes.used_ids:
         state.members[user_id].used_ids.append(client_order_id)
     state.trades += changes.trades
@@ -302,6 +317,8 @@ def forget_closed(state: ExchangeSnapshot, *, before_ms: int) -> None:
     for collection in state.collections.values():
         collection.events = {ticker: row for ticker, row in collection.events.items() if ticker in state.events}
     state.trades = [trade for trade in state.trades if trade.ticker not in gone]
+    state.rfqs = {rfq_id: rfq for rfq_id, rfq in state.rfqs.items() if rfq.ticker not in gone}
+    state.quotes = {quote_id: quote for quote_id, quote in state.quotes.items() if quote.ticker not in gone}
 
 
 def restore(exchange: PaperExchange, state: ExchangeSnapshot) -> None:
@@ -322,6 +339,10 @@ def restore(exchange: PaperExchange, state: ExchangeSnapshot) -> None:
         exchange.all_trades.append(trade)
         exchange.market_trades[trade.ticker].append(trade)
     exchange.order_groups = state.groups
+    for rfq in state.rfqs.values():
+        exchange.board.add_rfq(rfq)
+    for quote in state.quotes.values():
+        exchange.board.add_quote(quote)
     resting: list[Order] = []
     for user_id, member_state in state.members.items():
         resting += _restore_member(exchange, user_id, member_state)

@@ -23,6 +23,8 @@ from apps.paper.engine.groups import OrderGroup, TriggersAt
 from apps.paper.engine.ids import IdSource
 from apps.paper.engine.maintenance import Window
 from apps.paper.engine.orders import Order, Trade
+from apps.paper.engine.rfq import RfqRules
+from apps.paper.engine.rfq_board import RfqBoard
 from apps.paper.engine.units import CENT, DOLLAR_PRICE
 
 MARKET_TRADES = 5_000  # newest trades remembered per market
@@ -81,6 +83,8 @@ class ExchangeState:
         self.combo_creations: dict[str, list[int]] = {}  # user id -> when (ms)
         self.order_groups: dict[str, OrderGroup] = {}
         self.group_triggers_at: TriggersAt = "reached"
+        self.board = RfqBoard()
+        self.rfq_rules = RfqRules()
         self.dedupe: Dedupe = "forever"
         self.dedupe_window_ms = 0
         self.most_subaccounts = 32  # numbered ones, beside the primary

@@ -216,14 +216,17 @@ class Trading(Grouping):
             )
         return count
 
-    def _check_funds(self, account: Account, order: Order) -> None:
-        """Refuse when the order could need more than is available: what it would lock, and the taker's fee."""
+    def _check_funds(self, account: Account, order: Order, *, takes: bool = False) -> None:
+        """Refuse when the order could need more than is available: what it would lock, and the taker's fee.
+
+        takes: it will trade at once, though the book does not show it yet.
+        """
         exposure = self.exposure(account, order.ticker)
         order.hold = self.hold_for(order, order.remaining)
         order.priority = self.sequence + 1
         needed = exposure.locked(extra=order) - exposure.hold
         opening = order.remaining - min(order.remaining, exposure.position.closable(order.side))
-        if opening and self.books[order.ticker].crosses(order.side, order.price):
+        if opening and (takes or self.books[order.ticker].crosses(order.side, order.price)):
             schedule = self.fee_schedule(self.markets[order.ticker], self.clock.now_ms())
             taker = schedule.trade_fee(price=order.price, count=opening, is_taker=True)
             maker = schedule.trade_fee(price=order.price, count=opening, is_taker=False)

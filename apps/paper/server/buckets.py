@@ -12,6 +12,7 @@ Kind = Literal["read", "write"]
 DEFAULT_COST = 10
 CANCEL_COST = 2
 ORDER_READ_COST = 2
+QUOTE_COST = 2  # to create, delete or read one
 
 # tier -> (read tokens per second, write tokens per second). The write bucket holds two seconds,
 # at Basic one; the page names no larger read bucket, so it holds one second at every tier.
@@ -28,6 +29,9 @@ ENDPOINT_COSTS: list[dict[str, str | int]] = [
     {"method": "GET", "path": "/trade-api/v2/portfolio/orders/{order_id}", "cost": ORDER_READ_COST},
     {"method": "DELETE", "path": "/trade-api/v2/portfolio/events/orders/{order_id}", "cost": CANCEL_COST},
     {"method": "DELETE", "path": "/trade-api/v2/portfolio/events/orders/batched", "cost": CANCEL_COST},
+    {"method": "POST", "path": "/trade-api/v2/communications/quotes", "cost": QUOTE_COST},
+    {"method": "GET", "path": "/trade-api/v2/communications/quotes/{quote_id}", "cost": QUOTE_COST},
+    {"method": "DELETE", "path": "/trade-api/v2/communications/quotes/{quote_id}", "cost": QUOTE_COST},
 ]
 
 

@@ -14,6 +14,7 @@ from apps.paper.server.http import Request, Response
 from apps.paper.server.replay_markets import ReplayMarkets
 
 DEFAULT_TIER = "basic"
+Edition = Literal["3.18", "3.28"]  # of the Trade API: 3.28 adds to what is there, and takes little away
 
 
 @dataclass(slots=True)
@@ -27,11 +28,13 @@ class Core:
     budgets: MemberBudgets = field(default_factory=MemberBudgets)
     tiers: dict[str, str] = field(default_factory=dict)
     replay_markets: ReplayMarkets | None = None
+    edition: Edition = "3.18"
     resume_at_ms: int | None = None
     resumes_itself: bool = False  # a pause ends at `resume_at_ms` without being told
     lag: ReadLag = field(init=False)
 
     def __post_init__(self) -> None:
+        self.exchange.rfq_rules.fractional = self.edition == "3.28"
         self.lag = ReadLag(self.exchange)
 
     @property

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from apps.paper.engine.errors import ExchangeError
 from apps.paper.server import (
     rest_candles,
+    rest_communications,
     rest_exchange,
     rest_markets,
     rest_order_groups,
@@ -28,7 +29,9 @@ OPERATIONS: list[Operation] = [
     *rest_subaccounts.OPERATIONS,
     *rest_orders.OPERATIONS,
     *rest_order_groups.OPERATIONS,
+    *rest_communications.OPERATIONS,
 ]
+OPERATIONS_3_28: list[Operation] = [*OPERATIONS, *rest_communications.OPERATIONS_3_28]
 
 
 class Routes:
@@ -64,7 +67,7 @@ class RestApi:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._routes = Routes(OPERATIONS)
+        self._routes = Routes(OPERATIONS_3_28 if core.edition == "3.28" else OPERATIONS)
         self.requests = 0
 
     def handle(self, request: Request) -> Response:

@@ -16,6 +16,7 @@ from apps.paper.bots import BotPool
 from apps.paper.clock import Clock, ManualClock, SystemClock
 from apps.paper.engine.exchange import PaperExchange
 from apps.paper.keeping import Keeper, KeepError
+from apps.paper.server.core import Edition
 from apps.paper.server.listener import Listener
 from apps.paper.server.members import DataError, KeyFiles, seat_members
 from apps.paper.server.recording import RecordingError, check
@@ -45,6 +46,7 @@ class Options:
     replay_start: Literal["now", "control"] = "now"
     manual_clock_ms: int | None = None
     determine_after_seconds: int | None = 60
+    edition: Edition = "3.18"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ def build(options: Options) -> Built:
             world = None if options.markets == 0 else build_world(exchange, markets=options.markets, seed=options.seed)
         if options.determine_after_seconds is not None:
             exchange.end_markets_after(options.determine_after_seconds * 1000)
-        paper = PaperServer(exchange, clock=clock, replay=replay)
+        paper = PaperServer(exchange, clock=clock, replay=replay, edition=options.edition)
         seat_members(paper.core)
         keeper.begin(world)
     except BaseException:

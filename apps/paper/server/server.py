@@ -7,7 +7,7 @@ from apps.paper.engine.exchange import PaperExchange
 from apps.paper.server.auth import AccessKey
 from apps.paper.server.catalogue import Catalogue, EngineMarkets, MarketSource
 from apps.paper.server.channel_list import CHANNELS
-from apps.paper.server.core import Core
+from apps.paper.server.core import Core, Edition
 from apps.paper.server.faults import FrameFaults
 from apps.paper.server.http import ApiError, Request
 from apps.paper.server.hub import Hub
@@ -34,7 +34,14 @@ class ReplayOptions:
 class PaperServer:
     """One exchange. Everything runs on one thread."""
 
-    def __init__(self, exchange: PaperExchange, *, clock: Clock, replay: ReplayOptions | None = None) -> None:
+    def __init__(
+        self,
+        exchange: PaperExchange,
+        *,
+        clock: Clock,
+        replay: ReplayOptions | None = None,
+        edition: Edition = "3.18",
+    ) -> None:
         self.exchange = exchange
         self.clock = clock
         self.replay_markets: ReplayMarkets | None = None
@@ -43,7 +50,13 @@ class PaperServer:
             self.replay_markets = ReplayMarkets(replay.recordings, now_ms=clock.now_ms(), keep_times=replay.keep_times)
             sources.insert(0, self.replay_markets)
         self.catalogue = Catalogue(sources)
-        self.core = Core(exchange=exchange, catalogue=self.catalogue, clock=clock, replay_markets=self.replay_markets)
+        self.core = Core(
+            exchange=exchange,
+            catalogue=self.catalogue,
+            clock=clock,
+            replay_markets=self.replay_markets,
+            edition=edition,
+        )
         self.rest = RestApi(self.core)
         self.frame_faults = FrameFaults()
         self.rest_faults = RestFaults()

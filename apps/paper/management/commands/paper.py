@@ -34,6 +34,7 @@ class Command(BaseCommand):
             metavar="SECONDS|never",
             help="how long after its close a market gets its result (default 60)",
         )
+        parser.add_argument("--edition", choices=("3.18", "3.28"), default="3.18", help="of the Trade API")
         parser.add_argument("--manual-clock", type=int, metavar="UNIX_MS", help="time moves only by /control/clock")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -54,6 +55,7 @@ class Command(BaseCommand):
             replay_start=options["replay_start"],
             manual_clock_ms=options["manual_clock"],
             determine_after_seconds=options["determine_after"],
+            edition=options["edition"],
         )
         try:
             run(chosen, say=self._say)

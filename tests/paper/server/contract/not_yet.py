@@ -1,17 +1,6 @@
 """What the exchange does not offer yet: "METHOD /template" per line. Who offers an operation deletes its line."""
 
 NOT_YET = {
-    "GET /communications/id",
-    "GET /communications/quotes",
-    "POST /communications/quotes",
-    "DELETE /communications/quotes/{quote_id}",
-    "GET /communications/quotes/{quote_id}",
-    "PUT /communications/quotes/{quote_id}/accept",
-    "PUT /communications/quotes/{quote_id}/confirm",
-    "GET /communications/rfqs",
-    "POST /communications/rfqs",
-    "DELETE /communications/rfqs/{rfq_id}",
-    "GET /communications/rfqs/{rfq_id}",
     "GET /events/multivariate",
     "GET /events/{event_ticker}/metadata",
     "GET /fcm/orders",
