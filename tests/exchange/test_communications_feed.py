@@ -70,7 +70,7 @@ class Scene:
             hosts=["ws://127.0.0.1:1"],
             signer=None,
             inbox=self.inbox,
-            threads=self.threads,  # type: ignore[arg-type]
+            threads=self.threads,
             takes_stream=takes_stream,
         )
 
