@@ -64,6 +64,10 @@ class Catalogue:
     def market_by_id(self, market_id: str) -> Market | None:
         return next((found for source in self._sources if (found := source.market_by_id(market_id))), None)
 
+    def series_volume(self, ticker: str) -> int:
+        """Count units traded in all markets of a series."""
+        return sum(market.volume for market in self.markets_all() if market.series_ticker == ticker)
+
     def levels(self, ticker: str) -> tuple[Levels, Levels]:
         return self._source_of(ticker).levels(ticker)
 

@@ -2,11 +2,16 @@
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
+from apps.core.timestamps import parse_rfc3339, to_unix_ms
 from apps.paper.engine.reads import Sequenced
 from apps.paper.server.http import ApiError
+
+_TICKER = re.compile(r"[A-Za-z0-9._-]{1,120}")
 
 Query = Mapping[str, list[str]]
 T = TypeVar("T")
@@ -45,9 +50,32 @@ def whole(query: Query, name: str, *, minimum: int = 0, maximum: int = 2**62) ->
     return value
 
 
-def limit(query: Query, *, default: int, maximum: int, minimum: int = 1) -> int:
-    value = whole(query, "limit", minimum=minimum, maximum=maximum)
+def limit(query: Query, *, default: int, maximum: int, minimum: int = 1, name: str = "limit") -> int:
+    value = whole(query, name, minimum=minimum, maximum=maximum)
     return default if value is None or value == 0 else value
+
+
+def texts(query: Query, name: str, *, most: int) -> list[str]:
+    """A parameter given several times, or several values with commas.
+
+    Raises:
+        ApiError: 400, more than `most`.
+    """
+    given = [item for value in query.get(name, []) for item in value.split(",") if item]
+    if len(given) > most:
+        raise invalid(name, f"given at most {most} times")
+    return given
+
+
+def moment(query: Query, name: str) -> int | None:
+    """An RFC 3339 time as Unix milliseconds; 400 for anything else."""
+    raw = text(query, name)
+    if raw is None:
+        return None
+    try:
+        return to_unix_ms(parse_rfc3339(raw))
+    except ValueError as exc:
+        raise invalid(name, "an RFC 3339 time") from exc
 
 
 def flag(query: Query, name: str) -> bool:
@@ -77,6 +105,37 @@ def page(rows: Sequence[T], query: Query, *, size: int) -> tuple[Sequence[T], st
     return rows[start:end], make_cursor(end) if end < len(rows) else ""
 
 
+def page_by_key(
+    rows: Iterable[T], query: Query, *, size: int, key: Callable[[T], str], name: str = "cursor"
+) -> tuple[Sequence[T], str]:
+    """Return one page of rows in the order of a key that never changes, and the cursor of the next ("" on the last).
+
+    Rows that appear or go away between two pages make no other row come twice or not at all.
+
+    Raises:
+        ApiError: 400, a cursor that this exchange did not hand out.
+    """
+    raw = text(query, name)
+    after = "" if raw is None else _key_of(raw, name)
+    ordered = sorted((row for row in rows if key(row) > after), key=key)
+    shown = ordered[:size]
+    return shown, _key_cursor(key(shown[-1])) if len(ordered) > size else ""
+
+
+def _key_cursor(key: str) -> str:
+    return base64.urlsafe_b64encode(f"k:{key}".encode()).decode()
+
+
+def _key_of(raw: str, name: str) -> str:
+    try:
+        mark, _, key = base64.b64decode(raw, altchars=b"-_", validate=True).decode().partition(":")
+    except ValueError as exc:
+        raise invalid(name, "a cursor of an earlier answer") from exc
+    if mark != "k" or not key:
+        raise invalid(name, "a cursor of an earlier answer")
+    return key
+
+
 def newest_first(rows: Sequence[Sequenced_T], *, size: int) -> tuple[Sequence[Sequenced_T], str]:
     """As `page`, of rows newest first that were asked for with one more than `size`.
 
@@ -103,6 +162,21 @@ def cursor(query: Query) -> int | None:
 
 def make_cursor(value: int) -> str:
     return base64.urlsafe_b64encode(str(value).encode()).decode()
+
+
+def uuid(raw: str, name: str) -> str:
+    """Raises ApiError 400 for what cannot be an id."""
+    try:
+        return str(UUID(raw))
+    except ValueError as exc:
+        raise invalid(name, "an id of this exchange") from exc
+
+
+def ticker(raw: str, name: str) -> str:
+    """Raises ApiError 400 for what cannot be a ticker."""
+    if not _TICKER.fullmatch(raw):
+        raise invalid(name, "a ticker")
+    return raw
 
 
 def body_text(body: Mapping[str, Any], name: str, *, required: bool = True) -> str:

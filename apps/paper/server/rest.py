@@ -8,11 +8,16 @@ from apps.paper.engine.errors import ExchangeError
 from apps.paper.server import (
     rest_candles,
     rest_communications,
+    rest_events,
     rest_exchange,
+    rest_forecasts,
+    rest_incentives,
     rest_markets,
+    rest_milestones,
     rest_order_groups,
     rest_orders,
     rest_portfolio,
+    rest_search,
     rest_subaccounts,
 )
 from apps.paper.server.core import Call, Core, Operation
@@ -24,7 +29,12 @@ PREFIX = "/trade-api/v2"
 OPERATIONS: list[Operation] = [
     *rest_exchange.OPERATIONS,
     *rest_markets.OPERATIONS,
+    *rest_events.OPERATIONS,
     *rest_candles.OPERATIONS,
+    *rest_forecasts.OPERATIONS,
+    *rest_milestones.OPERATIONS,
+    *rest_search.OPERATIONS,
+    *rest_incentives.OPERATIONS,
     *rest_portfolio.OPERATIONS,
     *rest_subaccounts.OPERATIONS,
     *rest_orders.OPERATIONS,

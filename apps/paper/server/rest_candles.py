@@ -42,7 +42,8 @@ def event_candlesticks(core: Core, call: Call) -> Response:
     """At most 10,000 candles in all: where the span holds more, `adjusted_end_ts` says where this answer ends."""
     event = core.catalogue.event(call.path["ticker"])
     if event is None or event.series_ticker != call.path["series_ticker"]:
-        raise ApiError(404, "event_not_found", "event not found in this series")
+        # The file has no 404 here.
+        raise ApiError(400, "event_not_found", "event not found in this series")
     start, end, period = _span(call.request.query)
     most = MAX_CANDLES // max(1, len(event.market_tickers)) * PERIODS[period]
     end = min(end, start + most)

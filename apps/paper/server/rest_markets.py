@@ -1,15 +1,15 @@
-"""Operations on series, events, markets, books and trades."""
+"""Operations on series, markets, books and trades."""
 
 from collections.abc import Sequence
 from itertools import islice
 
-from apps.paper.engine.catalogue import Market, MarketEvent
+from apps.paper.engine.catalogue import Market
 from apps.paper.engine.orders import Trade
 from apps.paper.server import params
 from apps.paper.server.core import Call, Core, Operation
 from apps.paper.server.http import ApiError, Response
 from apps.paper.server.params import Query
-from apps.paper.server.shapes import Json, event_json, levels_json, market_json, series_json, trade_json
+from apps.paper.server.shapes import Json, levels_json, market_json, series_json, trade_json
 
 # Filter word -> market statuses (docs: market_lifecycle).
 MARKET_FILTERS: dict[str, tuple[str, ...]] = {
@@ -19,6 +19,7 @@ MARKET_FILTERS: dict[str, tuple[str, ...]] = {
     "closed": ("closed", "determined", "disputed", "amended"),
     "settled": ("finalized",),
 }
+MOST_TICKERS = 1000  # the file names no limit
 # Time filters that go together, and the status filters they go with (GetMarkets).
 TIME_FILTERS: list[tuple[tuple[str, ...], tuple[str | None, ...]]] = [
     (("min_created_ts", "max_created_ts"), ("unopened", "open", None)),
@@ -49,77 +50,25 @@ def series_list(core: Core, call: Call) -> Response:
         series_json(
             series,
             now_ms=core.clock.now_ms(),
-            volume=_series_volume(core, series.ticker) if with_volume else None,
+            volume=core.catalogue.series_volume(series.ticker) if with_volume else None,
             with_metadata=with_metadata,
         )
         for series in core.catalogue.series_all()
         if category in (None, series.category)
         and (not tags or set(tags) & set(series.tags))
-        and (min_updated is None or series.updated_ms >= min_updated * 1000)
+        and (min_updated is None or series.updated_ms > min_updated * 1000)
     ]
     return Response.json({"series": rows})
 
 
 def series_one(core: Core, call: Call) -> Response:
+    """An unknown one is a 400: the file has no 404 here."""
+    with_volume = params.flag(call.request.query, "include_volume")
     series = core.catalogue.series(call.path["series_ticker"])
     if series is None:
-        raise ApiError(404, "series_not_found", "series not found")
-    with_volume = params.flag(call.request.query, "include_volume")
-    volume = _series_volume(core, series.ticker) if with_volume else None
+        raise ApiError(400, "series_not_found", "series not found")
+    volume = core.catalogue.series_volume(series.ticker) if with_volume else None
     return Response.json({"series": series_json(series, now_ms=core.clock.now_ms(), volume=volume)})
-
-
-def _series_volume(core: Core, ticker: str) -> int:
-    return sum(market.volume for market in core.catalogue.markets_all() if market.series_ticker == ticker)
-
-
-def events_list(core: Core, call: Call) -> Response:
-    query = call.request.query
-    status = params.choice(query, "status", ("unopened", "open", "closed", "settled"))
-    series_ticker = params.text(query, "series_ticker")
-    min_close, min_updated = params.whole(query, "min_close_ts"), params.whole(query, "min_updated_ts")
-    size = params.limit(query, default=200, maximum=200)
-    nested = params.flag(query, "with_nested_markets")
-
-    def wanted(event: MarketEvent) -> bool:
-        if series_ticker not in (None, event.series_ticker):
-            return False
-        if min_updated is not None and event.updated_ms < min_updated * 1000:
-            return False
-        markets = _markets_of(core, event)
-        if min_close is not None and not any(market.close_ms > min_close * 1000 for market in markets):
-            return False
-        return status is None or _event_status(markets) == status
-
-    rows, cursor = params.page([event for event in core.catalogue.events_all() if wanted(event)], query, size=size)
-    shapes = [event_json(event, markets=_nested(core, event) if nested else None) for event in rows]
-    return Response.json({"events": shapes, "cursor": cursor})
-
-
-def event_one(core: Core, call: Call) -> Response:
-    event = core.catalogue.event(call.path["event_ticker"])
-    if event is None:
-        raise ApiError(404, "event_not_found", "event not found")
-    markets = _nested(core, event)
-    if params.flag(call.request.query, "with_nested_markets"):
-        return Response.json({"event": event_json(event, markets=markets), "markets": []})
-    return Response.json({"event": event_json(event), "markets": markets})
-
-
-def _markets_of(core: Core, event: MarketEvent) -> list[Market]:
-    return [market for ticker in event.market_tickers if (market := core.catalogue.market(ticker))]
-
-
-def _nested(core: Core, event: MarketEvent) -> list[Json]:
-    return [market_shape(core, market) for market in _markets_of(core, event)]
-
-
-def _event_status(markets: list[Market]) -> str:
-    """An event is open while one of its markets trades or may trade again."""
-    words = {word for market in markets for word, statuses in MARKET_FILTERS.items() if market.status in statuses}
-    if words & {"open", "paused"}:
-        return "open"
-    return next((word for word in ("unopened", "closed") if word in words), "settled")
 
 
 def markets_list(core: Core, call: Call) -> Response:
@@ -127,26 +76,34 @@ def markets_list(core: Core, call: Call) -> Response:
     size = params.limit(query, default=100, maximum=1000, minimum=0)
     status = params.choice(query, "status", tuple(MARKET_FILTERS))
     times = _market_times(query, status)
-    tickers = params.names(query, "tickers", most=1000)
+    tickers = params.names(query, "tickers", most=MOST_TICKERS)
     event_ticker, series_ticker = params.text(query, "event_ticker"), params.text(query, "series_ticker")
-    if params.choice(query, "mve_filter", ("only", "exclude")) == "only":
-        return Response.json({"markets": [], "cursor": ""})
+    if event_ticker is not None and "," in event_ticker:
+        raise params.invalid("event_ticker", "a single one")
+    combos = params.choice(query, "mve_filter", ("only", "exclude"))
+    if "min_updated_ts" in times and (status or tickers or event_ticker or series_ticker or combos == "only"):
+        raise params.invalid("min_updated_ts", "given without other filters but mve_filter=exclude")
 
     def wanted(market: Market) -> bool:
         return (
             (status is None or market.status in MARKET_FILTERS[status])
             and event_ticker in (None, market.event_ticker)
             and series_ticker in (None, market.series_ticker)
+            and (combos is None or market.is_combo == (combos == "only"))
             and all(_in_time(market, name, at * 1000) for name, at in times.items())
         )
 
     source = (
-        [found for ticker in tickers if (found := core.catalogue.market(ticker))]
+        [found for ticker in dict.fromkeys(tickers) if (found := core.catalogue.market(ticker))]
         if tickers
-        else (core.catalogue.markets_all())
+        else core.catalogue.markets_all()
     )
-    rows, cursor = params.page([market for market in source if wanted(market)], query, size=size)
+    rows, cursor = params.page_by_key([m for m in source if wanted(m)], query, size=size, key=_place)
     return Response.json({"markets": [market_shape(core, market) for market in rows], "cursor": cursor})
+
+
+def _place(market: Market) -> str:
+    return market.ticker
 
 
 def _market_times(query: Query, status: str | None) -> dict[str, int]:
@@ -172,6 +129,9 @@ def _in_time(market: Market, name: str, at_ms: int) -> bool:
     }[word]
     if value is None:
         return False
+    # "Updated later than", but created, closed or settled from that second on: the file says "after" of both.
+    if word == "updated":
+        return value > at_ms
     return value >= at_ms if name.startswith("min") else value <= at_ms
 
 
@@ -230,8 +190,6 @@ def _replayed(
 OPERATIONS = [
     Operation("GET", "/series", series_list, access="public"),
     Operation("GET", "/series/{series_ticker}", series_one, access="public"),
-    Operation("GET", "/events", events_list, access="public"),
-    Operation("GET", "/events/{event_ticker}", event_one, access="public"),
     Operation("GET", "/markets", markets_list, access="public"),
     Operation("GET", "/markets/trades", trades_list, access="public"),
     Operation("GET", "/markets/orderbooks", market_orderbooks, access="public"),

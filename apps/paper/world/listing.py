@@ -9,6 +9,7 @@ from random import Random
 from apps.paper.engine.catalogue import Market, MarketEvent, Series, SettlementSource
 from apps.paper.engine.fees import FeeSchedule
 from apps.paper.engine.ids import market_uuid
+from apps.paper.world.entities import TIE, target_id
 from apps.paper.world.models import FairModel, LatentNumber, Race
 from apps.paper.world.templates import Template
 
@@ -53,6 +54,10 @@ def make_series(template: Template, *, now_ms: int) -> Series:
         contract_url=f"https://example.com/contracts/{template.ticker}.pdf",
         contract_terms_url=f"https://example.com/terms/{template.ticker}.pdf",
         fees=FeeSchedule(template.fee_type, Decimal(template.multiplier)),
+        fee_changes=[
+            FeeSchedule(fee_type, Decimal(multiplier), now_ms + days * DAY_MS)
+            for days, fee_type, multiplier in template.fee_changes
+        ],
         product_metadata=dict(template.metadata),
         updated_ms=now_ms,
     )
@@ -74,6 +79,7 @@ def make_event(template: Template, *, index: int, start_ms: int, random: Random)
         collateral_return_type="MECNET" if template.kind in ("bands", "race") else "",
         strike_ms=close_ms if template.date_code in ("day", "hour") else None,
         strike_period=None if template.date_code in ("day", "hour") else template.date_code,
+        product_metadata=dict(template.metadata) or None,
         updated_ms=start_ms,
     )
     opened = start_ms - min(30 * DAY_MS, max(8 * DAY_MS, template.every_hours * HOUR_MS))
@@ -132,8 +138,15 @@ def _race(template: Template, random: Random) -> tuple[list[Strike], FairModel, 
             names = random.sample(names, template.per_event)
         code = "".join(name[0] for name in names if name[0] != "TIE")
     weights = [weight * random.uniform(0.7, 1.4) for _, _, weight in names]
-    strikes = [Strike(code_, name, "structured", custom={"Name": name}) for code_, name, _ in names]
+    strikes = [_named(template, suffix, name) for suffix, name, _ in names]
     return strikes, Race(weights=weights, others=template.others, volatility=template.volatility), code
+
+
+def _named(template: Template, suffix: str, name: str) -> Strike:
+    """The value of a structured strike is the id of the entity; a draw is nobody's."""
+    if not template.target or suffix == TIE:
+        return Strike(suffix, name, "custom", custom={"Outcome": name})
+    return Strike(suffix, name, "structured", custom={template.target: target_id(template.target, name)})
 
 
 def _above(template: Template, center: float, middle: Decimal) -> tuple[list[Strike], FairModel]:
@@ -199,8 +212,12 @@ def _number(value: Decimal) -> str:
 
 def _amount(value: Decimal, unit: str) -> str:
     digits = max(0, -int(value.as_tuple().exponent))
-    text = f"{value:,.{digits}f}"
-    return f"${text}" if unit == "$" else f"{text}{unit}"
+    return amount_text(f"{value:,.{digits}f}", unit)
+
+
+def amount_text(number: str, unit: str) -> str:
+    """A written number with its unit."""
+    return f"${number}" if unit == "$" else f"{number}{unit}"
 
 
 def _capital(text: str) -> str:

@@ -20,6 +20,10 @@ class Template:
     single (one yes/no market). `center`, `spread`, `step` describe the number; `names` the outcomes: a race uses all
     of them, or `per_event` of them chosen anew for each event. `every_hours` is the distance between events, of which
     there are `events` in the default world; one-off series have `repeats` off and never get more.
+
+    target: type of the entities that `names` are. milestone: type of the occurrence that an event is about, `related`
+    the series that are about the same one. game_minutes: how long before its close a game begins; 0 is no game.
+    players: type of the entities that play it. fee_changes: (days from the start of the world, type, multiplier).
     """
 
     ticker: str
@@ -51,6 +55,12 @@ class Template:
     popularity: int = 3
     settlement_timer_seconds: int = 3600
     metadata: dict[str, object] = field(default_factory=dict)
+    target: str = ""
+    milestone: str = ""
+    related: tuple[str, ...] = ()
+    game_minutes: int = 0
+    players: str = ""
+    fee_changes: tuple[tuple[int, str, str], ...] = ()
 
 
 _CITIES = (
@@ -77,6 +87,7 @@ TEMPLATES: tuple[Template, ...] = (
         ("Federal Reserve", "https://www.federalreserve.gov/"), "month", MONTH, events=2, tags=("Fed",),
         frequency="monthly", fee_type="quadratic_with_maker_fees", markets=6, center=3.9, spread=0.3,
         step=Decimal("0.25"), unit="%", volatility=0.03, popularity=9,
+        milestone="fomc_meeting",
     ),
     Template(
         "KXCPIYOY", "Inflation", "Economics", "above",
@@ -85,6 +96,7 @@ TEMPLATES: tuple[Template, ...] = (
         "resolves to Yes.",
         ("Bureau of Labor Statistics", "https://www.bls.gov/"), "month", MONTH, tags=("Inflation",),
         frequency="monthly", markets=6, center=2.9, spread=0.2, step=Decimal("0.1"), unit="%", popularity=6,
+        milestone="one_off_milestone", related=("KXFED",),
     ),
     Template(
         "KXGDPNOM", "Economic growth", "Economics", "above",
@@ -141,6 +153,7 @@ TEMPLATES: tuple[Template, ...] = (
         ("The Library of Congress", "https://www.congress.gov/"), "year", 48 * MONTH, repeats=False,
         tags=("US elections",), frequency="custom", structure="deci_cent", markets=3, volatility=0.01, popularity=9,
         names=(("D", "Democratic party", 1.1), ("R", "Republican party", 1.0), ("I", "Independent", 0.03)),
+        target="political_party", milestone="political_race",
     ),
     Template(
         "KXSHUTDOWN", "Government shutdown", "Politics", "single",
@@ -155,6 +168,8 @@ TEMPLATES: tuple[Template, ...] = (
         "If {strike} wins the game scheduled for {date}, then the market resolves to Yes.",
         ("The league", "https://www.nba.com/"), "day", DAY, events=4, tags=("Basketball",), frequency="custom",
         fee_type="quadratic_with_maker_fees", names=_CITIES, per_event=2, volatility=0.04, popularity=7,
+        target="basketball_team", milestone="basketball_game", game_minutes=150, players="basketball_player",
+        metadata={"competition": "Pro Basketball (M)", "competition_scope": "Game"},
     ),
     Template(
         "KXEPLGAME", "Football match", "Sports", "race",
@@ -163,6 +178,8 @@ TEMPLATES: tuple[Template, ...] = (
         ("The league", "https://www.premierleague.com/"), "day", 2 * DAY, events=2, tags=("Soccer",),
         frequency="custom", per_event=3, volatility=0.04, popularity=5,
         names=(("LON", "London", 1.3), ("TIE", "Tie", 0.8), ("MAN", "Manchester", 1.2)),
+        target="soccer_team", milestone="soccer_tournament_multi_leg", game_minutes=110,
+        metadata={"competition": "EPL", "competition_scope": "Game"},
     ),
     Template(
         "KXSB", "Champion of the season", "Sports", "race",
@@ -170,14 +187,16 @@ TEMPLATES: tuple[Template, ...] = (
         "If {strike} wins the championship game of {date}, then the market resolves to Yes.",
         ("The league", "https://www.nfl.com/"), "year", 3 * MONTH, repeats=False, tags=("Football",),
         frequency="annual", structure="tapered_deci_cent", fee_type="quadratic_with_maker_fees", others=2.0,
-        popularity=7, names=tuple((code, name, weight**4) for code, name, weight in _CITIES[:8]),
+        popularity=7,
+        target="football_team", metadata={"competition": "Pro Football", "competition_scope": "Futures"},
+        names=tuple((code, name, weight**4) for code, name, weight in _CITIES[:8]),
     ),
     Template(
         "KXTOPFILM", "Best picture", "Culture", "race",
         "Which film will win best picture in {date}?",
         "If {strike} wins the award for best picture in {date}, then the market resolves to Yes.",
         ("The academy", "https://www.oscars.org/"), "year", 4 * MONTH, repeats=False, tags=("Awards",),
-        frequency="annual", others=0.4, popularity=5, volatility=0.02,
+        frequency="annual", others=0.4, popularity=5, volatility=0.02, target="film",
         names=(
             ("LONG", "The Long Harbor", 2.4), ("SALT", "Salt and Paper", 1.3), ("NIGHT", "Night Ferry", 0.9),
             ("ORCH", "The Orchard Keepers", 0.6), ("MERID", "Meridian", 0.4), ("CLAY", "Clay", 0.2),
@@ -189,6 +208,7 @@ TEMPLATES: tuple[Template, ...] = (
         "If deliveries announced for the quarter to {date} are above {strike}, then the market resolves to Yes.",
         ("Company announcement", "https://www.sec.gov/"), "month", 3 * MONTH, tags=("KPIs",), frequency="quarterly",
         markets=5, center=465_000, spread=22_000, step=Decimal(15_000), popularity=3,
+        fee_type="quadratic_with_maker_fees", fee_changes=((-10, "quadratic", "1"),),
     ),
     Template(
         "KXTOPMODEL", "Best language model", "Science and Technology", "race",
@@ -196,7 +216,7 @@ TEMPLATES: tuple[Template, ...] = (
         "If a model of {strike} is first in the public text ranking at the end of {date}, then the market resolves "
         "to Yes.",
         ("The ranking", "https://lmarena.ai/"), "month", MONTH, events=2, tags=("AI",), frequency="monthly",
-        others=0.05, popularity=6, volatility=0.04,
+        others=0.05, popularity=6, volatility=0.04, target="company",
         names=(
             ("AX", "Company A", 1.6), ("BX", "Company B", 1.4), ("CX", "Company C", 0.8), ("DX", "Company D", 0.3),
             ("EX", "Company E", 0.12),
@@ -209,6 +229,7 @@ TEMPLATES: tuple[Template, ...] = (
         "to Yes.",
         ("AAA", "https://gasprices.aaa.com/"), "day", WEEK, events=1, tags=("Energy",), frequency="weekly", markets=5,
         center=3.08, spread=0.05, step=Decimal("0.03"), unit="$", popularity=3,
+        fee_changes=((10, "quadratic_with_maker_fees", "1"),),
     ),
     Template(
         "KXICEEXT", "Arctic sea ice", "Climate and Weather", "above",

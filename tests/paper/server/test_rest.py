@@ -123,7 +123,7 @@ def test_an_order_rests_fills_and_moves_money(paper: InProcessPaper) -> None:
         ({"count": "-1"}, 400, "invalid_order_size"),
         ({"side": "yes"}, 400, "invalid_parameters"),
         ({"time_in_force": "gtt"}, 400, "invalid_parameters"),
-        ({"ticker": "NONE"}, 404, "market_not_found"),
+        ({"ticker": "NONE"}, 400, "market_not_found"),
         ({"price": "0.9900", "count": "500000"}, 400, "available_balance_too_low"),
         ({"exchange_index": 1}, 400, "invalid_parameters"),
         ({"expiration_time": 10**18}, 400, "invalid_parameters"),
@@ -272,7 +272,7 @@ def test_market_filters_select_by_status_event_and_time(paper: InProcessPaper) -
             )
         }
 
-    assert list(found.values()) == [[DECI], [TAPERED, LINEAR], [], [], [LINEAR, LINEAR_2, TAPERED]]
+    assert list(found.values()) == [[DECI], [LINEAR, TAPERED], [], [], [LINEAR, LINEAR_2, TAPERED]]
 
 
 def test_an_event_carries_its_markets_where_the_query_wants_them(paper: InProcessPaper) -> None:

@@ -2,7 +2,6 @@
 
 NOT_YET = {
     "GET /events/multivariate",
-    "GET /events/{event_ticker}/metadata",
     "GET /fcm/orders",
     "GET /fcm/positions",
     "GET /historical/cutoff",
@@ -12,13 +11,6 @@ NOT_YET = {
     "GET /historical/markets/{ticker}/candlesticks",
     "GET /historical/orders",
     "GET /historical/trades",
-    "GET /incentive_programs",
-    "GET /live_data/batch",
-    "GET /live_data/milestone/{milestone_id}",
-    "GET /live_data/milestone/{milestone_id}/game_stats",
-    "GET /live_data/{type}/milestone/{milestone_id}",
-    "GET /milestones",
-    "GET /milestones/{milestone_id}",
     "GET /multivariate_event_collections",
     "GET /multivariate_event_collections/{collection_ticker}",
     "POST /multivariate_event_collections/{collection_ticker}",
@@ -30,10 +22,4 @@ NOT_YET = {
     "DELETE /portfolio/orders/{order_id}",
     "POST /portfolio/orders/{order_id}/amend",
     "POST /portfolio/orders/{order_id}/decrease",
-    "GET /search/filters_by_sport",
-    "GET /search/tags_by_categories",
-    "GET /series/fee_changes",
-    "GET /series/{series_ticker}/events/{ticker}/forecast_percentile_history",
-    "GET /structured_targets",
-    "GET /structured_targets/{structured_target_id}",
 }
