@@ -1,6 +1,6 @@
 """What the desk adds to an order: from the browser's command to the exchange, over a bare signed POST in the same run.
 
-    .venv/bin/python -m benchmarks.order_path [--orders 200] [--browser]
+    .venv/bin/python -m benchmarks.order_path [--orders 200] [--steps] [--browser]
 
 Real parts: the embedded set as `make run` starts it (no bots), a socket as a browser speaks it, the paper exchange.
 One order at a time, a pause between two. All times are of one machine's clock; the exchange's own `created_time`
@@ -11,6 +11,7 @@ the first order after the start apart. With --browser: from the click to the row
 """
 
 import argparse
+import bisect
 import json
 import shutil
 import statistics
@@ -35,6 +36,21 @@ from tests.support.trader import SocketTrader  # noqa: E402
 CREATE = "/trade-api/v2/portfolio/events/orders"
 PAUSE = 0.12  # seconds between two orders: the lowest tier pays for ten a second, and nobody must wait for tokens
 PRICE = "0.0200"
+# The places of apps/core/killpoints.py along one order, as far as its answer.
+STEPS = (
+    "submit.started",
+    "submit.checked",
+    "submit.stored",
+    "submit.audited",
+    "submit.committed",
+    "submit.queued",
+    "send.started",
+    "send.claimed",
+    "send.checked",
+    "send.client_ready",
+    "send.answered",
+    "send.applied",
+)
 
 
 class Measure:
@@ -150,22 +166,54 @@ _WATCH = """() => {
 }"""
 
 
-def line(name: str, values: list[float]) -> None:
+def steps_of(trace: Path, began: list[int]) -> list[dict[str, float]]:
+    """Return for each order, in the order of `began` (Unix ns), ms from its command to the first time at each place.
+
+    Orders go one at a time, so what is reached between two commands belongs to the first of them.
+    """
+    found: list[dict[str, float]] = [{} for _ in began]
+    for text in trace.read_text().splitlines():
+        name, at, _ = text.split()
+        number = bisect.bisect_right(began, int(at)) - 1
+        if number >= 0:
+            found[number].setdefault(name, (int(at) - began[number]) / 1e6)
+    return found
+
+
+def timeline(orders: list[dict[str, float]]) -> None:
+    """Print when each step was reached, and how long the worst orders took to each."""
+    print(f"\n{'ms from the command to':<44}{'p50':>9}{'p99':>9}   the slowest orders")
+    slowest = sorted(orders, key=lambda steps: -steps.get("send.answered", 0.0))[:4]
+    for name in STEPS:
+        values = [steps[name] for steps in orders if name in steps]
+        if values:
+            line(name, values, rest="".join(f"{steps.get(name, float('nan')):>9.1f}" for steps in slowest))
+
+
+def line(name: str, values: list[float], *, rest: str | None = None) -> None:
     ordered = sorted(values)
     p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-    print(f"{name:<44}{statistics.median(ordered):>9.1f}{p99:>9.1f}{ordered[-1]:>9.1f}")
+    print(f"{name:<44}{statistics.median(ordered):>9.1f}{p99:>9.1f}{rest or f'{ordered[-1]:>9.1f}'}")
+
+
+STEPS_FILE = "steps"
+
+
+def _settings(folder: Path, is_traced: bool) -> dict[str, str]:
+    quiet = {"DESK_PAPER_OPTIONS": "--no-bots --markets 40"}
+    return quiet | {"DESK_TRACE_TO": str(folder / STEPS_FILE)} if is_traced else quiet
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--orders", type=int, default=200)
+    parser.add_argument("--steps", action="store_true", help="also say when each step of an order was reached")
     parser.add_argument("--browser", action="store_true", help="also measure the screen, in Chromium")
     parser.add_argument("--json", action="store_true", help="print the medians as JSON, too")
     options = parser.parse_args()
-    quiet = {"DESK_PAPER_OPTIONS": "--no-bots --markets 40"}
     with (
         tempfile.TemporaryDirectory(prefix="desk-path-") as folder,
-        running_desk(Path(folder) / "data", **quiet) as desk,
+        running_desk(Path(folder) / "data", **_settings(Path(folder), options.steps)) as desk,
     ):
         measure = Measure(desk)
         first = measure.through_the_desk(1)
@@ -179,6 +227,7 @@ def main() -> int:
         receipts = measure.receipts()
         screen = measure.on_screen(20) if options.browser else []
         measure.trader.close()
+        steps = steps_of(Path(folder) / STEPS_FILE, sorted(one[0] for one in through.values())) if options.steps else []
 
     def to_receipt(began: Callable[[str], int], ids: Any) -> list[float]:
         return [(receipts[one] - began(one)) / 1e6 for one in ids]
@@ -199,6 +248,8 @@ def main() -> int:
         f"first order after the start: receipt {(receipts[client_order_id] - values[0]) / 1e6:.0f} ms, "
         f"answer {values[1]:.0f} ms, resting row {values[2]:.0f} ms"
     )
+    if steps:
+        timeline(steps)
     if options.json:
         print(json.dumps({"bare": base, "added": statistics.median(desk_ms) - base}))
     return 0

@@ -106,6 +106,18 @@ def test_the_variable_kills_a_real_process_at_the_named_time() -> None:
     assert done.stdout == "0\n1\n"
 
 
+def test_a_trace_says_when_each_place_was_reached(tmp_path: Path) -> None:
+    """Benchmarks read it, to see where an order's time goes."""
+    script = "from apps.core.killpoints import reach\nreach('submit.started'); reach('send.answered')"
+
+    done = _process(script, DESK_TRACE_TO=str(tmp_path / "steps"))
+
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in (tmp_path / "steps").read_text().splitlines()]
+    assert [name for name, _, _ in lines] == ["submit.started", "send.answered"]
+    assert int(lines[0][1]) <= int(lines[1][1])
+
+
 def test_without_the_variable_nothing_happens() -> None:
     assert _process("from apps.core.killpoints import reach; reach('send.claimed')").returncode == 0
 
@@ -118,7 +130,8 @@ def test_a_place_that_does_not_exist_is_refused_in_words(wrong: str) -> None:
     assert "names no place to end at" in done.stderr
 
 
-def test_production_refuses_the_variable(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "value"), [("DESK_KILL_AT", "send.claimed"), ("DESK_TRACE_TO", "steps")])
+def test_production_refuses_the_variables(tmp_path: Path, name: str, value: str) -> None:
     done = _process(
         "from django.conf import settings; settings.DEBUG",
         DJANGO_SETTINGS_MODULE="kalshi_desk.settings.production",
@@ -127,8 +140,8 @@ def test_production_refuses_the_variable(tmp_path: Path) -> None:
         DESK_SECRET_KEY="q8V1xZ0rT5nB3mK7wY2pL6sD9fG4hJ-aEcUiOq8V1xZ0rT5nB3mK7wY2",
         DESK_SECURE_COOKIES="1",
         DESK_ORIGINS="https://desk.example.org",
-        DESK_KILL_AT="send.claimed",
+        **{name: value},
     )
 
     assert done.returncode != 0
-    assert "DESK_KILL_AT is set" in done.stderr
+    assert f"{name} is set" in done.stderr

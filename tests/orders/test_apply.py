@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from apps.audit.models import AuditEntry
 from apps.core.timestamps import to_unix_ms, utc_now
@@ -77,6 +78,25 @@ def test_the_same_report_from_three_sources_is_told_once(place: Place, queued: Q
 
     assert Order.objects.count() == 1
     assert len(published.frames) == 1
+
+
+def test_what_is_known_already_takes_no_write_lock(
+    place: Place, queued: Queued, published: Published, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    """A sync repeats every resting order; an order that is being placed must not wait behind all of them."""
+    external = report(client_order_id="another-tool-17")
+    order_apply(place.account.pk, external, source="ws")
+    order_apply(place.account.pk, report(order_id="exchange-78"), source="rest")
+    fills_record(place.account.pk, [fill(), fill(2, "1")], source="ws")
+    filled = replace(external, filled_count=Decimal(5), remaining_count=Decimal(5))
+    order_apply(place.account.pk, filled, source="ws")
+
+    with django_assert_num_queries(5) as seen:
+        order_apply(place.account.pk, filled, source="rest")
+        order_apply(place.account.pk, report(order_id="exchange-78"), source="rest")
+        assert fills_record(place.account.pk, [fill(2, "1"), fill()], source="rest") == 0
+
+    assert all(query["sql"].startswith("SELECT") for query in seen.captured_queries)
 
 
 def test_every_order_of_arrival_ends_in_the_same_state(place: Place, queued: Queued, published: Published) -> None:

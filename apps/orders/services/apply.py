@@ -45,6 +45,9 @@ def order_apply(account_id: int, report: OrderReport, *, source: Source) -> Orde
     if report.status not in Order.Status.values:
         logger.warning("order %s has the unknown status %r; left as it was", report.order_id, report.status[:40])
         return None
+    known = _known(account_id, report)
+    if known is not None:
+        return known
     try:
         with transaction.atomic():
             return _apply(account_id, report, source=source)
@@ -52,6 +55,26 @@ def order_apply(account_id: int, report: OrderReport, *, source: Source) -> Orde
         # Two sources told a new order at the same moment; the row is there now.
         with transaction.atomic():
             return _apply(account_id, report, source=source)
+
+
+def _known(account_id: int, report: OrderReport) -> Order | None:
+    """Return the stored order when the report tells nothing beyond it. Reading only.
+
+    Most reports repeat what is known: a sync lists every resting order. Each of them taking SQLite's one write
+    lock would leave an order that is being placed waiting behind hundreds of them.
+    """
+    order = Order.objects.select_related("intent").filter(account_id=account_id, order_id=report.order_id).first()
+    if order is None:
+        return None
+    told = _columns(report)
+    moment = told.pop("updated_at", None)
+    if moment is not None and (order.updated_at is None or moment > order.updated_at):
+        return None
+    if any(getattr(order, name) != value for name, value in told.items()):
+        return None
+    intent = _intent_of(order, report)
+    is_ended = intent is None or (order.intent_id == intent.pk and intent.state not in _ENDED_BY_EVIDENCE)
+    return order if is_ended else None
 
 
 def _apply(account_id: int, report: OrderReport, *, source: Source) -> Order:
@@ -64,9 +87,9 @@ def _apply(account_id: int, report: OrderReport, *, source: Source) -> Order:
             source=source,
             **{"fill_cost": Decimal(0), "fees": Decimal(0), **_columns(report)},
         )
-        fills_link(order)
-        fills_follow(order)
-        fees_predict(order)
+        if fills_link(order):
+            fills_follow(order)
+            fees_predict(order)
         changed = True
     else:
         changed = _advance(order, report, source=source)
@@ -171,7 +194,7 @@ def _join(order: Order, report: OrderReport, *, source: Source) -> bool:
 def _intent_of(order: Order, report: OrderReport) -> OrderIntent | None:
     if order.intent_id is not None:
         return order.intent
-    mine = OrderIntent.objects.filter(account_id=order.account_id, order=None)
+    mine = OrderIntent.objects.filter(account_id=order.account_id, order=None).select_related("account")
     client_order_id = uuid_or_none(report.client_order_id)
     found = mine.filter(client_order_id=client_order_id).first() if client_order_id else None
     return found or mine.filter(exchange_order_id=order.order_id).first()
@@ -210,9 +233,10 @@ def cancels_close(order: Order) -> None:
         order.cancels.filter(state__in=OPEN_CANCELS).update(state=CancelIntent.State.DONE, resolved_at=utc_now())
 
 
-def fills_link(order: Order) -> None:
-    """Give fills that came before their order their row."""
-    Fill.objects.filter(account_id=order.account_id, order=None, order_id_text=order.order_id).update(order=order)
+def fills_link(order: Order) -> int:
+    """Give fills that came before their order their row; returns how many there were."""
+    early = Fill.objects.filter(account_id=order.account_id, order=None, order_id_text=order.order_id)
+    return early.update(order=order)
 
 
 def fills_follow(order: Order) -> bool:

@@ -20,8 +20,11 @@ def fills_record(account_id: int, fills: Iterable[FillReport], *, source: Source
     A fill is (trade id, order id): both sides of a self-trade carry one trade id. Orders that the
     desk has not seen yet are read from the exchange.
     """
+    reports = _unknown(account_id, list(fills))
+    if not reports:
+        return 0
     with transaction.atomic():
-        new = [fill for fill in (_store(account_id, report, source=source) for report in fills) if fill is not None]
+        new = [fill for fill in (_store(account_id, report, source=source) for report in reports) if fill is not None]
         if not new:
             return 0
         touched = {fill.order_id_text for fill in new}
@@ -39,6 +42,13 @@ def fills_record(account_id: int, fills: Iterable[FillReport], *, source: Source
         group_events.groups_filled(account_id, {fill.order.order_group_id for fill in new if fill.order})
         killpoints.reach("fills.stored")
     return len(new)
+
+
+def _unknown(account_id: int, reports: list[FillReport]) -> list[FillReport]:
+    """Leave out what is stored and has its order, without the write lock: a sync lists mostly that."""
+    stored = Fill.objects.filter(account_id=account_id, trade_id__in={one.trade_id for one in reports})
+    known = set(stored.exclude(order=None).values_list("trade_id", "order_id_text"))
+    return [one for one in reports if (one.trade_id, one.order_id) not in known]
 
 
 def _store(account_id: int, report: FillReport, *, source: Source) -> Fill | None:

@@ -39,6 +39,7 @@ def intent_submit(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
         DeskError: what is wrong with the ticket, in words; `idempotency_mismatch` when the key
             belongs to a different order. Nothing was stored and nothing will be sent.
     """
+    killpoints.reach("submit.started")
     require(actor, Permission.ORDER_PLACE)
     now = now or utc_now()
     known = known_intent(actor, ticket)
