@@ -110,6 +110,15 @@ class Book:
         leg_price = price if side == "bid" else DOLLAR_PRICE - price
         return leg_price + best >= DOLLAR_PRICE
 
+    def crossing_levels(self, side: Side, price: int) -> Iterator[tuple[int, int]]:
+        """(YES price, contracts) that an order with this YES-leg price could trade with, best first."""
+        ladder = self.opposite(side)
+        leg_price = price if side == "bid" else DOLLAR_PRICE - price
+        for resting in reversed(ladder.prices):
+            if resting + leg_price < DOLLAR_PRICE:
+                return
+            yield (DOLLAR_PRICE - resting if side == "bid" else resting), ladder.levels[resting].total
+
     def crossing_volume(self, side: Side, price: int) -> int:
         """Contracts an order with this YES-leg price could trade with at once."""
         leg_price = price if side == "bid" else DOLLAR_PRICE - price

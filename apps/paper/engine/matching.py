@@ -288,6 +288,7 @@ class Matching(ExchangeState):
             balance_change=fees.balance_change,
             post_position=position.count,
             ts_ms=trade.ts_ms,
+            sells=order.sells,
         )
         member = self.members[order.user_id]
         if member.keeps_history:

@@ -30,7 +30,9 @@ class NewOrder:
     cancel_order_on_pause: bool = False
     subaccount: int = 0
     order_group_id: str | None = None
-    external: bool = False  # placed on the exchange's own site: may come without a client order id
+    external: bool = False  # placed where no client order id is asked for: the exchange's own site, legacy requests
+    sells: bool = False  # a legacy request said "sell" of the other outcome; it is only told back
+    max_cost: int | None = None  # micro-dollars with fees; what cannot be filled whole for it is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Order:
     taker_fees: int = 0
     maker_fees: int = 0
     rounding_accumulator: int = 0
+    sells: bool = False  # given as a sale of the other outcome (legacy); means the same
     hold: int = 0  # money this order would lock if nothing covered it
     cancel_reason: str = ""
     priority: int = 0  # place in time; a new one when the order loses its place
@@ -135,6 +138,7 @@ class Fill:
     balance_change: int
     post_position: int
     ts_ms: int
+    sells: bool = False  # as the order was given
 
     @property
     def outcome_side(self) -> Outcome:

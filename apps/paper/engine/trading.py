@@ -10,10 +10,11 @@ from apps.paper.engine.grids import on_grid
 from apps.paper.engine.grouping import Grouping
 from apps.paper.engine.matching import Taken
 from apps.paper.engine.orders import AmendOrder, NewOrder, Order, OrderResult
-from apps.paper.engine.units import CENT, CONTRACT, Side
+from apps.paper.engine.units import CENT, CONTRACT, DOLLAR_PRICE, Side
 
 MAX_COUNT = 1_000_000 * CONTRACT  # per order; the docs name no number
 MAX_CLIENT_ORDER_ID = 64
+MAX_OPEN_ORDERS = 200_000  # per member (OpenAPI: CreateOrder)
 
 
 class Trading(Grouping):
@@ -38,7 +39,7 @@ class Trading(Grouping):
         member = self.members[user_id]
         if order.client_order_id:
             member.client_order_ids.add(order.client_order_id)
-        if order.time_in_force == "fill_or_kill" and book.crossing_volume(order.side, order.price) < order.remaining:
+        if order.time_in_force == "fill_or_kill" and not self._fills_whole(order, request.max_cost):
             self.tell(ClientOrderIdUsed(user_id, order.client_order_id))
             self.flush()
             raise ExchangeError(
@@ -173,6 +174,31 @@ class Trading(Grouping):
             self.usable_group(user_id, request.order_group_id, subaccount=request.subaccount)
         if self._is_used(user_id, request.client_order_id):
             raise ExchangeError("order_already_exists", "an order with this client_order_id exists already", 409)
+        if self._open_orders(user_id) >= MAX_OPEN_ORDERS:
+            raise ExchangeError(
+                "invalid_order", f"at most {MAX_OPEN_ORDERS} open orders", 400, details="EXCEEDED_OPEN_ORDERS_LIMIT"
+            )
+
+    def _open_orders(self, user_id: str) -> int:
+        """Resting orders of a member with a history (bots are not counted)."""
+        member = self.members[user_id]
+        if not member.keeps_history:
+            return 0
+        exposures = (exposure for account in member.accounts.values() for exposure in account.exposures.values())
+        return sum(len(exposure.bids) + len(exposure.asks) for exposure in exposures)
+
+    def _fills_whole(self, order: Order, max_cost: int | None) -> bool:
+        """Whether the book holds enough for all of an order, for at most `max_cost` with fees where one is set."""
+        left, cost = order.remaining, 0
+        schedule = self.fee_schedule(self.markets[order.ticker], self.clock.now_ms())
+        for price, size in self.books[order.ticker].crossing_levels(order.side, order.price):
+            count = min(left, size)
+            leg_price = price if order.side == "bid" else DOLLAR_PRICE - price
+            cost += leg_price * count + schedule.trade_fee(price=price, count=count, is_taker=True)
+            left -= count
+            if not left:
+                return max_cost is None or -(-cost // CENT) * CENT <= max_cost
+        return False
 
     def _check_price_and_count(self, market: Market, price: int, count: int) -> None:
         if not on_grid(market.price_ranges, price):
@@ -270,6 +296,7 @@ class Trading(Grouping):
             reduce_only=request.reduce_only,
             cancel_order_on_pause=request.cancel_order_on_pause,
             order_group_id=request.order_group_id,
+            sells=request.sells,
         )
 
     def _settle_remainder(self, order: Order, taken: Taken) -> None:

@@ -29,6 +29,8 @@ ENDPOINT_COSTS: list[dict[str, str | int]] = [
     {"method": "GET", "path": "/trade-api/v2/portfolio/orders/{order_id}", "cost": ORDER_READ_COST},
     {"method": "DELETE", "path": "/trade-api/v2/portfolio/events/orders/{order_id}", "cost": CANCEL_COST},
     {"method": "DELETE", "path": "/trade-api/v2/portfolio/events/orders/batched", "cost": CANCEL_COST},
+    {"method": "DELETE", "path": "/trade-api/v2/portfolio/orders/{order_id}", "cost": CANCEL_COST},
+    {"method": "DELETE", "path": "/trade-api/v2/portfolio/orders/batched", "cost": CANCEL_COST},
     {"method": "POST", "path": "/trade-api/v2/communications/quotes", "cost": QUOTE_COST},
     {"method": "GET", "path": "/trade-api/v2/communications/quotes/{quote_id}", "cost": QUOTE_COST},
     {"method": "DELETE", "path": "/trade-api/v2/communications/quotes/{quote_id}", "cost": QUOTE_COST},

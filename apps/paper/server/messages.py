@@ -140,7 +140,7 @@ def trade_msg(trade: Trade) -> str:
 
 
 def fill_msg(fill: Fill) -> str:
-    side, action = legacy_direction(fill.side)
+    side, action = legacy_direction(fill.side, sells=fill.sells)
     msg: Json = {
         "trade_id": fill.trade_id,
         "order_id": fill.order_id,
@@ -164,7 +164,7 @@ def fill_msg(fill: Fill) -> str:
 
 
 def user_order_msg(order: Order) -> str:
-    side, _ = legacy_direction(order.side)
+    side, _ = legacy_direction(order.side, sells=order.sells)
     msg: Json = {
         "order_id": order.order_id,
         "user_id": order.user_id,

@@ -10,6 +10,7 @@ from apps.paper.server import (
     rest_communications,
     rest_events,
     rest_exchange,
+    rest_legacy_orders,
     rest_forecasts,
     rest_incentives,
     rest_markets,
@@ -38,6 +39,7 @@ OPERATIONS: list[Operation] = [
     *rest_portfolio.OPERATIONS,
     *rest_subaccounts.OPERATIONS,
     *rest_orders.OPERATIONS,
+    *rest_legacy_orders.OPERATIONS,
     *rest_order_groups.OPERATIONS,
     *rest_communications.OPERATIONS,
 ]

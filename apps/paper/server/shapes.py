@@ -29,9 +29,12 @@ def optional_time(unix_ms: int | None) -> str | None:
     return None if unix_ms is None else time_text(unix_ms)
 
 
-def legacy_direction(side: Side) -> tuple[str, str]:
-    """(side, action) of the deprecated pair: every order buys its outcome (docs: order_direction, equivalence)."""
-    return ("yes" if side == "bid" else "no"), "buy"
+def legacy_direction(side: Side, *, sells: bool) -> tuple[str, str]:
+    """(side, action) of the deprecated pair: as a legacy request gave it, otherwise a buy of the order's outcome.
+
+    Selling one outcome is buying the other (docs: order_direction, equivalence).
+    """
+    return ("yes" if (side == "bid") != sells else "no"), "sell" if sells else "buy"
 
 
 def book_side(outcome: Outcome) -> Side:
@@ -197,7 +200,7 @@ def trade_json(trade: Trade) -> Json:
 
 
 def order_json(order: Order) -> Json:
-    side, action = legacy_direction(order.side)
+    side, action = legacy_direction(order.side, sells=order.sells)
     return {
         "order_id": order.order_id,
         "user_id": order.user_id,
@@ -229,7 +232,7 @@ def order_json(order: Order) -> Json:
 
 
 def fill_json(fill: Fill) -> Json:
-    side, action = legacy_direction(fill.side)
+    side, action = legacy_direction(fill.side, sells=fill.sells)
     return {
         "fill_id": fill.trade_id,
         "trade_id": fill.trade_id,

@@ -16,10 +16,4 @@ NOT_YET = {
     "POST /multivariate_event_collections/{collection_ticker}",
     "GET /multivariate_event_collections/{collection_ticker}/lookup",
     "PUT /multivariate_event_collections/{collection_ticker}/lookup",
-    "POST /portfolio/orders",
-    "DELETE /portfolio/orders/batched",
-    "POST /portfolio/orders/batched",
-    "DELETE /portfolio/orders/{order_id}",
-    "POST /portfolio/orders/{order_id}/amend",
-    "POST /portfolio/orders/{order_id}/decrease",
 }
