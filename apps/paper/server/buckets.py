@@ -12,6 +12,7 @@ Kind = Literal["read", "write"]
 DEFAULT_COST = 10
 CANCEL_COST = 2
 ORDER_READ_COST = 2
+LOOKUP_COST = 2  # the page says that it is cheaper than the default, and not how much
 QUOTE_COST = 2  # to create, delete or read one
 
 # tier -> (read tokens per second, write tokens per second). The write bucket holds two seconds,
@@ -34,6 +35,11 @@ ENDPOINT_COSTS: list[dict[str, str | int]] = [
     {"method": "POST", "path": "/trade-api/v2/communications/quotes", "cost": QUOTE_COST},
     {"method": "GET", "path": "/trade-api/v2/communications/quotes/{quote_id}", "cost": QUOTE_COST},
     {"method": "DELETE", "path": "/trade-api/v2/communications/quotes/{quote_id}", "cost": QUOTE_COST},
+    {
+        "method": "PUT",
+        "path": "/trade-api/v2/multivariate_event_collections/{collection_ticker}/lookup",
+        "cost": LOOKUP_COST,
+    },
 ]
 
 

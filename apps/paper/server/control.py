@@ -27,6 +27,7 @@ from apps.paper.server.control_bodies import (
 )
 from apps.paper.server.control_exchange import ExchangeCalls
 from apps.paper.server.control_faults import FaultCalls
+from apps.paper.server.control_lifecycle import LifecycleCalls
 from apps.paper.server.control_portfolio import PortfolioCalls
 from apps.paper.server.http import ApiError, Request, Response
 from apps.paper.server.replay import Replay
@@ -63,6 +64,7 @@ class Control:
         faults = FaultCalls(paper, user_id=self._user_id)
         exchange = ExchangeCalls(paper, user_id=self._user_id)
         portfolio = PortfolioCalls(paper, user_id=self._user_id)
+        lifecycle = LifecycleCalls(paper)
         self._calls: dict[tuple[str, str], Callable[[Request], Any]] = {
             ("GET", "/control/status"): self._status,
             ("GET", "/control/truth"): lambda request: truth(paper.core),
@@ -84,6 +86,8 @@ class Control:
             ("POST", "/control/orders"): exchange.set_order_rules,
             ("POST", "/control/payment"): portfolio.move_payment,
             ("POST", "/control/portfolio"): portfolio.set_rules,
+            ("POST", "/control/combos"): lifecycle.set_combo_rules,
+            ("POST", "/control/maintenance"): lifecycle.set_maintenance,
             ("POST", "/control/clock"): self._move_clock,
             ("POST", "/control/member"): self._change_member,
             ("POST", "/control/bots"): self._set_bots,

@@ -1,5 +1,6 @@
 """Bodies of control calls: what they may hold, and how they are read."""
 
+from decimal import Decimal
 from typing import Literal, TypeVar
 
 import msgspec
@@ -83,14 +84,16 @@ class TradingBody(Checked):
 
 
 class MarketBody(Checked):
-    """close_ms: of close_at. structure: of grid. result and value_dollars: of determine."""
+    """close_ms: of close_at. structure: of grid. result, value_dollars: of determine. The last two: of metadata."""
 
     ticker: str
-    action: Literal["pause", "resume", "close_at", "close_early", "grid", "determine", "dispute", "settle"]
+    action: Literal["pause", "resume", "close_at", "close_early", "grid", "determine", "dispute", "settle", "metadata"]
     close_ms: int | None = None
     structure: str = ""
-    result: Literal["yes", "no", "scalar"] | None = None
+    result: Literal["yes", "no", "scalar", "void"] | None = None
     value_dollars: str | None = None
+    yes_sub_title: str | None = None
+    floor_strike: Decimal | None = None
 
 
 class ExternalBody(Checked):

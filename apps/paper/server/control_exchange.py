@@ -68,6 +68,8 @@ class ExchangeCalls:
                 exchange.dispute(body.ticker)
             case "settle":
                 exchange.settle(body.ticker)
+            case "metadata":
+                exchange.update_metadata(body.ticker, yes_sub_title=body.yes_sub_title, floor=body.floor_strike)
         market = exchange.market(body.ticker)
         return {"ticker": body.ticker, "status": market.status, "result": market.result}
 

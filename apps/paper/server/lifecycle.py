@@ -1,7 +1,7 @@
-"""market_lifecycle_v2: which fields come with which step (times in Unix seconds)."""
+"""Lifecycle messages of markets and events: which fields come with which step (times in Unix seconds)."""
 
 from apps.core.money import format_price_units
-from apps.paper.engine.catalogue import Market
+from apps.paper.engine.catalogue import Market, MarketEvent
 from apps.paper.engine.events import MarketLifecycle
 from apps.paper.server.messages import encode_msg
 from apps.paper.server.shapes import Json
@@ -15,9 +15,10 @@ def lifecycle_msg(event: MarketLifecycle) -> str:
             msg |= {
                 "open_ts": market.open_ms // 1000,
                 "close_ts": market.close_ms // 1000,
-                "price_level_structure": market.price_level_structure,
                 "additional_metadata": _metadata(market),
             }
+            if not market.is_combo:  # theirs is none of the three that the file knows, nor is it in its example
+                msg["price_level_structure"] = market.price_level_structure
         case "activated" | "deactivated":
             msg["is_deactivated"] = event.type == "deactivated"
         case "close_date_updated":
@@ -31,9 +32,26 @@ def lifecycle_msg(event: MarketLifecycle) -> str:
         case "price_level_structure_updated":
             msg["price_level_structure"] = market.price_level_structure
         case "metadata_updated":
-            msg["yes_sub_title"] = market.yes_sub_title
-            if market.floor_strike is not None:
+            if "yes_sub_title" in event.details:
+                msg["yes_sub_title"] = market.yes_sub_title
+            if "floor_strike" in event.details and market.floor_strike is not None:
                 msg["floor_strike"] = float(market.floor_strike)
+    return encode_msg(msg)
+
+
+def event_msg(event: MarketEvent) -> str:
+    """A new event."""
+    msg: Json = {
+        "event_ticker": event.ticker,
+        "title": event.title,
+        "subtitle": event.sub_title,
+        "collateral_return_type": event.collateral_return_type,
+        "series_ticker": event.series_ticker,
+    }
+    if event.strike_ms is not None:
+        msg["strike_date"] = event.strike_ms // 1000
+    if event.strike_period is not None:
+        msg["strike_period"] = event.strike_period
     return encode_msg(msg)
 
 

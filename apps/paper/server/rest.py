@@ -15,6 +15,7 @@ from apps.paper.server import (
     rest_incentives,
     rest_markets,
     rest_milestones,
+    rest_multivariate,
     rest_order_groups,
     rest_orders,
     rest_portfolio,
@@ -42,6 +43,7 @@ OPERATIONS: list[Operation] = [
     *rest_legacy_orders.OPERATIONS,
     *rest_order_groups.OPERATIONS,
     *rest_communications.OPERATIONS,
+    *rest_multivariate.OPERATIONS,
 ]
 OPERATIONS_3_28: list[Operation] = [*OPERATIONS, *rest_communications.OPERATIONS_3_28]
 

@@ -1,7 +1,6 @@
 """What the exchange does not offer yet: "METHOD /template" per line. Who offers an operation deletes its line."""
 
 NOT_YET = {
-    "GET /events/multivariate",
     "GET /fcm/orders",
     "GET /fcm/positions",
     "GET /historical/cutoff",
@@ -11,9 +10,4 @@ NOT_YET = {
     "GET /historical/markets/{ticker}/candlesticks",
     "GET /historical/orders",
     "GET /historical/trades",
-    "GET /multivariate_event_collections",
-    "GET /multivariate_event_collections/{collection_ticker}",
-    "POST /multivariate_event_collections/{collection_ticker}",
-    "GET /multivariate_event_collections/{collection_ticker}/lookup",
-    "PUT /multivariate_event_collections/{collection_ticker}/lookup",
 }
