@@ -153,7 +153,7 @@ class OrderGroupChanged:
 
 @dataclass(frozen=True, slots=True)
 class RfqChanged:
-    """A step of an RFQ; only `created` and `deleted` (by a rule `closed`) are told to members."""
+    """A step of an RFQ; only `created` and `deleted` are told, to everybody."""
 
     rfq: Rfq
     step: RfqStep

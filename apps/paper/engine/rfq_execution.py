@@ -79,7 +79,8 @@ class RfqExecution(Trading):
         for quote in list(self.board.quotes_of(rfq)):
             if quote.status == "open" or (reason and quote.is_locked):
                 self.cancel_quote(quote, reason="rfq_deleted" if step == "deleted" else "rfq_closed", at_ms=at_ms)
-        self.tell(RfqChanged(rfq, step, at_ms))
+        told = self.rfq_rules.closings_told == "all"
+        self.tell(RfqChanged(rfq, "deleted" if told else step, at_ms))
         self._forget(rfq)
 
     def _forget(self, rfq: Rfq) -> None:

@@ -29,6 +29,7 @@ from apps.paper.server.control_exchange import ExchangeCalls
 from apps.paper.server.control_faults import FaultCalls
 from apps.paper.server.control_lifecycle import LifecycleCalls
 from apps.paper.server.control_portfolio import PortfolioCalls
+from apps.paper.server.control_rfqs import RfqCalls
 from apps.paper.server.http import ApiError, Request, Response
 from apps.paper.server.replay import Replay
 from apps.paper.server.server import PaperServer
@@ -64,6 +65,7 @@ class Control:
         faults = FaultCalls(paper, user_id=self._user_id)
         exchange = ExchangeCalls(paper, user_id=self._user_id)
         portfolio = PortfolioCalls(paper, user_id=self._user_id)
+        rfqs = RfqCalls(paper, user_id=self._user_id)
         lifecycle = LifecycleCalls(paper)
         self._calls: dict[tuple[str, str], Callable[[Request], Any]] = {
             ("GET", "/control/status"): self._status,
@@ -84,6 +86,9 @@ class Control:
             ("POST", "/control/results"): exchange.set_results,
             ("POST", "/control/lag"): exchange.set_lag,
             ("POST", "/control/orders"): exchange.set_order_rules,
+            ("POST", "/control/rfq"): rfqs.set_rules,
+            ("POST", "/control/rfq/fault"): rfqs.arm_fault,
+            ("POST", "/control/rfq/lapse"): rfqs.lapse,
             ("POST", "/control/payment"): portfolio.move_payment,
             ("POST", "/control/portfolio"): portfolio.set_rules,
             ("POST", "/control/combos"): lifecycle.set_combo_rules,

@@ -28,6 +28,7 @@ class FrameFaultBody(Checked):
     member: str = ""
     delay_ms: int = 0
     how: str = "truncate"
+    type: str = ""
 
 
 class CommandFaultBody(Checked):

@@ -34,6 +34,7 @@ class FaultCalls:
                 user_id=self._user_id(body.member),
                 delay_ms=body.delay_ms,
                 how=body.how,
+                type=body.type,
             )
         )
         return {"armed": len(self._paper.frame_faults.pending())}
@@ -78,6 +79,7 @@ class FaultCalls:
     def clear(self, request: Request) -> dict[str, Any]:
         self._paper.frame_faults.clear()
         self._paper.rest_faults.clear()
+        self._paper.exchange.rfq_rules.faults.clear()
         self._paper.hub.command_faults.clear()
         return {"armed": 0, "late": self._paper.drop_late()}
 

@@ -33,7 +33,7 @@ CORRUPTIONS: dict[str, Callable[[str], str]] = {
 
 @dataclass(slots=True)
 class FrameFault:
-    """Hits the next `left` data frames that match. Empty channel, ticker or user_id match all."""
+    """Hits the next `left` data frames that match. Empty channel, type, ticker or user_id match all."""
 
     kind: FrameFaultKind
     left: int
@@ -42,11 +42,13 @@ class FrameFault:
     user_id: str = ""
     delay_ms: int = 0
     how: str = "truncate"
+    type: str = ""
 
-    def matches(self, subscription: "Subscription", ticker: str) -> bool:
+    def matches(self, subscription: "Subscription", ticker: str, message_type: str) -> bool:
         return (
             self.left > 0
             and self.channel in ("", subscription.channel)
+            and self.type in ("", message_type)
             and self.ticker in ("", ticker)
             and self.user_id in ("", subscription.session.key.user_id)
         )
@@ -78,9 +80,10 @@ class FrameFaults:
     def pending(self) -> list[FrameFault]:
         return list(self._faults)
 
-    def loses(self, subscription: "Subscription", ticker: str) -> bool:
+    def loses(self, subscription: "Subscription", ticker: str, message_type: str) -> bool:
         """Whether this frame never comes into being: no trace of it is left, not even a gap in `seq`."""
-        fault = next((f for f in self._faults if f.kind == "lose" and f.matches(subscription, ticker)), None)
+        lossy = (fault for fault in self._faults if fault.kind == "lose")
+        fault = next((fault for fault in lossy if fault.matches(subscription, ticker, message_type)), None)
         if fault is not None:
             self._use(fault)
         return fault is not None
@@ -91,9 +94,10 @@ class FrameFaults:
         if fault.left == 0:
             self._faults.remove(fault)
 
-    def apply(self, subscription: "Subscription", ticker: str, text: str) -> list[tuple[str, int]]:
+    def apply(self, subscription: "Subscription", ticker: str, message_type: str, text: str) -> list[tuple[str, int]]:
         """Return what goes out in place of this frame: (text, milliseconds to hold it)."""
-        fault = next((f for f in self._faults if f.kind != "lose" and f.matches(subscription, ticker)), None)
+        others = (fault for fault in self._faults if fault.kind != "lose")
+        fault = next((fault for fault in others if fault.matches(subscription, ticker, message_type)), None)
         held = self._held.pop(subscription, None)
         behind = [] if held is None else [(held, 0)]
         if fault is None:

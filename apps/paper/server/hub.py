@@ -159,13 +159,13 @@ class Hub:
 
     def send(self, subscription: Subscription, message_type: str, msg: str, *, ticker: str = "") -> None:
         """Send one message to one subscription: numbered, and through the armed faults. `msg` is encoded."""
-        if self.faults.armed and self.faults.loses(subscription, ticker):
+        if self.faults.armed and self.faults.loses(subscription, ticker, message_type):
             return
         seq = subscription.next_seq() if subscription.kind.numbered else None
         text = messages.frame(message_type, sid=subscription.sid, seq=seq, msg=msg)
         self.frames_sent += 1
         if self.faults.armed:
-            for changed, delay_ms in self.faults.apply(subscription, ticker, text):
+            for changed, delay_ms in self.faults.apply(subscription, ticker, message_type, text):
                 subscription.session.deliver(changed, delay_ms=delay_ms)
             return
         subscription.session.deliver(text)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from apps.paper.server.http import ApiError, Request, Response, too_many_requests
@@ -47,7 +48,8 @@ class Outcome:
 class RestFault:
     """Hits the next `left` requests that match, after letting `skip` of them pass, until `until_ms`.
 
-    left: None while time alone limits it. method, path (a prefix) and user_id: empty matches all.
+    left: None while time alone limits it. method, path and user_id: empty matches all. path: a prefix, or, with a `*`
+    in it, a pattern of the whole path.
     status: of the answer. delay_ms: of `delay`; of `late`, between the cut and the act. hold_ms: of `late`, before the
     cut. how: see `MANGLED`; of `status`, json, html or empty. at_byte: of `cut`. chunk_bytes, every_ms: of `drip`.
     location: of `redirect`.
@@ -71,9 +73,8 @@ class RestFault:
     location: str = ""
 
     def matches(self, request: Request, user_id: str) -> bool:
-        return (
-            self.method in ("", request.method) and request.path.startswith(self.path) and self.user_id in ("", user_id)
-        )
+        fits = fnmatchcase(request.path, self.path) if "*" in self.path else request.path.startswith(self.path)
+        return fits and self.method in ("", request.method) and self.user_id in ("", user_id)
 
 
 class RestFaults:

@@ -6,7 +6,7 @@ from apps.paper.clock import Clock
 from apps.paper.engine.exchange import PaperExchange
 from apps.paper.server.auth import AccessKey
 from apps.paper.server.catalogue import Catalogue, EngineMarkets, MarketSource
-from apps.paper.server.channel_list import CHANNELS
+from apps.paper.server.channel_list import CHANNELS, CHANNELS_3_28
 from apps.paper.server.core import Core, Edition
 from apps.paper.server.faults import FrameFaults
 from apps.paper.server.http import ApiError, Request
@@ -61,7 +61,8 @@ class PaperServer:
         self.frame_faults = FrameFaults()
         self.rest_faults = RestFaults()
         self._late: list[tuple[int, Request]] = []  # (when, what) of requests whose sender has gone
-        self.hub = Hub(catalogue=self.catalogue, faults=self.frame_faults, clock=clock, channels=CHANNELS)
+        channels = CHANNELS_3_28 if edition == "3.28" else CHANNELS
+        self.hub = Hub(catalogue=self.catalogue, faults=self.frame_faults, clock=clock, channels=channels)
         self.replay: Replay | None = None
         if replay is not None and self.replay_markets is not None:
             self.replay = Replay(

@@ -5,11 +5,16 @@ from typing import Any
 from apps.core.money import format_money_units
 from apps.paper.engine.accounts import Member
 from apps.paper.server.core import Core
+from apps.paper.server.rfq_shapes import quote_json, rfq_json
 from apps.paper.server.shapes import fill_json, levels_json, market_position_json, order_json
 
 
 def truth(core: Core) -> dict[str, Any]:
-    """Orders, fills, positions and balances of members with a history (not of bots), and the books they rest in."""
+    """Orders, fills, positions and balances of members with a history (not of bots), and the books they rest in.
+
+    RFQs and quotes: those with such a member on either side, with what is private to one side and what faults hide.
+    """
+    board = core.exchange.board
     members = [member for member in core.exchange.members.values() if member.keeps_history]
     rows = {member.user_id: _member(core, member) for member in members}
     tickers = {order["ticker"] for row in rows.values() for order in row["orders"]}
@@ -19,6 +24,16 @@ def truth(core: Core) -> dict[str, Any]:
         "exchange_active": core.exchange.exchange_active,
         "trading_active": core.exchange.trading_active,
         "members": rows,
+        "rfqs": [
+            rfq_json(rfq, core.exchange.markets.get(rfq.ticker), viewer=rfq.user_id)
+            for rfq in board.rfqs.values()
+            if rfq.kept
+        ],
+        "quotes": [
+            quote_json(quote, viewer="", truth=True) | {"lapsed": quote.lapsed, "misreported": quote.misreported}
+            for quote in board.quotes.values()
+            if quote.kept
+        ],
         "books": {ticker: {"yes": levels_json(yes), "no": levels_json(no)} for ticker, (yes, no) in books.items()},
     }
 
