@@ -20,14 +20,18 @@ class ApiError(Exception):
         code: stable, snake_case.
         message: for people.
         details: optional, what exactly was wrong.
+        headers: of the answer.
     """
 
-    def __init__(self, status: int, code: str, message: str, *, details: str = "") -> None:
+    def __init__(
+        self, status: int, code: str, message: str, *, details: str = "", headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status = status
         self.code = code
         self.message = message
         self.details = details
+        self.headers = headers
 
     def body(self) -> dict[str, str]:
         body = {"code": self.code, "message": self.message, "service": "paper"}
@@ -87,7 +91,7 @@ class Response:
 
     @classmethod
     def from_error(cls, error: ApiError) -> "Response":
-        return cls.json(error.body(), status=error.status)
+        return cls(error.status, encode_json(error.body()), headers=error.headers)
 
 
 def too_many_requests() -> Response:

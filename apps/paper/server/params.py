@@ -11,6 +11,7 @@ from apps.core.timestamps import parse_rfc3339, to_unix_ms
 from apps.paper.engine.reads import Sequenced
 from apps.paper.server.http import ApiError
 
+_WHOLE = re.compile(r"-?[0-9]{1,20}")
 _TICKER = re.compile(r"[A-Za-z0-9._-]{1,120}")
 
 Query = Mapping[str, list[str]]
@@ -41,10 +42,10 @@ def whole(query: Query, name: str, *, minimum: int = 0, maximum: int = 2**62) ->
     raw = text(query, name)
     if raw is None:
         return None
-    try:
-        value = int(raw)
-    except ValueError as exc:
-        raise invalid(name, "a whole number") from exc
+    # Python's int() takes more than a number on the wire may be: "1_000", " 1", digits of other scripts.
+    if not _WHOLE.fullmatch(raw):
+        raise invalid(name, "a whole number")
+    value = int(raw)
     if not minimum <= value <= maximum:
         raise invalid(name, f"between {minimum} and {maximum}")
     return value

@@ -72,8 +72,9 @@ class Routes:
                 return operation, found
         return None
 
-    def knows(self, path: str) -> bool:
-        return any(self.find(method, path) for method in ("GET", "POST", "PUT", "DELETE"))
+    def methods(self, path: str) -> list[str]:
+        """What the path is offered with."""
+        return [method for method in ("GET", "POST", "PUT", "DELETE") if self.find(method, path)]
 
 
 class RestApi:
@@ -104,8 +105,10 @@ class RestApi:
         path = request.path.removeprefix(PREFIX)
         route = self._routes.find(request.method, path)
         if route is None:
-            if self._routes.knows(path):
-                raise ApiError(405, "method_not_allowed", f"{request.method} is not offered here")
+            offered = self._routes.methods(path)
+            if offered:
+                allow = (("Allow", ", ".join(offered)),)
+                raise ApiError(405, "method_not_allowed", f"{request.method} is not offered here", headers=allow)
             raise ApiError(404, "not_found", "no such path, or not part of the paper exchange yet")
         operation, found = route
         core = self._core

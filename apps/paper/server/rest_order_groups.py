@@ -41,7 +41,7 @@ class LimitBody(msgspec.Struct):
 
 
 class CreateGroupBody(LimitBody):
-    subaccount: int | None = None
+    subaccount: int = 0
 
 
 def groups(core: Core, call: Call) -> Response:
@@ -59,7 +59,7 @@ def group_one(core: Core, call: Call) -> Response:
 
 def group_create(core: Core, call: Call) -> Response:
     body = decode(call.request.body, CreateGroupBody)
-    group = core.exchange.create_group(call.user_id, limit=body.units(), subaccount=body.subaccount or 0)
+    group = core.exchange.create_group(call.user_id, limit=body.units(), subaccount=body.subaccount)
     return Response.json({"order_group_id": group.group_id, "subaccount": group.subaccount}, status=201)
 
 
@@ -70,11 +70,13 @@ def group_limit(core: Core, call: Call) -> Response:
 
 
 def group_reset(core: Core, call: Call) -> Response:
+    call.request.json()
     core.exchange.reset_group(call.user_id, call.path["order_group_id"], subaccount=_subaccount(call))
     return Response.json({})
 
 
 def group_trigger(core: Core, call: Call) -> Response:
+    call.request.json()
     core.exchange.trigger_group(call.user_id, call.path["order_group_id"], subaccount=_subaccount(call))
     return Response.json({})
 
