@@ -119,11 +119,6 @@ class Book:
                 return
             yield (DOLLAR_PRICE - resting if side == "bid" else resting), ladder.levels[resting].total
 
-    def crossing_volume(self, side: Side, price: int) -> int:
-        """Contracts an order with this YES-leg price could trade with at once."""
-        leg_price = price if side == "bid" else DOLLAR_PRICE - price
-        return self.opposite(side).volume_from(DOLLAR_PRICE - leg_price)
-
 
 @dataclass(frozen=True, slots=True)
 class BookLevels:
