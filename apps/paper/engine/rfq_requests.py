@@ -35,7 +35,7 @@ class Communications(RfqExecution):
                 details="QUOTE_REQUEST_EXCEEDS_LIMIT",
             )
         if request.target_cost is not None and request.target_cost > account.available:
-            raise _insufficient_balance()
+            raise _too_little_money()
         now = self.clock.now_ms()
         if before is not None:
             self.close_rfq(before, reason="replaced", at_ms=now, step="deleted")
@@ -320,5 +320,5 @@ def _expired(message: str) -> ExchangeError:
     return ExchangeError("expired", message, 400, details="EXPIRED")
 
 
-def _insufficient_balance() -> ExchangeError:
-    return ExchangeError("insufficient_balance", "insufficient balance", 400, details="INSUFFICIENT_BALANCE")
+def _too_little_money() -> ExchangeError:
+    return ExchangeError("available_balance_too_low", "available balance too low", 400, details="INSUFFICIENT_BALANCE")
