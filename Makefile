@@ -29,6 +29,10 @@ test: install-dev ## install and pass the tests
 test-sql: install-dev ## the tests that touch SQL, on the database that DATABASE_URL names
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not browser and not process and not recorded" $(PYTEST)
 
+.PHONY: contract
+contract: install-dev ## Schemathesis against the paper exchange, for minutes (CONTRACT="--examples 200 --seed 7")
+	$(BIN)/python -m tests.paper.server.contract.fuzzing $(CONTRACT)
+
 .PHONY: faults
 faults: install-dev ## 2,000 histories of commands, faults and deaths: exchange truth against the ledger (FAULTS="--replay SEED")
 	$(BIN)/python -m tests.faults $(FAULTS)

@@ -39,9 +39,10 @@ def names(query: Query, name: str, *, most: int) -> list[str]:
 
 def whole(query: Query, name: str, *, minimum: int = 0, maximum: int = 2**62) -> int | None:
     """Raises ApiError 400 for anything but a whole number inside the limits."""
-    raw = text(query, name)
-    if raw is None:
+    values = query.get(name)
+    if not values:
         return None
+    raw = values[-1]
     # Python's int() takes more than a number on the wire may be: "1_000", " 1", digits of other scripts.
     if not _WHOLE.fullmatch(raw):
         raise invalid(name, "a whole number")
@@ -80,9 +81,10 @@ def moment(query: Query, name: str) -> int | None:
 
 
 def flag(query: Query, name: str) -> bool:
-    raw = text(query, name)
-    if raw is None:
+    values = query.get(name)
+    if not values:
         return False
+    raw = values[-1]
     if raw not in ("true", "false", "1", "0"):
         raise invalid(name, "true or false")
     return raw in ("true", "1")

@@ -28,6 +28,7 @@ from apps.paper.server.http import ApiError, Request, Response, TooManyRequests,
 logger = logging.getLogger(__name__)
 
 PREFIX = "/trade-api/v2"
+METHODS = ("GET", "POST", "PUT", "DELETE")
 OPERATIONS: list[Operation] = [
     *rest_exchange.OPERATIONS,
     *rest_markets.OPERATIONS,
@@ -73,8 +74,10 @@ class Routes:
         return None
 
     def methods(self, path: str) -> list[str]:
-        """What the path is offered with."""
-        return [method for method in ("GET", "POST", "PUT", "DELETE") if self.find(method, path)]
+        """What the path is offered with, by its most particular template."""
+        found = {method: route[0] for method in METHODS if (route := self.find(method, path))}
+        least = min((operation.template.count("{") for operation in found.values()), default=0)
+        return [method for method, operation in found.items() if operation.template.count("{") == least]
 
 
 class RestApi:
