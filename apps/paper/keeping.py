@@ -205,7 +205,7 @@ class Keeper:
         self._journal = self._lock = None
 
     def _hear(self, told: Sequence[Event]) -> None:
-        self._world_changed |= any(isinstance(event, MarketLifecycle) and event.type == "created" for event in told)
+        self._world_changed |= any(_lists(event) for event in told)
         if not self._log.hear(told):
             return
         if self.failure is not None:
@@ -346,6 +346,11 @@ class Keeper:
             f"The paper exchange cannot keep its state: {name}: {exc.strerror}. Make room or set the rights, then "
             "start again; or give another directory by --data."
         )
+
+
+def _lists(event: Event) -> bool:
+    """Whether the world has listed something. Combos are not of its making."""
+    return isinstance(event, MarketLifecycle) and event.type == "created" and not event.market.is_combo
 
 
 def _journal_number(path: Path) -> int:

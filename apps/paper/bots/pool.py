@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from random import Random
 
+from apps.paper.bots.combos import ComboQuoting
 from apps.paper.bots.makers import Maker
 from apps.paper.bots.takers import Taker
 from apps.paper.engine.exchange import PaperExchange
@@ -21,6 +22,7 @@ TAKE_ONE_IN = 5  # turns
 TURN_CHANGES = 6  # orders a maker may move in a turn
 ROLL_EVERY_MS = 10_000
 OPENINGS_PER_STEP = 2  # books
+COMBO_ONE_IN = 25  # turns
 NEWS_CHANGES = 14  # the same when news breaks, for each maker and market of the event
 
 
@@ -78,6 +80,8 @@ class BotPool:
             self._adopt(listed)
         self._weigh()
         self._open_books(opening_orders)
+        self._combos = ComboQuoting(exchange, self._makers, self._takers, fair_of=self._fair_of)
+        self._combos.open_books(self._random)
 
     @property
     def user_ids(self) -> list[str]:
@@ -110,6 +114,10 @@ class BotPool:
         """What the bots hold fair now for the markets of an event, in price units, in listed order."""
         return [self._fair(seat) for seat in self._opinions[event_ticker].seats]
 
+    def fair_of_combo(self, ticker: str) -> int:
+        """What the bots hold fair now for a combo, in price units."""
+        return self._combos.fair(ticker)
+
     def _adopt(self, listed: ListedEvent) -> None:
         """Take up an event."""
         opinion = Opinion(listed.model.probabilities(), self._last_ms)
@@ -132,10 +140,13 @@ class BotPool:
         for listed in new:
             self._adopt(listed)
         self._weigh()
+        self._combos.look_around()
 
     def _turn(self, now_ms: int) -> None:
         random = self._random
         if not self._seats:
+            return
+        if random.randrange(COMBO_ONE_IN) == 0 and self._combos.turn(random):
             return
         seat = random.choices(self._seats, cum_weights=self._weights)[0]
         self._drift(seat.listed, now_ms)
@@ -156,6 +167,13 @@ class BotPool:
 
     def _fair(self, seat: Seat) -> int:
         return int(self._opinions[seat.listed.event.ticker].probabilities[seat.index] * DOLLAR_PRICE)
+
+    def _fair_of(self, ticker: str) -> int | None:
+        """What a market is worth in the bots' opinion; None when they have none (any more)."""
+        market = self._exchange.markets[ticker]
+        opinion = self._opinions.get(market.event_ticker)
+        seats = () if opinion is None else opinion.seats
+        return next((self._fair(seat) for seat in seats if seat.ticker == ticker), None)
 
     def _open_books(self, orders: int) -> None:
         """Fill empty books, about this many orders' worth (at least one book)."""

@@ -95,8 +95,8 @@ def check_selection(
     *,
     markets: Mapping[str, Market],
     events: Mapping[str, MarketEvent],
-) -> tuple[Leg, ...]:
-    """Return the legs in the order that names the combination: as given where order matters, else sorted.
+) -> None:
+    """Refuse legs that a collection does not take.
 
     Raises:
         ExchangeError: 400 `invalid_selected_markets`; details say which rule.
@@ -107,7 +107,6 @@ def check_selection(
         _check_leg(collection, leg, markets)
     _check_together(legs, events)
     _check_sizes(collection, Counter(leg.event_ticker for leg in legs))
-    return tuple(legs if collection.is_ordered else sorted(legs, key=lambda leg: (leg.market_ticker, leg.side)))
 
 
 def _check_leg(collection: Collection, leg: Leg, markets: Mapping[str, Market]) -> None:
@@ -161,6 +160,11 @@ def _refused(details: str, message: str) -> ExchangeError:
 
 
 # --- what it is called ---------------------------------------------------------------------------
+def in_order(collection: Collection, legs: Sequence[Leg]) -> tuple[Leg, ...]:
+    """The legs in the order that names the combination: as given where order matters, else sorted."""
+    return tuple(legs if collection.is_ordered else sorted(legs, key=lambda leg: (leg.market_ticker, leg.side)))
+
+
 def event_ticker_of(collection: Collection, legs: Sequence[Leg]) -> str:
     """Combinations of markets of the same events share an event."""
     return f"{collection.series_ticker}-S{_digest(collection.ticker, *(leg.event_ticker for leg in legs))}"

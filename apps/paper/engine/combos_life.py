@@ -41,12 +41,13 @@ class Combos(Lifecycle):
     def create_combo(self, user_id: str, collection_ticker: str, legs: Sequence[Leg]) -> Market:
         """The market of a combination: the one there is, or a new one. `user_id` "" is the exchange itself.
 
+        One that is there is found whatever has become of its legs.
+
         Raises:
             ExchangeError: 400, no such collection, not open, or legs against its rules; 429, too many this week.
         """
         collection = self.collection(collection_ticker, http_status=400)
-        ordered = self._checked(collection, legs)
-        found = self.markets.get(combos.market_ticker_of(collection, ordered))
+        ordered, found = self._find(collection, legs)
         if found is not None:
             return found
         self.check_exchange()
@@ -74,8 +75,9 @@ class Combos(Lifecycle):
             ExchangeError: 404, no such collection or never created; 400, not open, or legs against its rules.
         """
         collection = self.collection(collection_ticker)
-        ordered = self._checked(collection, legs)
-        market = self.market(combos.market_ticker_of(collection, ordered))
+        _, market = self._find(collection, legs)
+        if market is None:
+            raise ExchangeError("market_not_found", "this combination has never been created", 404)
         now = self.clock.now_ms()
         market.looked_up_ms = now
         self.tell(ComboLookedUp(market, now))
@@ -99,11 +101,16 @@ class Combos(Lifecycle):
         ]
         return [market for _, market in sorted(found, key=lambda row: row[0] or 0, reverse=True)]
 
-    def _checked(self, collection: Collection, legs: Sequence[Leg]) -> tuple[Leg, ...]:
+    def _find(self, collection: Collection, legs: Sequence[Leg]) -> tuple[tuple[Leg, ...], Market | None]:
+        """The legs in order, and their market; None when there is none, though there may be."""
         status = collection.status(self.clock.now_ms())
         if status != "open":
             raise ExchangeError("collection_not_open", f"collection {collection.ticker} is {status}", 400)
-        return combos.check_selection(collection, legs, markets=self.markets, events=self.events)
+        ordered = combos.in_order(collection, legs)
+        found = self.markets.get(combos.market_ticker_of(collection, ordered)) if ordered else None
+        if found is None:
+            combos.check_selection(collection, ordered, markets=self.markets, events=self.events)
+        return ordered, found
 
     def _new_combo(self, collection: Collection, legs: tuple[Leg, ...], user_id: str, now: int) -> Market:
         markets = [self.markets[leg.market_ticker] for leg in legs]

@@ -7,6 +7,7 @@ from random import Random
 from apps.paper.engine.candles import Tick
 from apps.paper.engine.exchange import PaperExchange
 from apps.paper.world.beyond import SETTLED, UNOPENED, settled_event, unopened_event
+from apps.paper.world.combos import list_collections, seed_combos
 from apps.paper.world.history import Past, past_of_event
 from apps.paper.world.listing import ListedEvent, make_event, make_series
 from apps.paper.world.templates import TEMPLATES, Template
@@ -35,7 +36,10 @@ class World:
         return sum(len(listed.markets) for listed in (*self.events, *self.settled))
 
     def roll(self, exchange: PaperExchange) -> list[ListedEvent]:
-        """List the next event of every series of which one has closed; they have no past. Returns what is new."""
+        """List the next event of every series of which one has closed; they have no past. Returns what is new.
+
+        Collections take the new events and leave those that are over.
+        """
         now = exchange.clock.now_ms()
         new = []
         while self.closings and self.closings[0][0] <= now:
@@ -46,6 +50,7 @@ class World:
             _list(exchange, listed, BY_TICKER[series_ticker], past=FULL_PAST, random=self.random)
             self.adopt(listed)
             new.append(listed)
+        list_collections(exchange)
         return new
 
     def adopt(self, listed: ListedEvent) -> None:
@@ -67,7 +72,7 @@ class World:
 
 
 def build_world(exchange: PaperExchange, *, markets: int | None = None, seed: int = 1) -> World:
-    """List a world; `markets` asks for an exact number of markets (default: about a hundred).
+    """List a world; `markets` asks for an exact number of markets (default: about a hundred, and some combos).
 
     The same seed, number and clock give the same world.
 
@@ -89,6 +94,9 @@ def build_world(exchange: PaperExchange, *, markets: int | None = None, seed: in
     for listed in (*world.settled, *world.events):
         ticks |= _list(exchange, listed, BY_TICKER[listed.event.series_ticker], past=past, random=random)
     exchange.adopt_past(ticks)
+    list_collections(exchange)
+    if markets is None:
+        seed_combos(exchange, seed=seed)
     return world
 
 
