@@ -73,13 +73,15 @@ def event_json(event: MarketEvent, *, markets: list[Json] | None = None) -> Json
         "collateral_return_type": event.collateral_return_type,
         "mutually_exclusive": event.mutually_exclusive,
         "category": event.category,
-        "strike_period": event.strike_period,
+        # Empty, not null, beside a date (recorded in production).
+        "strike_period": event.strike_period or "",
         "available_on_brokers": event.available_on_brokers,
         "product_metadata": event.product_metadata,
         "last_updated_ts": time_text(event.updated_ms),
-        "strike_date": optional_time(event.strike_ms),
         **_fee_override(event.fee_override),
     }
+    if event.strike_ms is not None:
+        shape["strike_date"] = time_text(event.strike_ms)
     if markets is not None:
         shape["markets"] = markets
     return shape
@@ -97,7 +99,6 @@ def market_json(market: Market, *, statistics: MarketStatistics) -> Json:
         "event_ticker": market.event_ticker,
         "market_type": "binary",
         "title": market.title,
-        "subtitle": market.subtitle,
         "yes_sub_title": market.yes_sub_title,
         "no_sub_title": market.no_sub_title,
         "created_time": time_text(market.created_ms),
@@ -121,7 +122,6 @@ def market_json(market: Market, *, statistics: MarketStatistics) -> Json:
         "rules_secondary": market.rules_secondary,
         "price_level_structure": market.price_level_structure,
         "price_ranges": [_price_range(r.start, r.end, r.step) for r in market.price_ranges],
-        "is_provisional": market.is_combo,
     }
     return shape | _market_quote(market, statistics) | _market_options(market)
 
@@ -149,7 +149,10 @@ def _market_quote(market: Market, statistics: MarketStatistics) -> Json:
 
 
 def _market_options(market: Market) -> Json:
+    """What is there only when it says something: production sends none of these as null, false or empty."""
     optional: Json = {
+        "subtitle": market.subtitle or None,
+        "is_provisional": market.is_combo or None,
         "settlement_value_dollars": None
         if market.settlement_value is None
         else format_price_units(market.settlement_value),

@@ -140,7 +140,9 @@ def _combine(day: Day, trader: httpx.Client) -> str:
 def _live(day: Day, trader: httpx.Client, combo: str) -> None:
     """Markets from their listing to their settlement; the combo follows its legs."""
     exchange, now = day.paper.exchange, day.paper.clock.now_ms()
-    event = replace(exchange.events[EVENT], ticker="KXTEST-31", strike_ms=now + DAY_MS, strike_period="day")
+    event = replace(
+        exchange.events[EVENT], ticker="KXTEST-31", strike_ms=now + DAY_MS, strike_period="day", market_tickers=[]
+    )
     exchange.list_event(event)
     exchange.list_market(
         replace(
