@@ -227,6 +227,12 @@ CELERY_TASK_ROUTES = {
     "apps.orders.tasks.change_send": {"queue": "orders"},
     "apps.orders.tasks.cancel_send": {"queue": "urgent"},
     "apps.orders.tasks.group_send": {"queue": "urgent"},
+    "apps.rfq.tasks.rfq_send": {"queue": "orders"},
+    "apps.rfq.tasks.accept_send": {"queue": "orders"},
+    "apps.rfq.tasks.quote_send": {"queue": "orders"},
+    "apps.rfq.tasks.rfq_close": {"queue": "urgent"},
+    "apps.rfq.tasks.quote_pull": {"queue": "urgent"},
+    "apps.rfq.tasks.confirm_send": {"queue": "urgent"},
     "apps.*.tasks.*_sync": {"queue": "sync"},
 }
 # Celery names are given in full, so that nobody has to search who runs what when.
@@ -236,6 +242,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "orders-sweep": {"task": "apps.orders.tasks.intents_sweep", "schedule": 5.0},
     "orders-queue-positions": {"task": "apps.orders.tasks.queue_positions_refresh", "schedule": 5.0},
     "orders-reconcile": {"task": "apps.orders.tasks.accounts_reconcile", "schedule": 30.0},
+    "rfq-requests-sweep": {"task": "apps.rfq.tasks.requests_sweep_all", "schedule": 1.0},
+    "rfq-read": {"task": "apps.rfq.tasks.accounts_rfqs_read", "schedule": 30.0},
     "portfolio-refresh": {"task": "apps.portfolio.tasks.portfolios_refresh", "schedule": 15.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "run" / "beat-schedule")

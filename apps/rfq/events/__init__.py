@@ -1,0 +1,1 @@
+"""Rows of the RFQ desk as browsers get them. Shapes: docs/rfq.md, "Rows"."""

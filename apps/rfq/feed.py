@@ -1,0 +1,87 @@
+"""Messages of the gateway about own requests and the quotes on them; others' are the maker's side."""
+
+import logging
+from typing import Any
+
+from apps.core.errors import WireFormatError
+from apps.core.ports import FeedContext
+from apps.core.rfq import QuoteState
+from apps.core.timestamps import parse_rfc3339
+from apps.rfq import queue, reports
+from apps.rfq.models import ReceivedQuote, Rfq
+from apps.rfq.services.accepts_send import accept_move, accept_report
+from apps.rfq.services.auto_accept import auto_accepts_fire
+from apps.rfq.services.requests_apply import received_apply
+
+logger = logging.getLogger(__name__)
+
+
+def quotes_received(context: FeedContext, messages: list[Any]) -> None:
+    """quote_created: on our requests it joins their stacks; our own quotes are the maker's side."""
+    for message in messages:
+        rfq = _own(context, message.rfq_id)
+        if rfq is None:
+            continue
+        try:
+            received_apply(rfq, reports.quote_from_ws(message))
+        except WireFormatError as exc:
+            _read_instead(context, exc)
+            continue
+        if rfq.auto_accept:
+            auto_accepts_fire(rfq_pk=rfq.pk)
+
+
+def accept_heard(context: FeedContext, message: Any) -> None:
+    """quote_accepted on one of our requests: what we took, here or elsewhere with our key."""
+    rfq = _own(context, message.rfq_id)
+    if rfq is None:
+        return
+    try:
+        report = reports.quote_from_ws(message)
+    except WireFormatError as exc:
+        _read_instead(context, exc)
+        return
+    received_apply(rfq, report)
+    accept_report(rfq, report)
+
+
+def executions_received(context: FeedContext, messages: list[Any]) -> None:
+    """quote_executed: the order id is that of our own order, whichever side we are."""
+    for message in messages:
+        rfq = _own(context, message.rfq_id)
+        if rfq is None:
+            continue
+        quote = ReceivedQuote.objects.filter(rfq=rfq, quote_id=message.quote_id).first()
+        accept = None if quote is None else quote.accepts.select_related("rfq__account").order_by("pk").last()
+        facts: dict[str, Any] = {"order_id": message.order_id}
+        try:
+            if message.executed_ts:
+                facts["executed_at"] = parse_rfc3339(message.executed_ts)
+        except WireFormatError as exc:
+            logger.warning("an execution carries no readable time: %s", exc)
+        if accept is not None:
+            accept_move(accept, "executed", **facts)
+        if quote is not None:
+            ReceivedQuote.objects.filter(pk=quote.pk).update(state=QuoteState.EXECUTED, order_id=message.order_id)
+        queue.enqueue(queue.RFQ_RESOLVE, rfq.pk)
+
+
+def deletions_received(context: FeedContext, rfq_ids: list[str]) -> None:
+    """rfq_deleted of our own: the reason and what executed are read."""
+    for rfq in Rfq.objects.filter(account_id=context.account_id, rfq_id__in=rfq_ids):
+        queue.enqueue(queue.RFQ_RESOLVE, rfq.pk)
+
+
+def _own(context: FeedContext, rfq_id: str) -> Rfq | None:
+    rows = Rfq.objects.select_related("account")
+    rfq = rows.filter(account_id=context.account_id, rfq_id=rfq_id).first()
+    if rfq is None and rows.filter(account_id=context.account_id, rfq_id=None).exists():
+        # It may be ours with its answer still under way: the reading joins it.
+        queue.enqueue(queue.ACCOUNT_READ, context.account_id)
+    return rfq
+
+
+def _read_instead(context: FeedContext, exc: WireFormatError) -> None:
+    """A message that cannot be used says that something happened: read what it was."""
+    logger.warning("a message for account %s cannot be used, reading instead: %s", context.account_id, exc)
+    queue.enqueue(queue.ACCOUNT_READ, context.account_id)

@@ -1,0 +1,29 @@
+"""Names of the tasks, because the web process never loads them. How they are queued: `apps.orders.queue`."""
+
+from apps.orders.queue import enqueue, enqueue_on_commit
+
+RFQ_SEND = "apps.rfq.tasks.rfq_send"
+RFQ_CLOSE = "apps.rfq.tasks.rfq_close"
+RFQ_RESOLVE = "apps.rfq.tasks.rfq_resolve"
+ACCEPT_SEND = "apps.rfq.tasks.accept_send"
+ACCEPT_RESOLVE = "apps.rfq.tasks.accept_resolve"
+QUOTE_SEND = "apps.rfq.tasks.quote_send"
+QUOTE_PULL = "apps.rfq.tasks.quote_pull"
+QUOTE_RESOLVE = "apps.rfq.tasks.quote_resolve"
+CONFIRM_SEND = "apps.rfq.tasks.confirm_send"
+ACCOUNT_READ = "apps.rfq.tasks.account_rfqs_sync"
+
+__all__ = [
+    "ACCEPT_RESOLVE",
+    "ACCEPT_SEND",
+    "ACCOUNT_READ",
+    "CONFIRM_SEND",
+    "QUOTE_PULL",
+    "QUOTE_RESOLVE",
+    "QUOTE_SEND",
+    "RFQ_CLOSE",
+    "RFQ_RESOLVE",
+    "RFQ_SEND",
+    "enqueue",
+    "enqueue_on_commit",
+]

@@ -1,0 +1,242 @@
+"""Send an accept at most once, and follow it to its end: the maker's window, the execution, or a lapse.
+
+The exchange tells no lapse: an accepted quote that is neither confirmed nor executed when its window is well over is
+read, and what the reading says counts (docs/rfq.md).
+"""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from apps.audit import services as audit
+from apps.core.errors import DeskError, NotAllowed, WireFormatError
+from apps.core.permissions import Permission
+from apps.core.rfq import Outcome, QuoteState, accepted_side_for, windows
+from apps.core.timestamps import utc_now
+from apps.exchange.clients import client_for
+from apps.exchange.wire.api import communications as api
+from apps.exchange.wire.errors import ExchangeError, NotSent, RateLimited, Refused
+from apps.orders.access import actor_of
+from apps.rfq import queue, reports
+from apps.rfq.events import requests as events
+from apps.rfq.models import Accept, Rfq
+from apps.rfq.reports import QuoteReport
+from apps.rfq.services.accepts import accept_check
+from apps.rfq.services.requests_apply import received_apply
+
+logger = logging.getLogger(__name__)
+
+State = Accept.State
+# An accept that nobody could claim for this long is not sent any more: its price was of that moment.
+GOOD_FOR = timedelta(seconds=5)
+INTERRUPTED_AFTER = timedelta(seconds=15)
+# How long after its send an accept that the exchange does not show is given up as never arrived.
+SEEN_WITHIN = timedelta(seconds=20)
+# After a window's end the exchange still has to write down what became of it.
+GRACE = timedelta(seconds=2)
+FOLLOWED = (State.UNKNOWN, State.AWAITING, State.EXECUTING)
+TOO_LATE = "Not sent: the desk could not send it in time. Nothing was taken."
+
+
+def accept_send(accept_pk: int) -> Accept | None:
+    """Send one committed accept. Returns it afterwards, or None when there was nothing to claim.
+
+    Safe to call twice, late, or never. Source: docs:api-reference/communications/accept-quote.
+    """
+    if not _claim(accept_pk):
+        accepts_expire(accept_pk=accept_pk)
+        return None
+    accept = _load(accept_pk)
+    rfq, buys = accept.rfq, Outcome(accept.buys)
+    try:
+        actor = actor_of(user_id=accept.accepted_by_id, desk_id=rfq.desk_id)
+        if actor is None or not actor.may(Permission.RFQ_TRADE):
+            raise NotAllowed("The person who took it may no longer trade requests on this desk.")
+        accept_check(
+            actor,
+            rfq,
+            quote_id=accept.quote.quote_id,
+            buys=buys,
+            price_seen=accept.price_seen,
+            now=utc_now(),
+            is_stored=True,
+        )
+        client = client_for(rfq.account_id, write=True)
+    except DeskError as exc:
+        return accept_move(accept, State.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
+    try:
+        api.accept_quote(client, accept.quote.quote_id, side=accepted_side_for(buys).value)
+    except Refused as exc:
+        return accept_move(accept, State.REFUSED, code=exc.code, text=exc.text)
+    except NotSent as exc:
+        return accept_move(accept, State.REFUSED, code=exc.code, text=f"It never left the desk. {exc.text}")
+    except (RateLimited, DeskError) as exc:
+        return accept_move(accept, State.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
+    except ExchangeError as exc:
+        return accept_move(accept, State.UNKNOWN, code=exc.code, text=exc.text)
+    # The answer carries no time: the exchange's own follows with the reading or the message.
+    return accept_move(accept, State.AWAITING, accepted_at=utc_now())
+
+
+def accept_report(rfq: Rfq, report: QuoteReport) -> Accept | None:
+    """Bring the accept of a quote in line with what the exchange says of that quote; None when there is none."""
+    rows = Accept.objects.filter(rfq=rfq, quote__quote_id=report.quote_id).exclude(state=State.EXECUTED)
+    accept = rows.select_related("rfq__account", "quote").order_by("pk").last()
+    if accept is None:
+        return None
+    times: dict[str, Any] = {
+        name: moment
+        for name, moment in (
+            ("accepted_at", report.accepted_at),
+            ("confirmed_at", report.confirmed_at),
+            ("executed_at", report.executed_at),
+        )
+        if moment is not None
+    }
+    if report.requester_order_id:
+        times["order_id"] = report.requester_order_id
+    match report.state:
+        case QuoteState.EXECUTED:
+            return accept_move(accept, State.EXECUTED, **times)
+        case QuoteState.CONFIRMED:
+            return accept_move(accept, State.EXECUTING, **times)
+        case QuoteState.ACCEPTED:
+            return accept_move(accept, State.AWAITING, **times)
+        case QuoteState.CANCELLED if accept.state in (State.AWAITING, State.EXECUTING):
+            return _ended_without_trade(accept, report, times)
+    return accept
+
+
+def accept_resolve(accept_pk: int, *, now: datetime | None = None) -> Accept:
+    """Read the quote of an accept that is in doubt, or whose window is over. Reading only."""
+    now = now or utc_now()
+    accept = _load(accept_pk)
+    if accept.state not in FOLLOWED:
+        return accept
+    try:
+        client = client_for(accept.rfq.account_id, write=False)
+        report = reports.quote_from_rest(api.get_quote(client, accept.quote.quote_id))
+    except (ExchangeError, DeskError, WireFormatError) as exc:
+        logger.warning("accept %s could not be looked up: %s", accept.pk, exc)
+        return _look_again(accept, now=now)
+    received_apply(accept.rfq, report, now=now)
+    accept_report(accept.rfq, report)
+    accept = _load(accept_pk)
+    if accept.state == State.UNKNOWN and report.state in (QuoteState.OPEN, QuoteState.CANCELLED):
+        sent = accept.answered_at or accept.claimed_at or accept.created_at
+        if report.state == QuoteState.CANCELLED or now - sent > SEEN_WITHIN:
+            text = "The exchange does not show that this quote was taken."
+            return accept_move(accept, State.NOT_SEEN, code="not_seen", text=text)
+    return _look_again(accept, now=now) if accept.state in FOLLOWED else accept
+
+
+def accepts_expire(*, accept_pk: int | None = None, now: datetime | None = None) -> int:
+    """COMMITTED and older than GOOD_FOR -> REFUSED; returns how many. Nothing of them was sent."""
+    now = now or utc_now()
+    late = Accept.objects.filter(state=State.COMMITTED, created_at__lte=now - GOOD_FOR)
+    if accept_pk is not None:
+        late = late.filter(pk=accept_pk)
+    moved = [accept_move(_load(accept.pk), State.REFUSED, code="too_late", text=TOO_LATE) for accept in late]
+    return len(moved)
+
+
+def accepts_sweep(*, now: datetime | None = None) -> None:
+    """Expire, hand over again, look up what is due. Safe at any time, and twice."""
+    now = now or utc_now()
+    accepts_expire(now=now)
+    for accept in Accept.objects.filter(state=State.SENDING, claimed_at__lte=now - INTERRUPTED_AFTER):
+        text = "The desk was interrupted while taking it. Looking it up at the exchange."
+        accept_move(_load(accept.pk), State.UNKNOWN, code="interrupted", text=text)
+    for accept in Accept.objects.filter(state=State.COMMITTED):
+        queue.enqueue(queue.ACCEPT_SEND, accept.pk)
+    due = Q(next_look_at=None) | Q(next_look_at__lte=now)
+    for accept in Accept.objects.filter(due, state__in=FOLLOWED):
+        queue.enqueue(queue.ACCEPT_RESOLVE, accept.pk)
+
+
+# From where a state may be reached. Evidence of the exchange wins over what was believed without it.
+_FROM: dict[str, tuple[str, ...]] = {
+    State.REFUSED: (State.COMMITTED, State.SENDING),
+    State.UNKNOWN: (State.SENDING,),
+    State.NOT_SEEN: (State.UNKNOWN,),
+    State.AWAITING: (State.SENDING, State.UNKNOWN),
+    State.EXECUTING: (State.SENDING, State.UNKNOWN, State.AWAITING),
+    State.EXECUTED: tuple(state for state in State if state != State.EXECUTED),
+    State.LAPSED: (State.AWAITING,),
+    State.FAILED: (State.EXECUTING,),
+}
+_RESOLVED = (State.REFUSED, State.NOT_SEEN, State.EXECUTED, State.LAPSED, State.FAILED)
+
+
+def accept_move(accept: Accept, state: str, *, code: str = "", text: str = "", **facts: Any) -> Accept:
+    """Move an accept along, with its audit row; a move that its state does not allow only keeps the facts."""
+    now = utc_now()
+    if code or text:
+        facts |= {"error_code": code[:60], "error_text": text[:400]}
+    with transaction.atomic():
+        rows = Accept.objects.filter(pk=accept.pk, state__in=_FROM[state])
+        changes = {"state": state, "answered_at": now, "next_look_at": _first_look(accept, state, facts, now=now)}
+        if state in _RESOLVED:
+            changes["resolved_at"] = now
+        moved = rows.update(**changes, **facts)
+        if not moved and facts:
+            Accept.objects.filter(pk=accept.pk, state=state).update(**facts)
+        accept.refresh_from_db()
+        if moved:
+            Rfq.objects.filter(pk=accept.rfq_id).update(version=F("version") + 1)
+            events.rfq_publish(accept.rfq)
+            audit.record(
+                f"rfq.accept.{state}",
+                actor_id=None,
+                desk_id=accept.rfq.desk_id,
+                environment=accept.rfq.account.environment,
+                target=f"rfq_accept:{accept.pk}",
+                data={"code": code[:60], "text": text[:400]},
+            )
+            if state == State.UNKNOWN:
+                queue.enqueue_on_commit(queue.ACCEPT_RESOLVE, accept.pk)
+    return accept
+
+
+def _first_look(accept: Accept, state: str, facts: dict[str, Any], *, now: datetime) -> datetime | None:
+    """When to read the quote if no message says more: when its window, or its execution timer, is over."""
+    span = windows(is_combo=bool(accept.rfq.legs))
+    if state == State.AWAITING:
+        return now + span.confirm + GRACE
+    if state == State.EXECUTING:
+        return now + span.execution + GRACE
+    return now if state == State.UNKNOWN else None
+
+
+def _ended_without_trade(accept: Accept, report: QuoteReport, times: dict[str, Any]) -> Accept:
+    """A cancelled quote may have been filled (docs/rfq.md): an order id of ours says so."""
+    if report.requester_order_id:
+        return accept_move(accept, State.EXECUTED, **times)
+    if accept.state == State.EXECUTING or report.confirmed_at is not None:
+        text = report.reason or "The maker confirmed, but the exchange did not execute it."
+        if accept.state == State.AWAITING:
+            accept = accept_move(accept, State.EXECUTING, **times)
+        return accept_move(accept, State.FAILED, code="not_executed", text=text, **times)
+    text = report.reason or "The maker did not confirm in time."
+    return accept_move(accept, State.LAPSED, code="lapsed", text=text, **times)
+
+
+def _look_again(accept: Accept, *, now: datetime) -> Accept:
+    pause = timedelta(seconds=min(10, 2 ** min(accept.looks, 4)))
+    Accept.objects.filter(pk=accept.pk, state__in=FOLLOWED).update(looks=F("looks") + 1, next_look_at=now + pause)
+    accept.refresh_from_db()
+    return accept
+
+
+def _claim(accept_pk: int) -> bool:
+    """COMMITTED -> SENDING, once ever, while it is fresh: whoever gets it makes the one attempt."""
+    now = utc_now()
+    fresh = Accept.objects.filter(pk=accept_pk, state=State.COMMITTED, created_at__gt=now - GOOD_FOR)
+    return fresh.update(state=State.SENDING, claimed_at=now) == 1
+
+
+def _load(accept_pk: int) -> Accept:
+    return Accept.objects.select_related("rfq__account", "quote").get(pk=accept_pk)

@@ -1,0 +1,206 @@
+"""A request for quotes from the click to the committed row, and its wish to end. Nothing is sent here."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from apps.accounts.access import account_get
+from apps.accounts.models import ExchangeAccount
+from apps.audit import services as audit
+from apps.core.errors import DeskError
+from apps.core.money import cents_text
+from apps.core.permissions import Actor, Permission
+from apps.core.rfq import RfqState
+from apps.core.timestamps import utc_now
+from apps.markets.models import Market
+from apps.orders.access import require
+from apps.orders.services.checks import count_check, exchange_check, market_check
+from apps.orders.services.pauses import pause_check
+from apps.rfq import queue
+from apps.rfq.asks import Ask
+from apps.rfq.events import requests as events
+from apps.rfq.models import Rfq
+from apps.vault.models import ApiKey
+
+# What still may become an open request at the exchange, or is one.
+UNRESOLVED = (RfqState.COMMITTED, RfqState.SENDING, RfqState.UNKNOWN)
+LIVE = (*UNRESOLVED, RfqState.OPEN)
+MOST_OPEN = 100  # per member, docs:api-reference/communications/create-rfq
+
+
+def rfq_submit(actor: Actor, ask: Ask, *, now: datetime | None = None) -> Rfq:
+    """Check a request, commit it with its audit row, then queue the send.
+
+    The same idempotency key gives the same request, however often it is submitted.
+
+    Raises:
+        NotAllowed, NotFound: role, or another desk's account.
+        DeskError: what is wrong, in words; `idempotency_mismatch`, `rfq_open` when the desk knows of an open
+            request on this market and the ask does not replace it. Nothing was stored.
+    """
+    require(actor, Permission.RFQ_TRADE)
+    now = now or utc_now()
+    known = known_rfq(actor, ask)
+    if known is not None:
+        return known
+    account, market = rfq_check(actor, ask, now=now)
+    try:
+        with transaction.atomic():
+            return known_rfq(actor, ask) or _commit(actor, ask, account=account, market=market, now=now)
+    except IntegrityError:
+        known = known_rfq(actor, ask)
+        if known is None:
+            raise
+        return known
+
+
+def known_rfq(actor: Actor, ask: Ask) -> Rfq | None:
+    """Return the request of this key. Raises DeskError when it is a different one."""
+    known = Rfq.objects.filter(placed_by_id=actor.user_id, idempotency_key=ask.idempotency_key).first()
+    if known is None:
+        return None
+    if known.desk_id != actor.desk_id or any(getattr(known, name) != value for name, value in _terms(ask).items()):
+        raise DeskError(
+            "idempotency_mismatch",
+            "This request was sent already with other values. Look at your requests, then start a new one.",
+        )
+    return known
+
+
+def rfq_check(actor: Actor, ask: Ask, *, now: datetime, is_stored: bool = False) -> tuple[ExchangeAccount, Market]:
+    """Check everything but the role: asked when it is submitted, and again right before it is sent.
+
+    is_stored: it has its place among the live requests already.
+
+    Raises DeskError, NotFound.
+    """
+    account = account_check(actor, ask.account_id)
+    if not ask.ticker:
+        raise DeskError("combo_unresolved", "This combo has no market yet: resolve its legs first.")
+    market = market_check(actor, account.environment, ask.ticker, now=now)
+    exchange_check(account.environment, now=now)
+    pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
+    if ask.contracts is not None:
+        count_check(market, ask.contracts)
+        if ask.contracts != ask.contracts.to_integral_value():
+            raise _field("count_not_whole", "contracts", "A request is for whole contracts.")
+    if ask.target_cost is not None and ask.target_cost <= 0:
+        raise _field("cost_too_small", "target_cost", "Give the dollars that you want to spend.")
+    for name, limit in (("limit_yes", ask.limit_yes), ("limit_no", ask.limit_no)):
+        if limit is not None and not 0 < limit < 1:
+            raise _field(
+                "limit_out_of_range", name, f"A limit is above 0 and below 100 cents, not {cents_text(limit)}."
+            )
+    if not is_stored:
+        _room_check(ask)
+    return account, market
+
+
+def account_check(actor: Actor, account_id: int) -> ExchangeAccount:
+    """Return the account when it has a key that can sign requests. Raises NotFound, DeskError `no_key`."""
+    account = account_get(actor, account_id)
+    usable = (ApiKey.Status.VALID, ApiKey.Status.UNTESTED)
+    if not ApiKey.objects.filter(account=account, purpose=ApiKey.Purpose.REST_TRADE, status__in=usable).exists():
+        raise DeskError("no_key", "This account has no working key for trading. Add one in Settings > Vault.")
+    return account
+
+
+def rfq_close(actor: Actor, rfq: Rfq) -> Rfq:
+    """Want a request gone: deleted at the exchange until it is, or never sent. Again changes nothing.
+
+    Raises NotAllowed, NotFound, DeskError `rfq_over`.
+    """
+    require(actor, Permission.RFQ_PULL)
+    if rfq.desk_id != actor.desk_id:
+        raise DeskError("not_found", "This request does not exist, or it belongs to another desk.")
+    with transaction.atomic():
+        rfq.refresh_from_db()
+        if rfq.close_wanted_at is not None:
+            return rfq
+        if rfq.state not in LIVE:
+            raise DeskError("rfq_over", f"There is nothing to close: the request is {rfq.get_state_display()}.")
+        close_want(rfq, actor_id=actor.user_id, why="closed by a person", now=utc_now())
+    return rfq
+
+
+def close_want(rfq: Rfq, *, actor_id: int | None, why: str, now: datetime) -> None:
+    """Note the wish to end a request, with its audit row; inside the caller's transaction."""
+    Rfq.objects.filter(pk=rfq.pk, close_wanted_at=None).update(close_wanted_at=now, version=F("version") + 1)
+    rfq.refresh_from_db()
+    queue.enqueue_on_commit(queue.RFQ_CLOSE, rfq.pk)
+    events.rfq_publish(rfq)
+    audit.record(
+        "rfq.rfq.close_wanted",
+        actor_id=actor_id,
+        desk_id=rfq.desk_id,
+        environment=rfq.account.environment,
+        target=f"rfq:{rfq.pk}",
+        data={"rfq_id": rfq.rfq_id, "ticker": rfq.ticker, "why": why},
+    )
+
+
+def _room_check(ask: Ask) -> None:
+    live = Rfq.objects.filter(account_id=ask.account_id, state__in=LIVE)
+    same = live.filter(ticker=ask.ticker).first()
+    if same is not None and same.state in UNRESOLVED:
+        raise DeskError("rfq_in_doubt", "A request on this market has no outcome yet. Wait until it has one.")
+    if same is not None and not ask.replace_existing:
+        raise DeskError(
+            "rfq_open",
+            "A request on this market is open already. Close it, or tick 'replace'.",
+            fields={"replace_existing": "A request on this market is open already."},
+        )
+    if same is None and live.count() >= MOST_OPEN:
+        raise DeskError("rfq_too_many", f"{MOST_OPEN} requests are open, the most that the exchange takes. Close one.")
+
+
+def _commit(actor: Actor, ask: Ask, *, account: ExchangeAccount, market: Market, now: datetime) -> Rfq:
+    rfq = Rfq.objects.create(
+        **_terms(ask),
+        desk_id=account.desk_id,
+        placed_by_id=actor.user_id,
+        owner_id=actor.user_id,
+        idempotency_key=ask.idempotency_key,
+        ends_at=now + ask.ends_in if ask.ends_in else None,
+        created_at=now,
+    )
+    events.rfq_publish(rfq)
+    queue.enqueue_on_commit(queue.RFQ_SEND, rfq.pk)
+    audit.record(
+        "rfq.rfq.committed",
+        actor_id=actor.user_id,
+        desk_id=account.desk_id,
+        environment=account.environment,
+        target=f"rfq:{rfq.pk}",
+        data=_terms(ask),
+    )
+    return rfq
+
+
+def _terms(ask: Ask) -> dict[str, Any]:
+    """Return the columns of a row that say what is asked for."""
+    return {
+        "account_id": ask.account_id,
+        "subaccount": ask.subaccount,
+        "ticker": ask.ticker,
+        "collection_ticker": ask.collection,
+        "legs": [
+            {"event_ticker": leg.event_ticker, "market_ticker": leg.market_ticker, "side": leg.side} for leg in ask.legs
+        ],
+        "contracts": ask.contracts,
+        "target_cost": ask.target_cost,
+        "rest_remainder": ask.rest_remainder,
+        "replace_existing": ask.replace_existing,
+        "limit_yes": ask.limit_yes,
+        "limit_no": ask.limit_no,
+        "note": ask.note,
+        "auto_accept": ask.auto.buys if ask.auto else "",
+        "auto_min_quotes": ask.auto.min_quotes if ask.auto else 1,
+        "auto_after": ask.auto.after if ask.auto else None,
+    }
+
+
+def _field(code: str, field: str, text: str) -> DeskError:
+    return DeskError(code, text, fields={field: text})

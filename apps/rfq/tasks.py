@@ -1,0 +1,85 @@
+"""Background work of the RFQ desk. Every task may run twice, late, or never: what must happen stands in SQL."""
+
+import logging
+
+from celery import shared_task
+from celery.signals import worker_ready
+
+from apps.accounts.permissions import task_permission
+from apps.core.errors import DeskError, WireFormatError
+from apps.core.permissions import Permission
+from apps.exchange.selectors import accounts_with_keys
+from apps.exchange.wire.errors import ExchangeError
+from apps.rfq import queue
+from apps.rfq.services import accepts_send, auto_accept, requests_send, requests_sweep
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.RFQ_TRADE)
+def rfq_send(rfq_pk: int) -> None:
+    """Send one request. A repeat finds nothing to claim; the author's right is asked for again."""
+    requests_send.rfq_send(rfq_pk)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.RFQ_PULL)
+def rfq_close(rfq_pk: int) -> None:
+    """Make one attempt to end a request that somebody wants gone."""
+    requests_send.rfq_delete(rfq_pk)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def rfq_resolve(rfq_pk: int) -> None:
+    """Read what became of one request. It only reads."""
+    requests_sweep.rfq_resolve(rfq_pk)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.RFQ_TRADE)
+def accept_send(accept_pk: int) -> None:
+    """Take one quote. A repeat finds nothing to claim; the person's right is asked for again."""
+    accepts_send.accept_send(accept_pk)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def accept_resolve(accept_pk: int) -> None:
+    """Read what became of one accept. It only reads."""
+    accepts_send.accept_resolve(accept_pk)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def requests_sweep_all() -> None:
+    """Expire, hand over again, look up. Beat runs this every second."""
+    requests_sweep.requests_sweep()
+    accepts_send.accepts_sweep()
+    auto_accept.auto_accepts_fire()
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def accounts_rfqs_read() -> None:
+    """Queue a reading of every account with a key. Beat runs this every 30 s."""
+    for account in accounts_with_keys():
+        queue.enqueue(queue.ACCOUNT_READ, account.account_id)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def account_rfqs_sync(account_id: int) -> None:
+    """Read one account's requests and the quotes on them; the next beat is the retry."""
+    try:
+        requests_sweep.account_read(account_id)
+    except (ExchangeError, DeskError, WireFormatError) as exc:
+        logger.warning("requests of account %s were not read, beat tries again: %s", account_id, exc)
+
+
+@worker_ready.connect
+def _worker_started(**_: object) -> None:
+    """Restart is recovery: what the last worker left behind is read before the first beat."""
+    queue.enqueue("apps.rfq.tasks.requests_sweep_all")
+    queue.enqueue("apps.rfq.tasks.accounts_rfqs_read")
