@@ -30,6 +30,7 @@ class Listener:
         self.port = 0
         self.bots_active = step is not None
         self._step = step
+        self._in_maintenance = False
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.Server | None = None
         self._gone = asyncio.Event()
@@ -110,6 +111,7 @@ class Listener:
             await asyncio.sleep(TICK_SECONDS)
             try:
                 self.paper.run_due()
+                self._close_for_maintenance()
                 if self.bots_active and self._step is not None:
                     self._step(self.paper.clock.now_ms())
             except Exception:
@@ -118,6 +120,13 @@ class Listener:
             if self.loop_time() >= sweep_at:
                 sweep_at = self.loop_time() + 5
                 self._close_idle()
+
+    def _close_for_maintenance(self) -> None:
+        """A maintenance window ends every session when it begins (docs: maintenance_and_pauses)."""
+        before, self._in_maintenance = self._in_maintenance, self.paper.exchange.in_maintenance
+        if self._in_maintenance and not before:
+            for socket in list(self.sockets):
+                socket.close(CloseCode.GOING_AWAY, "scheduled maintenance")
 
     def _close_sockets_of_key(self, key_id: str) -> None:
         for socket in [socket for socket in self.sockets if socket.key.key_id == key_id]:

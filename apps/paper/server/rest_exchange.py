@@ -2,37 +2,51 @@
 
 from typing import Any
 
+from apps.paper.engine.maintenance import Window, next_window
 from apps.paper.server.auth import generate_pem, parse_public_key
 from apps.paper.server.buckets import DEFAULT_COST, ENDPOINT_COSTS, limits
 from apps.paper.server.core import Call, Core, Operation
 from apps.paper.server.http import Response
 from apps.paper.server.params import body_text, invalid
-from apps.paper.server.shapes import optional_time, time_text
+from apps.paper.server.shapes import Json, optional_time, time_text
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 ALL_DAY = [{"open_time": "00:00", "close_time": "23:59"}]
 DAY_MS = 86_400_000
+WINDOWS_TOLD = 4
 
 
 def exchange_status(core: Core, call: Call) -> Response:
     exchange = core.exchange
+    resume_ms = core.resume_at_ms
+    if resume_ms is None and exchange.in_maintenance and exchange.maintenance_window is not None:
+        resume_ms = exchange.maintenance_window.end_ms
     body = {
         "exchange_active": exchange.exchange_active,
         "trading_active": exchange.exchange_active and exchange.trading_active,
-        "exchange_estimated_resume_time": optional_time(core.resume_at_ms),
+        "exchange_estimated_resume_time": optional_time(resume_ms),
     }
     return Response.json(body)
 
 
 def exchange_schedule(core: Core, call: Call) -> Response:
-    """Open all day, every day; the paper exchange has no maintenance but what the control endpoint makes."""
+    """Open all day, every day but in the maintenance windows, when the exchange keeps them: the next four weeks'."""
     now = core.clock.now_ms()
     week: dict[str, Any] = {
         "start_time": time_text(now - now % DAY_MS - 365 * DAY_MS),
         "end_time": time_text(now - now % DAY_MS + 365 * DAY_MS),
     }
     week |= dict.fromkeys(DAYS, ALL_DAY)
-    return Response.json({"schedule": {"standard_hours": [week], "maintenance_windows": []}})
+    schedule = {"standard_hours": [week], "maintenance_windows": _windows(core.exchange.maintenance_window)}
+    return Response.json({"schedule": schedule})
+
+
+def _windows(window: Window | None) -> list[Json]:
+    rows: list[Json] = []
+    while window is not None and len(rows) < WINDOWS_TOLD:
+        rows.append({"start_datetime": time_text(window.start_ms), "end_datetime": time_text(window.end_ms)})
+        window = next_window(window.end_ms)
+    return rows
 
 
 def exchange_announcements(core: Core, call: Call) -> Response:

@@ -15,6 +15,7 @@ from typing import Literal
 from apps.paper.bots import BotPool
 from apps.paper.clock import Clock, ManualClock, SystemClock
 from apps.paper.engine.exchange import PaperExchange
+from apps.paper.engine.state import Maintenance
 from apps.paper.keeping import Keeper, KeepError
 from apps.paper.server.core import Edition
 from apps.paper.server.listener import Listener
@@ -47,6 +48,7 @@ class Options:
     manual_clock_ms: int | None = None
     determine_after_seconds: int | None = 60
     edition: Edition = "3.18"
+    maintenance: Maintenance = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ def build(options: Options) -> Built:
             world = None if options.markets == 0 else build_world(exchange, markets=options.markets, seed=options.seed)
         if options.determine_after_seconds is not None:
             exchange.end_markets_after(options.determine_after_seconds * 1000)
+        exchange.keep_maintenance(options.maintenance)
         paper = PaperServer(exchange, clock=clock, replay=replay, edition=options.edition)
         seat_members(paper.core)
         keeper.begin(world)

@@ -35,6 +35,12 @@ class Command(BaseCommand):
             help="how long after its close a market gets its result (default 60)",
         )
         parser.add_argument("--edition", choices=("3.18", "3.28"), default="3.18", help="of the Trade API")
+        parser.add_argument(
+            "--maintenance",
+            choices=("off", "trading", "exchange"),
+            default="off",
+            help="what pauses on Thursdays from 3 to 5 AM in New York (default off)",
+        )
         parser.add_argument("--manual-clock", type=int, metavar="UNIX_MS", help="time moves only by /control/clock")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -56,6 +62,7 @@ class Command(BaseCommand):
             manual_clock_ms=options["manual_clock"],
             determine_after_seconds=options["determine_after"],
             edition=options["edition"],
+            maintenance=options["maintenance"],
         )
         try:
             run(chosen, say=self._say)
