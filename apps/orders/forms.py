@@ -27,7 +27,7 @@ def ticket_params(typed: Mapping[str, Any], *, zone: str) -> dict[str, Any]:
         "idempotency_key": typed["idempotency_key"],
         "ticker": typed["ticker"],
         "side": typed["side"],
-        "price": _cents(typed["price"]),
+        "price": cents_typed(typed["price"]),
         "count": typed["count"].replace(",", "").strip(),
         "time_in_force": _TERMS.get(typed["terms"], "good_till_canceled"),
         "expires_at": _instant(typed["expires_at"], zone) if is_expiring else None,
@@ -36,7 +36,8 @@ def ticket_params(typed: Mapping[str, Any], *, zone: str) -> dict[str, Any]:
     }
 
 
-def _cents(text: str) -> str:
+def cents_typed(text: str) -> str:
+    """Return typed cents ("21.5", "21,5c") as dollars; what is not a number comes back as it is."""
     raw = text.strip().rstrip("c¢").strip().replace(",", ".")
     try:
         cents = Decimal(raw)

@@ -1,12 +1,22 @@
-"""Pages beside the blotter: order groups."""
+"""Pages beside the blotter: order groups, limits, and what the pause of the top bar reads."""
 
-from django.http import HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from collections.abc import Mapping
+
+from django.contrib import messages
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.permissions import requires
+from apps.core.errors import DeskError, NotAllowed
 from apps.core.permissions import Permission
+from apps.core.timestamps import utc_now
+from apps.orders import services
+from apps.orders.models import RiskLimit
+from apps.orders.pages.blotter import people_of
+from apps.orders.pages.limit_form import limit_fields, limit_typed, limit_values, typed_from
+from apps.orders.pages.limits import limits_context, use_of_everybody
 
 
 @requires(Permission.DESK_VIEW)
@@ -18,3 +28,74 @@ def order_groups(request: DeskRequest) -> HttpResponse:
         "orders/groups.html",
         {"account": request.account, "may_place": request.actor.may(Permission.ORDER_PLACE)},
     )
+
+
+@requires(Permission.DESK_VIEW)
+@require_safe
+def order_people(request: DeskRequest) -> JsonResponse:
+    """Names by user id: live frames of pauses and cancels carry ids only."""
+    return JsonResponse({"people": {str(pk): name for pk, name in people_of(request.actor).items()}})
+
+
+@requires(Permission.DESK_VIEW)
+@require_safe
+def order_limits(request: DeskRequest) -> HttpResponse:
+    """Limits and their use, for everybody to read; ?edit=<id> fills a lead's form with a row."""
+    wanted = request.GET.get("edit", "")
+    row = None
+    if wanted.isascii() and wanted.isdigit() and len(wanted) <= 18 and request.actor.may(Permission.LIMIT_MANAGE):
+        row = RiskLimit.objects.filter(pk=int(wanted), desk_id=request.actor.desk_id).first()
+    return _limits(request, typed_from(row) if row else {}, {})
+
+
+@requires(Permission.DESK_VIEW)
+@require_safe
+def order_limits_use(request: DeskRequest) -> HttpResponse:
+    """The part of the page that is read again every few seconds."""
+    uses = use_of_everybody(request.actor, request.account, now=utc_now()) if request.account else []
+    return render(request, "orders/_limit_use.html", {"account": request.account, "uses": uses})
+
+
+@requires(Permission.LIMIT_MANAGE)
+@require_POST
+def order_limit_set(request: DeskRequest) -> HttpResponse:
+    """Set the limits of one person and account, all five at once; a refused form comes back as typed (422)."""
+    typed = limit_typed(request.POST)
+    try:
+        user_id, account_id = _id(typed["user_id"]), _id(typed["account_id"])
+        services.limit_set(request.actor, limit_values(typed), user_id=user_id, account_id=account_id)
+    except NotAllowed:
+        raise
+    except DeskError as exc:
+        return _limits(request, typed, exc.fields or {"general": exc.text})
+    messages.info(request, "The limits are set. Orders that are placed from now on meet them.")
+    return redirect("order_limits")
+
+
+@requires(Permission.LIMIT_MANAGE)
+@require_POST
+def order_limit_remove(request: DeskRequest) -> HttpResponse:
+    try:
+        services.limit_remove(request.actor, _id(request.POST.get("limit_id", "")) or 0)
+    except NotAllowed:
+        raise
+    except DeskError as exc:
+        messages.error(request, exc.text)
+    else:
+        messages.info(request, "The row is removed. What else applies to the same people still holds.")
+    return redirect("order_limits")
+
+
+def _limits(request: DeskRequest, typed: Mapping[str, str], faults: Mapping[str, str]) -> HttpResponse:
+    context = limits_context(request.actor, request.account, now=utc_now())
+    form = {"fields": limit_fields(typed, faults), "typed": typed, "general": faults.get("general", "")}
+    return render(request, "orders/limits.html", {**context, "form": form}, status=422 if faults else 200)
+
+
+def _id(text: str) -> int | None:
+    """Raises DeskError for anything but "" and a row id."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise DeskError("bad_input", "Say which one.", fields={"general": "Choose from the list."})
+    return int(text)

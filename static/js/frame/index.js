@@ -96,10 +96,22 @@ function watchMenus() {
   });
 }
 
+// The button of orders/halt.js; only for people who may cancel.
+const haltOpener = /** @type {HTMLElement | null} */ (document.querySelector("[data-halt-open]"));
 const palette = createPalette([
   { kind: "action", label: "Switch dark or light", detail: "Shift D", run: switchTheme },
   { kind: "action", label: "Show notifications", detail: "Shift N", run: toggleDrawer },
   { kind: "action", label: "List the keys of this page", detail: "?", run: showKeys },
+  ...(haltOpener
+    ? [
+        {
+          kind: /** @type {const} */ ("action"),
+          label: "Pause trading, cancel all",
+          detail: "Shift P",
+          run: () => haltOpener.click(),
+        },
+      ]
+    : []),
 ]);
 
 /** @type {Record<string, () => void>} */
