@@ -6,6 +6,7 @@ Not part of Kalshi's API and outside /trade-api. Every call is listed in docs/pa
 import ipaddress
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -56,6 +57,9 @@ class Sockets(Protocol):
 
     def chosen(self, user_id: str) -> Sequence[Socket]: ...
     def set_bots_active(self, active: bool) -> bool: ...
+
+    @property
+    def bots_active(self) -> bool: ...
 
 
 class Control:
@@ -192,7 +196,16 @@ class Control:
     def _set_bots(self, request: Request) -> dict[str, Any]:
         if self._sockets is None:
             raise ApiError(409, "no_bots", "this exchange runs without bots")
-        return {"active": self._sockets.set_bots_active(decode(request, BotsBody).active)}
+        body = decode(request, BotsBody)
+        if body.active is not None:
+            self._sockets.set_bots_active(body.active)
+        answer: dict[str, Any] = {"active": self._sockets.bots_active}
+        bots = self._paper.rfq_bots
+        if bots is not None:
+            given = msgspec.to_builtins(body.rfqs) if body.rfqs is not None else {}
+            bots.set_rules(replace(bots.rules, **{name: value for name, value in given.items() if value is not None}))
+            answer["rfqs"] = asdict(bots.rules)
+        return answer
 
     # --- replay ----------------------------------------------------------------------------------
     def _move_replay(self, request: Request) -> dict[str, Any]:

@@ -168,8 +168,20 @@ class PortfolioRulesBody(Checked):
     most_subaccounts: int | None = None
 
 
+class RfqBotsBody(Checked):
+    """As `RfqBotRules`: RFQs per second, the others in percent. What is left out stays as it is."""
+
+    per_second: int | None = None
+    combos: int | None = None
+    lapse: int | None = None
+    accept: int | None = None
+
+
 class BotsBody(Checked):
-    active: bool
+    """active: all bots."""
+
+    active: bool | None = None
+    rfqs: RfqBotsBody | None = None
 
 
 def decode(request: Request, kind: type[Body]) -> Body:

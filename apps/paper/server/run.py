@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from apps.paper.bots import BotPool
+from apps.paper.bots.rfq import RfqBots
 from apps.paper.clock import Clock, ManualClock, SystemClock
 from apps.paper.engine.exchange import PaperExchange
 from apps.paper.engine.state import Maintenance
@@ -22,7 +23,7 @@ from apps.paper.server.listener import Listener
 from apps.paper.server.members import DataError, KeyFiles, seat_members
 from apps.paper.server.recording import RecordingError, check
 from apps.paper.server.server import PaperServer, ReplayOptions
-from apps.paper.world import build_world
+from apps.paper.world import World, build_world
 
 KEEP_SECONDS = 2.0  # what bots did is at most that much older on the disk
 
@@ -170,8 +171,15 @@ def build(options: Options) -> Built:
     except BaseException:
         keeper.release()
         raise
-    step = BotPool(exchange, world, seed=options.seed).step if world is not None and options.bots else None
+    step = _bots(paper, world, seed=options.seed) if world is not None and options.bots else None
     return Built(paper, step, keeper)
+
+
+def _bots(paper: PaperServer, world: World, *, seed: int) -> Callable[[int], object]:
+    """Seat the bots; what they do per turn."""
+    pool = BotPool(paper.exchange, world, seed=seed)
+    rfq_bots = paper.rfq_bots = RfqBots(paper.exchange, seed=seed)
+    return lambda now_ms: (pool.step(now_ms), rfq_bots.step(now_ms))
 
 
 def _port_trouble(options: Options, exc: OSError) -> str:

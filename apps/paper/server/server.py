@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from apps.paper.bots.rfq import RfqBots
 from apps.paper.clock import Clock
 from apps.paper.engine.exchange import PaperExchange
 from apps.paper.server.auth import AccessKey
@@ -63,6 +64,7 @@ class PaperServer:
         self._late: list[tuple[int, Request]] = []  # (when, what) of requests whose sender has gone
         channels = CHANNELS_3_28 if edition == "3.28" else CHANNELS
         self.hub = Hub(catalogue=self.catalogue, faults=self.frame_faults, clock=clock, channels=channels)
+        self.rfq_bots: RfqBots | None = None
         self.replay: Replay | None = None
         if replay is not None and self.replay_markets is not None:
             self.replay = Replay(
