@@ -495,7 +495,7 @@ def test_every_part_of_the_state_is_kept_or_left_out_on_purpose() -> None:
     }  # fmt: skip
     given_or_set_by_control = {
         "clock", "seed", "keys", "exchange_active", "trading_active", "determine_after_ms", "group_triggers_at",
-        "dedupe", "dedupe_window_ms", "maintenance", "combo_rules",
+        "dedupe", "dedupe_window_ms", "past_expiration", "maintenance", "combo_rules",
         "transfer_repeat", "most_subaccounts", "rfq_rules",
     }  # fmt: skip
     of_the_moment = {"on_whole", "_listeners", "_told", "_orders_touched", "_positions_touched", "_markets_touched"}

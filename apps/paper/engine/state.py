@@ -32,6 +32,8 @@ ALL_TRADES = 100_000  # newest trades remembered over all markets
 
 Listener = Callable[[Event], None]
 Maintenance = Literal["off", "trading", "exchange"]  # what pauses in the weekly window
+# What becomes of an order whose expiration is over when it comes: immediate-or-cancel, or a refusal.
+PastExpiration = Literal["immediate", "refused"]
 # How long a client order id stays used: for good, while its order rests, or for `dedupe_window_ms`.
 Dedupe = Literal["forever", "open_only", "window"]
 # What a transfer with a client transfer id of before is answered: a refusal, or the same as the first time.
@@ -87,6 +89,7 @@ class ExchangeState:
         self.rfq_rules = RfqRules()
         self.dedupe: Dedupe = "forever"
         self.dedupe_window_ms = 0
+        self.past_expiration: PastExpiration = "immediate"
         self.most_subaccounts = 32  # numbered ones, beside the primary
         self.transfer_repeat: TransferRepeat = "conflict"
         self.ids = IdSource(seed=seed)

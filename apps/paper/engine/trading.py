@@ -168,6 +168,8 @@ class Trading(Grouping):
         resting = request.time_in_force == "good_till_canceled"
         if request.expiration_s is not None and not resting:
             raise invalid_parameters("expiration_time goes only with time_in_force good_till_canceled")
+        if self._refuses_expiration(request.expiration_s):
+            raise invalid_parameters("the expiration must be in the future")
         if request.post_only and not resting:
             raise invalid_parameters("post_only goes only with time_in_force good_till_canceled")
         if request.order_group_id is not None:
@@ -178,6 +180,10 @@ class Trading(Grouping):
             raise ExchangeError(
                 "invalid_order", f"at most {MAX_OPEN_ORDERS} open orders", 400, details="EXCEEDED_OPEN_ORDERS_LIMIT"
             )
+
+    def _refuses_expiration(self, expiration_s: int | None) -> bool:
+        over = expiration_s is not None and expiration_s * 1000 <= self.clock.now_ms()
+        return over and self.past_expiration == "refused"
 
     def _open_orders(self, user_id: str) -> int:
         """Resting orders of a member with a history (bots are not counted)."""
@@ -308,7 +314,8 @@ class Trading(Grouping):
         if taken.stopped:
             self.end(order, reason=taken.stopped)
         elif order.time_in_force != "good_till_canceled" or expired:
-            # An expiry in the past makes an order immediate-or-cancel (docs:fix/order-entry, TimeInForce).
+            # An expiry in the past makes an order immediate-or-cancel (docs:fix/order-entry, TimeInForce), unless the
+            # other rule holds, which the changelog announces ("must be in the future"): see `_refuses_expiration`.
             self.end(order, reason="IMMEDIATE_OR_CANCELLED")
         else:
             self.rest(order)

@@ -7,7 +7,7 @@ import msgspec
 
 from apps.paper.engine.accounts import PaymentKind, PaymentMethod, PaymentStatus
 from apps.paper.engine.groups import TriggersAt
-from apps.paper.engine.state import Dedupe, TransferRepeat
+from apps.paper.engine.state import Dedupe, PastExpiration, TransferRepeat
 from apps.paper.engine.units import SelfTradePrevention, Side, TimeInForce
 from apps.paper.server.faults import FrameFaultKind
 from apps.paper.server.http import ApiError, Request
@@ -128,6 +128,7 @@ class OrderRulesBody(Checked):
 
     dedupe: Dedupe | None = None
     dedupe_window_ms: int | None = None
+    past_expiration: PastExpiration | None = None
     group_triggers_at: TriggersAt | None = None
 
 

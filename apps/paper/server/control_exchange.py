@@ -115,11 +115,14 @@ class ExchangeCalls:
             exchange.dedupe = body.dedupe
         if body.dedupe_window_ms is not None:
             exchange.dedupe_window_ms = body.dedupe_window_ms
+        if body.past_expiration is not None:
+            exchange.past_expiration = body.past_expiration
         if body.group_triggers_at is not None:
             exchange.group_triggers_at = body.group_triggers_at
         return {
             "dedupe": exchange.dedupe,
             "dedupe_window_ms": exchange.dedupe_window_ms,
+            "past_expiration": exchange.past_expiration,
             "group_triggers_at": exchange.group_triggers_at,
         }
 

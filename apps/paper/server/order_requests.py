@@ -57,15 +57,13 @@ def check_batch(core: Core, call: Call, items: int, cost: int) -> None:
 
 
 def batch_cost(per_item: int, items_of: Callable[[bytes], int]) -> Callable[[Request], int]:
-    """Every item is billed. An unreadable batch, or one that never fits, is billed as one request and refused."""
+    """Every item is billed. An unreadable batch is billed as one request and refused."""
 
     def cost(request: Request) -> int:
         try:
-            items = items_of(request.body)
+            return per_item * max(1, items_of(request.body))
         except ApiError:
             return per_item
-        largest = limits("prime", "write")[1]
-        return per_item * max(1, items) if per_item * items <= largest else per_item
 
     return cost
 

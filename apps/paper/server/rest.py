@@ -10,9 +10,9 @@ from apps.paper.server import (
     rest_communications,
     rest_events,
     rest_exchange,
-    rest_legacy_orders,
     rest_forecasts,
     rest_incentives,
+    rest_legacy_orders,
     rest_markets,
     rest_milestones,
     rest_multivariate,
@@ -22,6 +22,7 @@ from apps.paper.server import (
     rest_search,
     rest_subaccounts,
 )
+from apps.paper.server.buckets import DEFAULT_COST, limits
 from apps.paper.server.core import Call, Core, Operation
 from apps.paper.server.http import ApiError, Request, Response, TooManyRequests, too_many_requests
 
@@ -133,8 +134,10 @@ class RestApi:
 
     def _bill(self, operation: Operation, request: Request, user_id: str) -> None:
         """Every authenticated request costs, refused ones too; what does not fit is not done."""
-        cost = operation.cost if isinstance(operation.cost, int) else operation.cost(request)
         core = self._core
+        cost = operation.cost if isinstance(operation.cost, int) else operation.cost(request)
+        if cost > limits(core.tier(user_id), operation.bucket)[1]:
+            cost = DEFAULT_COST  # a batch that no full bucket pays for: its operation refuses it
         if not core.budgets.take(
             user_id, operation.bucket, cost, tier=core.tier(user_id), now_ms=core.clock.monotonic_ms()
         ):

@@ -16,8 +16,8 @@ from apps.paper.server import params
 from apps.paper.server.buckets import QUOTE_COST
 from apps.paper.server.core import Call, Core, Operation
 from apps.paper.server.http import JSON_TYPE, ApiError, Response
+from apps.paper.server.order_requests import decode
 from apps.paper.server.params import Query
-from apps.paper.server.rest_orders import decode
 from apps.paper.server.rfq_shapes import quote_json, rfq_json
 
 RFQ_STATUSES = ("open", "closed")

@@ -14,8 +14,8 @@ from apps.paper.server import params
 from apps.paper.server.buckets import LOOKUP_COST
 from apps.paper.server.core import Call, Core, Operation
 from apps.paper.server.http import Response
+from apps.paper.server.order_requests import decode
 from apps.paper.server.rest_markets import market_shape
-from apps.paper.server.rest_orders import decode
 from apps.paper.server.shapes import Json, event_json, time_text
 
 MOST_LEGS = 100  # of one request; collections allow far fewer

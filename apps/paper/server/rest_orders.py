@@ -16,7 +16,7 @@ from apps.paper.server.order_requests import (
     check_batch,
     count_units,
     create,
-    decode as decode,
+    decode,
     price_units,
     primary_unless_named,
     tried,

@@ -13,7 +13,7 @@ from apps.paper.engine.accounts import Transfer
 from apps.paper.server import params
 from apps.paper.server.core import Call, Core, Operation
 from apps.paper.server.http import ApiError, Response
-from apps.paper.server.rest_orders import decode
+from apps.paper.server.order_requests import decode
 from apps.paper.server.shapes import Json
 
 Number = Annotated[int, msgspec.Meta(ge=0)]
