@@ -14,7 +14,9 @@ from apps.paper.world.templates import TEMPLATES, Template
 
 FULL_PAST = Past(hours=168, steps=168, trades=300)
 SHORT_PAST = Past(hours=168, steps=42, trades=30)
-FULL_PAST_MARKETS = 250  # worlds with more markets get the short past
+LEAST_PAST = Past(hours=168, steps=28, trades=12)
+FULL_PAST_MARKETS = 250  # worlds with more markets get the short past,
+SHORT_PAST_MARKETS = 1_000  # and with more than these the least: they are there for their number
 BY_TICKER = {template.ticker: template for template in TEMPLATES}
 FILLER = "KXRAINNYC"  # single-market series that brings a world to an exact size
 
@@ -89,7 +91,7 @@ def build_world(exchange: PaperExchange, *, markets: int | None = None, seed: in
         world.settled = [settled_event(BY_TICKER[t], start_ms=start_ms, random=random) for t in SETTLED]
         world.adopt(unopened_event(BY_TICKER[UNOPENED], index=world.made[UNOPENED], start_ms=start_ms, random=random))
         world.made[UNOPENED] += 1
-    past = FULL_PAST if world.market_count <= FULL_PAST_MARKETS else SHORT_PAST
+    past = _past(world.market_count)
     ticks: dict[str, list[Tick]] = {}
     for listed in (*world.settled, *world.events):
         ticks |= _list(exchange, listed, BY_TICKER[listed.event.series_ticker], past=past, random=random)
@@ -98,6 +100,13 @@ def build_world(exchange: PaperExchange, *, markets: int | None = None, seed: in
     if markets is None:
         seed_combos(exchange, seed=seed)
     return world
+
+
+def _past(markets: int) -> Past:
+    """How much past a world of so many markets gets, so that it starts within three seconds."""
+    if markets <= FULL_PAST_MARKETS:
+        return FULL_PAST
+    return SHORT_PAST if markets <= SHORT_PAST_MARKETS else LEAST_PAST
 
 
 def _list(
