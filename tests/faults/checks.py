@@ -9,11 +9,11 @@ from django.db.models import Sum
 from apps.audit.models import AuditEntry
 from apps.audit.services import verify
 from apps.core import order_state
-from apps.orders.models import CancelIntent, ChangeIntent, Fill, Order, OrderIntent
+from apps.orders.models import CancelIntent, ChangeIntent, Fill, GroupAction, Order, OrderGroup, OrderIntent
 from apps.orders.services.change import OPEN_CHANGES
 from apps.paper.testing import LINEAR
 from apps.portfolio.models import Position
-from tests.faults.world import HEAL_SECONDS, OPEN_CANCELS, OPEN_INTENTS, World
+from tests.faults.world import HEAL_SECONDS, OPEN_ACTIONS, OPEN_CANCELS, OPEN_INTENTS, World
 
 State = OrderIntent.State
 
@@ -32,6 +32,7 @@ def violations(world: World) -> list[str]:
                 *_fills_agree(truth["fills"]),
                 *_positions_agree(truth["positions"]),
                 *_rows_monotone(world),
+                *_groups_agree(world),
                 *_nothing_open(world),
                 *_trail_whole(world),
             ]
@@ -163,6 +164,25 @@ def _rows_monotone(world: World) -> list[str]:
     return found + [f"I6 fill {key} was news {number} times" for key, number in news.items() if number > 1]
 
 
+def _groups_agree(world: World) -> list[str]:
+    """I1 and I2 of order groups: the unsafe direction once per wish; the same groups and limits on both sides."""
+    found = []
+    for kind in ("create", "reset", "limit"):
+        wished = GroupAction.objects.filter(kind=kind).count()
+        if world.exchange.group_requests[kind] > wished:
+            found.append(f"I1 {world.exchange.group_requests[kind]} requests to {kind} a group for {wished} wishes")
+    over = (OrderGroup.State.DELETED, OrderGroup.State.FAILED, OrderGroup.State.CREATING)
+    told = {row.group_id: row for row in OrderGroup.objects.exclude(group_id=None).exclude(state__in=over)}
+    true = {group.group_id: group for group in world.exchange.paper.exchange.groups(world.exchange.user_id)}
+    found += [f"I2 group {name} is not in the ledger" for name in true.keys() - told.keys()]
+    found += [f"I3 group {name} is in the ledger and not at the exchange" for name in told.keys() - true.keys()]
+    for name in true.keys() & told.keys():
+        limit = Decimal(true[name].limit).scaleb(-2)
+        if told[name].contracts_limit != limit:
+            found.append(f"I2 group {name} has a limit of {told[name].contracts_limit} here and {limit} there")
+    return found
+
+
 def _nothing_open(world: World) -> list[str]:
     """I18: faults over, nothing stays open."""
     found = [
@@ -172,6 +192,10 @@ def _nothing_open(world: World) -> list[str]:
     found += [
         f"I18 a change is still {change.state} after {HEAL_SECONDS} s"
         for change in ChangeIntent.objects.filter(state__in=OPEN_CHANGES)
+    ]
+    found += [
+        f"I18 what was asked of a group ({action.kind}) is still {action.state} after {HEAL_SECONDS} s"
+        for action in GroupAction.objects.filter(OPEN_ACTIONS)
     ]
     return found + [
         f"I18 a cancel is still {cancel.state} after {HEAL_SECONDS} s"

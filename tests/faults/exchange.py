@@ -23,6 +23,8 @@ START_MS = 1_795_262_400_000  # 2026-11-21 12:00 UTC: the same in every run, so 
 MEMBER = "trader-1"
 PREFIX = "/trade-api/v2"
 CREATE_PATH = f"{PREFIX}/portfolio/events/orders"
+BATCH_PATH = f"{CREATE_PATH}/batched"
+GROUPS_PATH = f"{PREFIX}/portfolio/order_groups"
 
 # kind -> what it does to a write. "acts": the exchange does what it was asked, "lost": it never does.
 WRITE_FAULTS = (
@@ -87,10 +89,15 @@ class FaultyExchange(httpx.BaseTransport):
         self.faults: list[Fault] = []
         self.applied: Counter[str] = Counter()
         self.sent: list[Sent] = []
+        self.leaving: list[Sent] = []  # of them, those of the request under way
         self.amends: Counter[str] = Counter()  # order id -> amend requests that left the desk
+        self.group_requests: Counter[str] = Counter()  # "create", "reset", .. -> requests that left the desk
         self.late: list[tuple[int, httpx.Request]] = []  # (Unix ms of arrival, request)
         self.on_request: Callable[[str, httpx.Request], None] = lambda phase, request: None
         self._dedupes_open_only = dedupes_open_only
+        primary, other = (self.paper.exchange.members[self.user_id].accounts[number] for number in (0, 1))
+        share = primary.cash // 2
+        primary.cash, other.cash = primary.cash - share, other.cash + share
         self.refill()
 
     def client(self) -> ExchangeClient:
@@ -130,9 +137,14 @@ class FaultyExchange(httpx.BaseTransport):
         self.paper.clock.step(1)  # nothing happens in no time
         request.read()
         is_read = request.method == "GET"
-        if request.method == "POST" and request.url.path == CREATE_PATH:
+        self.leaving = []
+        if request.method == "POST" and request.url.path in (CREATE_PATH, BATCH_PATH):
             body = json.loads(request.content)
-            self.sent.append(Sent(body["client_order_id"], body["count"], self.now_ms))
+            lines = body.get("orders", [body])
+            self.leaving = [Sent(line["client_order_id"], line["count"], self.now_ms) for line in lines]
+            self.sent += self.leaving
+        elif request.method in ("POST", "PUT") and request.url.path.startswith(GROUPS_PATH):
+            self.group_requests[request.url.path.rsplit("/", 1)[1]] += 1
         elif request.url.path.endswith("/amend"):
             self.amends[request.url.path.rsplit("/", 2)[1]] += 1
         fault = next((fault for fault in self.faults if fault.is_read == is_read), None)

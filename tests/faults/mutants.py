@@ -60,9 +60,9 @@ def time_out_means_rejected() -> Iterator[None]:
 def _retrying(*, new_id: bool) -> Iterator[None]:
     create = api.create_order
 
-    def again(client: Any, order: Any) -> Any:
+    def again(client: Any, order: Any, **named: Any) -> Any:
         try:
-            return create(client, order)
+            return create(client, order, **named)
         except (OutcomeUnknown, AlreadyExists):
             client_order_id = str(uuid.uuid4()) if new_id else order.client_order_id
             order.client_order_id = client_order_id

@@ -1,7 +1,7 @@
 """Histories: lists of plain steps drawn from a seed. Running one draws nothing more, so a seed replays exactly."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from apps.core import killpoints
 from tests.faults.exchange import READ_FAULTS, WRITE_FAULTS
@@ -21,9 +21,10 @@ class Step:
     name: str = ""
     number: int = 0
     inner: tuple["Step", ...] = ()
+    where: str = ""  # of an order: "group" or "subaccount" when it is in one
 
     def __str__(self) -> str:
-        parts = [self.kind] + [str(part) for part in (self.side, self.price, self.name) if part]
+        parts = [self.kind] + [str(part) for part in (self.side, self.price, self.name, self.where) if part]
         parts += [f"#{self.pick}"] if self.pick else []
         parts += [f"({self.number})"] if self.number else []
         if self.inner:
@@ -47,11 +48,11 @@ class History:
         return "\n".join([head, *(f"  {number:>2}. {step}" for number, step in enumerate(self.steps, 1))])
 
 
-MOODS: dict[str, dict[str, int]] = {"mixed": {}, "deaths": {"kill": 50}, "line": {"fault": 60}}
+MOODS: dict[str, dict[str, int]] = {"mixed": {}, "deaths": {"kill": 70}, "line": {"fault": 60}}
 
 
 def history_of(seed: int, *, mood: str = "") -> History:
-    """Draw the history of a seed: 8 to 22 happenings, about a third of them faults.
+    """Draw the history of a seed: 9 to 24 happenings, about a third of them faults.
 
     mood: one of MOODS, drawn when empty.
     """
@@ -61,14 +62,18 @@ def history_of(seed: int, *, mood: str = "") -> History:
     weights = _WEIGHTS | MOODS[mood or drawn]
     steps: list[Step] = []
     submitted = 0
-    for _ in range(rng.randint(8, 22)):
+    for _ in range(rng.randint(9, 24)):
         kind = rng.choices(*zip(*weights.items(), strict=True))[0]
         if kind == "submit":
             submitted += 1
             steps.append(_submit(rng, submitted))
+        elif kind == "batch":
+            batch = replace(_submit(rng, submitted + 1), kind="batch", pick=rng.randrange(1_000))
+            submitted += batch_size(batch)
+            steps.append(batch)
         else:
             steps.append(_step(rng, kind))
-        if kind in ("submit", "fault", "kill", "during", "change", "cancel") and rng.random() < 0.6:
+        if kind in _NEEDS_WORK and rng.random() < 0.6:
             steps.append(_step(rng, "work"))
     return History(
         seed=seed,
@@ -84,7 +89,7 @@ _WEIGHTS = {
     "work": 30,
     "fault": 26,
     "during": 10,
-    "kill": 12,
+    "kill": 24,
     "deliver": 7,
     "beat": 6,
     "reconcile": 4,
@@ -103,16 +108,33 @@ _WEIGHTS = {
     "role": 2,
     "restart": 2,
     "trading": 1,
+    "batch": 5,
+    "group": 9,
+    "pause": 1,
+    "limit": 1,
+    "elsewhere": 4,
+    "no_database": 3,
 }
+_NEEDS_WORK = ("submit", "batch", "group", "fault", "kill", "during", "change", "cancel", "no_database")
+
+
+def batch_size(step: Step) -> int:
+    """Lines of a batch step: two to four."""
+    return 2 + step.pick % 3
 
 
 def _submit(rng: random.Random, number: int) -> Step:
     terms = rng.choices(("good_till_canceled", "immediate_or_cancel", "fill_or_kill"), (8, 1, 1))[0]
-    return Step("submit", number=number, side=rng.choice(("buy_yes", "buy_no")), price=rng.choice(PRICES), name=terms)
+    where = rng.choices(("", "group", "subaccount"), (6, 3, 1))[0]
+    side, price = rng.choice(("buy_yes", "buy_no")), rng.choice(PRICES)
+    return Step("submit", pick=rng.randrange(4), number=number, side=side, price=price, name=terms, where=where)
 
 
 def _step(rng: random.Random, kind: str) -> Step:
     pick = rng.randrange(1_000)
+    more = _more(rng, kind, pick)
+    if more is not None:
+        return more
     match kind:
         case "fault":
             name = rng.choice(WRITE_FAULTS) if rng.random() < 0.8 else rng.choice(READ_FAULTS)
@@ -137,6 +159,22 @@ def _step(rng: random.Random, kind: str) -> Step:
         case "work" if rng.random() < 0.15:
             return Step("work", pick=pick, name="twice")
     return Step(kind, pick=pick)
+
+
+def _more(rng: random.Random, kind: str, pick: int) -> Step | None:
+    """Draw a step of `more_steps`; None for another kind."""
+    match kind:
+        case "group":
+            name = rng.choice(("create", "create", "trigger", "reset", "limit", "delete"))
+            return Step("group", pick=pick, name=name, number=rng.randint(5, 60))
+        case "limit":
+            return Step("limit", number=rng.choice((0, 0, 12, 20)))
+        case "elsewhere":
+            name = rng.choice(("amend", "decrease", "cancel"))
+            return Step("elsewhere", pick=pick, name=name, price=rng.choice(PRICES))
+        case "no_database":
+            return Step("no_database", number=rng.choice((1, 1, 2)))
+    return None
 
 
 def _number(rng: random.Random, name: str) -> int:

@@ -24,12 +24,17 @@ import httpx
 from tests.support.desk import ROOT, RunningDesk, eventually, running_desk
 from tests.support.trader import ConnectionClosed, SocketTrader
 
+# What a click is refused with once money or a limit is used up.
+_FULL = frozenset({"insufficient_funds", "limit_max_open_contracts", "limit_max_notional", "limit_max_count"})
 VICTIMS = ("web", "orders", "urgent", "worker", "gateway", "beat", "redis")
 OPTIONS = "--no-bots --markets 40"
 PRICES = ("0.20", "0.25", "0.30")
 # The trader's money is large, but every order rests: small sizes, each its own.
 FIRST_COUNT = 2
-CALM_SECONDS = 150.0
+# Limits for a machine that is busy with other things; on an idle one calm comes within half a minute.
+CALM_SECONDS = 400.0
+RISE_SECONDS = 180.0  # until a process that was killed runs again
+ANSWER_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -40,6 +45,7 @@ class Report:
     answered: int = 0
     orders: int = 0
     cancelled: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
     calm_after: float = 0.0
     kills: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
@@ -66,12 +72,16 @@ class Storm:
         self._confirmed: dict[str, dict[str, Any]] = {}  # idempotency key -> row
 
     # --- weather -----------------------------------------------------------------------------------
-    def rage(self, *, seconds: float, kill_every: float) -> None:
-        """Place, cancel and repeat orders for `seconds` while processes die and answers get lost."""
+    def rage(self, *, seconds: float, kill_every: float, clicks: int = 0) -> None:
+        """Place, cancel and repeat orders while processes die and answers get lost.
+
+        It lasts `seconds`, and longer until there were so many clicks and, if there is time for one each, every
+        process has died: how fast the machine is changes how long it takes, not what happens.
+        """
         end = time.monotonic() + seconds
         next_kill = time.monotonic() + kill_every / 2
         victims = list(VICTIMS)
-        while time.monotonic() < end:
+        while time.monotonic() < end or self.report.clicks < clicks:
             self._trade()
             if time.monotonic() >= next_kill:
                 if not victims:
@@ -124,6 +134,10 @@ class Storm:
             params = {"idempotency_key": str(uuid.uuid4()), "order_id": self._rng.choice(resting)["order_id"]}
             self.trader.send("order.cancel", params=params)
 
+    def _make_room(self) -> None:
+        """Money or a limit is used up: cancel all, so that orders go on."""
+        self.trader.send("order.cancel_all", params={})
+
     def _answers(self) -> None:
         for message_id in list(self._open):
             answer = self.trader.answers.pop(message_id, None)
@@ -134,27 +148,52 @@ class Storm:
                 self._confirmed[ticket["idempotency_key"]] = answer["ok"]["intent"]
             elif answer["error"]["code"] == "fault":
                 self._unanswered.append(ticket)  # "check before trying again": the same key is the check
+            else:
+                self.report.refused[answer["error"]["code"]] += 1
+                if answer["error"]["code"] in _FULL:
+                    self._make_room()
 
     def _kill(self, name: str) -> None:
-        pid = self.desk.children().get(name) or self.desk.children().get("valkey-server")
-        if pid is not None:
+        """kill -9, as soon as it runs: it may still be on its way up from the last time."""
+
+        def is_killed() -> bool:
+            children = self.desk.children()
+            pid = children.get(name) or (children.get("valkey-server") if name == "redis" else None)
+            if pid is None:
+                return False
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-                self.report.kills[name] += 1
+                return True
+            return False
+
+        eventually(is_killed, within=RISE_SECONDS, what=f"a running {name}")
+        self.report.kills[name] += 1
 
     def _lose_something(self) -> None:
         kind = self._rng.choice(("lose_after", "lose_before", "status"))
         body = {"kind": kind, "method": "POST", "path": "/trade-api/v2/portfolio/events/orders"}
         if kind == "status":
             body["when"] = "after"
-        answer = httpx.post(f"{self.desk.paper['control_url']}/rest/fault", json=body, timeout=5)
-        if answer.status_code == httpx.codes.OK:
-            self.report.faults[kind] += 1
+        self._control("POST", "/rest/fault", body)
+        self.report.faults[kind] += 1
+
+    def _control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Ask the paper exchange, which is never killed but may be slow; nothing here harms when it is repeated."""
+        answers: list[httpx.Response] = []
+
+        def is_answered() -> bool:
+            with suppress(httpx.TransportError):
+                answers.append(httpx.request(method, f"{self.desk.paper['control_url']}{path}", json=body, timeout=30))
+            return bool(answers)
+
+        eventually(is_answered, what=f"the paper exchange's answer to {path}")
+        assert answers[0].status_code == httpx.codes.OK, answers[0].text
+        return answers[0].json()
 
     # --- calm --------------------------------------------------------------------------------------
     def calm(self) -> None:
         """End the faults, repeat what was not answered, and wait until nothing is open any more."""
-        httpx.post(f"{self.desk.paper['control_url']}/faults/clear", json={}, timeout=5)
+        self._control("POST", "/faults/clear", {})
         began = time.monotonic()
         while (self._unanswered or self._open) and time.monotonic() - began < CALM_SECONDS:
             with suppress(ConnectionClosed, TimeoutError):
@@ -190,7 +229,7 @@ class Storm:
         return self.report
 
     def _truth(self) -> list[dict[str, Any]]:
-        truth = httpx.get(f"{self.desk.paper['control_url']}/truth", timeout=30).json()
+        truth = self._control("GET", "/truth")
         orders: list[dict[str, Any]] = next(row for row in truth["members"].values() if row["name"] == self._member)[
             "orders"
         ]
@@ -226,12 +265,12 @@ class Storm:
 
     # --- its database, past the desk -----------------------------------------------------------------
     def _rows(self, table: str) -> list[dict[str, Any]]:
-        with closing(sqlite3.connect(self.desk.data / "desk.sqlite3", timeout=10)) as ledger:
+        with closing(sqlite3.connect(self.desk.data / "desk.sqlite3", timeout=ANSWER_SECONDS)) as ledger:
             ledger.row_factory = sqlite3.Row
             return [dict(row) for row in ledger.execute(f"SELECT * FROM {table}")]
 
     def _value(self, query: str) -> Any:
-        with closing(sqlite3.connect(self.desk.data / "desk.sqlite3", timeout=10)) as ledger:
+        with closing(sqlite3.connect(self.desk.data / "desk.sqlite3", timeout=ANSWER_SECONDS)) as ledger:
             return ledger.execute(query).fetchone()[0]
 
 
@@ -249,6 +288,7 @@ def main() -> int:
         print(
             f"{report.clicks} clicks, {report.answered} confirmed, {report.orders} orders, {report.cancelled} cancels"
         )
+        print(f"refused in words: {dict(report.refused)}")
         print(f"killed: {dict(report.kills)}; exchange faults: {dict(report.faults)}")
         print(f"calm after {report.calm_after:.0f} s")
         for problem in report.problems:

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.process, pytest.mark.xdist_group("faults-processes")]
 def test_killed_processes_double_and_lose_nothing(tmp_path: Path) -> None:
     with running_desk(tmp_path / "data", DESK_PAPER_OPTIONS=OPTIONS) as desk:
         storm = Storm(desk, seed=5)
-        storm.rage(seconds=10, kill_every=1.4)
+        storm.rage(seconds=10, kill_every=1.4, clicks=30)
         report = storm.judge()
 
     assert report.problems == []

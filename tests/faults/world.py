@@ -7,6 +7,7 @@ place, nothing of the desk catches it, transactions roll back, and start-up reco
 
 import random
 import sys
+import tempfile
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -14,12 +15,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import httpx
 from django.apps import apps as installed
 from django.db import connection, transaction
+from django.db.models import Q
 
 from apps.accounts.models import Membership
 from apps.core import killpoints, ports, timestamps
@@ -30,13 +33,14 @@ from apps.exchange import live
 from apps.exchange.wire.schemas import Message, decode
 from apps.orders import queue, tasks
 from apps.orders.access import actor_of
-from apps.orders.models import CancelIntent, ChangeIntent, Order, OrderIntent
+from apps.orders.models import CancelIntent, ChangeIntent, GroupAction, Order, OrderIntent
 from apps.orders.services import cancel_all, cancel_submit, intent_submit
 from apps.orders.services.change import OPEN_CHANGES, Seen, Wish, change_submit
 from apps.orders.tickets import OrderTicket
 from apps.paper.testing import LINEAR
 from apps.portfolio.services import portfolio_refresh
-from tests.faults.exchange import CREATE_PATH, MEMBER, START_MS, Fault, FaultyExchange
+from tests.faults.exchange import MEMBER, START_MS, Fault, FaultyExchange
+from tests.faults.more_steps import MoreSteps
 from tests.faults.steps import History, Step
 from tests.orders.conftest import Place
 
@@ -44,6 +48,10 @@ HEAL_SECONDS = 150
 TURN_MS = 5_000  # beat sweeps this often
 RECONCILE_EVERY_MS = 30_000
 OPEN_INTENTS = [OrderIntent.State.COMMITTED, OrderIntent.State.SENDING, OrderIntent.State.UNKNOWN]
+# What is sent at most once may stay in doubt: an order group names nobody who made it, so a person decides.
+OPEN_ACTIONS = Q(state__in=[GroupAction.State.COMMITTED, GroupAction.State.SENDING]) | Q(
+    state=GroupAction.State.UNKNOWN, kind__in=[GroupAction.Kind.TRIGGER, GroupAction.Kind.DELETE]
+)
 OPEN_CANCELS = [CancelIntent.State.COMMITTED, CancelIntent.State.SENDING, CancelIntent.State.UNKNOWN]
 
 
@@ -79,7 +87,7 @@ class Locks:
             self._until.pop(name, None)
 
 
-class World:
+class World(MoreSteps):
     """A history's desk and exchange. problems: rules that were seen broken while it ran."""
 
     def __init__(self, history: History, place: Place) -> None:
@@ -103,6 +111,10 @@ class World:
         self._during: list[Step] = []
         self._broker_is_up = True
         self._people = [place.trader.user_id, place.viewer.user_id]
+        others = Membership.objects.filter(desk=place.desk).exclude(user_id__in=self._people)
+        lead = actor_of(user_id=others.get().user_id, desk_id=place.desk.pk)
+        assert lead is not None
+        self.lead = lead
         self._open_socket()
 
     # --- its own clock, broker, line and browsers -------------------------------------------------
@@ -123,7 +135,11 @@ class World:
             stack.enter_context(patch.object(live, "publish_rows", self._show))
             stack.enter_context(patch.object(live, "publish", lambda topic, frame, version=None: None))
             stack.enter_context(patch.object(tasks, "cache", self._locks))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="desk-spill-")))
+            stack.enter_context(self.failing_writes(folder))
             yield
+            if (folder / "orders-spill.rejected.jsonl").exists():
+                self.problems.append("F4 an outcome that was kept could not be applied")
 
     def _enqueue(self, task: str, *ids: int, countdown: float | None = None) -> bool:
         if self._broker_is_up:
@@ -160,7 +176,7 @@ class World:
                     raise ProcessDied(name)
 
     def _on_request(self, phase: str, request: httpx.Request) -> None:
-        if phase == "before" and request.method == "POST" and request.url.path == CREATE_PATH:
+        if phase == "before" and self.exchange.leaving:
             self._check_create(request)
         if connection.in_atomic_block:
             return  # one thread plays everybody: who waits for this transaction cannot run now
@@ -172,14 +188,17 @@ class World:
                 self.execute(step)
 
     def _check_create(self, request: httpx.Request) -> None:
-        sent = self.exchange.sent[-1]
-        intent = OrderIntent.objects.filter(client_order_id=sent.client_order_id).first()
-        if connection.in_atomic_block or intent is None:
-            self.problems.append("I5 a create left the desk before its intent was committed")
-            return
-        actor = actor_of(user_id=intent.placed_by_id, desk_id=intent.desk_id)
-        if actor is None or not actor.may(Permission.ORDER_PLACE):
-            self.problems.append("I15 a create left the desk for a person who may not trade")
+        for sent in self.exchange.leaving:
+            intent = OrderIntent.objects.filter(client_order_id=sent.client_order_id).first()
+            if connection.in_atomic_block or intent is None:
+                self.problems.append("I5 a create left the desk before its intent was committed")
+                return
+            actor = actor_of(user_id=intent.placed_by_id, desk_id=intent.desk_id)
+            if actor is None or not actor.may(Permission.ORDER_PLACE):
+                self.problems.append("I15 a create left the desk for a person who may not trade")
+            why = self.stopped(intent.placed_by_id, intent.count)
+            if why:
+                self.problems.append(f"H9 a create left the desk {why}")
 
     # --- steps -----------------------------------------------------------------------------------
     def execute(self, step: Step) -> None:
@@ -207,19 +226,24 @@ class World:
         return actor
 
     def _do_submit(self, step: Step) -> None:
+        ticket = self._ticket(step, step.number)
+        self.tickets[step.number] = (step.number, ticket)
+        intent_submit(self._person(step.number), ticket)
+
+    def _ticket(self, step: Step, number: int) -> OrderTicket:
         price = Decimal(step.price)
-        ticket = OrderTicket(
-            idempotency_key=uuid.UUID(int=(self.history.seed << 64) + step.number),
+        return OrderTicket(
+            idempotency_key=uuid.UUID(int=(self.history.seed << 64) + number),
             account_id=self.place.account.pk,
             ticker=LINEAR,
             side=step.side,
             price=price if step.side == "buy_yes" else 1 - price,
             # Every click has a size of its own, so that the exchange's orders tell which click they came from.
-            count=Decimal(10 + step.number),
+            count=Decimal(10 + number),
             time_in_force=step.name,
+            order_group_id=self.group_id_for(step.pick) if step.where == "group" else "",
+            subaccount=int(step.where == "subaccount"),
         )
-        self.tickets[step.number] = (step.number, ticket)
-        intent_submit(self._person(step.number), ticket)
 
     def _do_submit_again(self, step: Step) -> None:
         """A double click, a browser's retry, the back button: the same key."""
@@ -335,7 +359,7 @@ class World:
     # --- the private channels ----------------------------------------------------------------------
     def _open_socket(self) -> None:
         self._socket = self.exchange.paper.socket(MEMBER)
-        self._socket.send("subscribe", channels=["user_orders", "fill", "market_positions"])
+        self._socket.send("subscribe", channels=["user_orders", "fill", "market_positions", "order_group_updates"])
 
     def _collect(self) -> None:
         self.events += self._socket.texts
@@ -381,6 +405,8 @@ class World:
         self._during.clear()
         exchange.faults.clear()
         self._broker_is_up = True
+        self._writes_that_fail = 0
+        self.pauses_end()
         exchange.paper.control("POST", "/trading", {"trading_active": True})
         self._recover()
         began = exchange.now_ms
@@ -420,6 +446,7 @@ class World:
             or CancelIntent.objects.filter(state__in=OPEN_CANCELS).exists()
             or ChangeIntent.objects.filter(state__in=OPEN_CHANGES).exists()
             or OrderIntent.objects.filter(state=OrderIntent.State.ACKED, order=None).exists()
+            or GroupAction.objects.filter(OPEN_ACTIONS).exists()
         )
 
 
