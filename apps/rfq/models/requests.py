@@ -164,7 +164,8 @@ class Accept(models.Model):
             models.UniqueConstraint(fields=["accepted_by", "idempotency_key"], name="accept_once_per_click"),
             models.UniqueConstraint(
                 fields=["rfq"],
-                condition=~Q(state__in=["refused", "not_seen", "lapsed", "failed"]),
+                # Evidence of an execution is never turned away; that none is taken after one, the service checks.
+                condition=Q(state__in=["committed", "sending", "unknown", "awaiting"]),
                 name="accept_one_per_rfq",
             ),
         ]

@@ -17,6 +17,7 @@ from apps.core.permissions import Permission
 from apps.core.rfq import Outcome, QuoteState, accepted_side_for, windows
 from apps.core.timestamps import utc_now
 from apps.exchange.clients import client_for
+from apps.exchange.models import ExchangeStatus
 from apps.exchange.wire.api import communications as api
 from apps.exchange.wire.errors import ExchangeError, NotSent, RateLimited, Refused
 from apps.orders.access import actor_of
@@ -37,6 +38,8 @@ INTERRUPTED_AFTER = timedelta(seconds=15)
 SEEN_WITHIN = timedelta(seconds=20)
 # After a window's end the exchange still has to write down what became of it.
 GRACE = timedelta(seconds=2)
+# A lapsed quote may be shown as accepted for ever (seen on demo): so long after its window it is called lapsed.
+LAPSED_AFTER = timedelta(seconds=5)
 FOLLOWED = (State.UNKNOWN, State.AWAITING, State.EXECUTING)
 TOO_LATE = "Not sent: the desk could not send it in time. Nothing was taken."
 
@@ -130,6 +133,9 @@ def accept_resolve(accept_pk: int, *, now: datetime | None = None) -> Accept:
         if report.state == QuoteState.CANCELLED or now - sent > SEEN_WITHIN:
             text = "The exchange does not show that this quote was taken."
             return accept_move(accept, State.NOT_SEEN, code="not_seen", text=text)
+    if accept.state == State.AWAITING and now > _window_ends(accept) + LAPSED_AFTER:
+        text = "The maker's window is over, and the exchange shows no confirmation."
+        return accept_move(accept, State.LAPSED, code="lapsed", text=text)
     return _look_again(accept, now=now) if accept.state in FOLLOWED else accept
 
 
@@ -163,7 +169,7 @@ _FROM: dict[str, tuple[str, ...]] = {
     State.UNKNOWN: (State.SENDING,),
     State.NOT_SEEN: (State.UNKNOWN,),
     State.AWAITING: (State.SENDING, State.UNKNOWN),
-    State.EXECUTING: (State.SENDING, State.UNKNOWN, State.AWAITING),
+    State.EXECUTING: (State.SENDING, State.UNKNOWN, State.AWAITING, State.LAPSED, State.NOT_SEEN),
     State.EXECUTED: tuple(state for state in State if state != State.EXECUTED),
     State.LAPSED: (State.AWAITING,),
     State.FAILED: (State.EXECUTING,),
@@ -199,6 +205,18 @@ def accept_move(accept: Accept, state: str, *, code: str = "", text: str = "", *
             if state == State.UNKNOWN:
                 queue.enqueue_on_commit(queue.ACCEPT_RESOLVE, accept.pk)
     return accept
+
+
+def _window_ends(accept: Accept) -> datetime:
+    """Our clock. The exchange's own time of the accept, where it is known, moved by the measured offset."""
+    span = windows(is_combo=bool(accept.rfq.legs)).confirm
+    sent = accept.claimed_at or accept.created_at
+    if accept.accepted_at is None:
+        return sent + INTERRUPTED_AFTER + span
+    status = ExchangeStatus.objects.filter(environment=accept.rfq.account.environment).first()
+    offset = timedelta(milliseconds=(status.clock_offset_ms or 0) if status else 0)
+    # Never earlier than our own send allows, whatever the clocks say.
+    return max(accept.accepted_at - offset, sent) + span
 
 
 def _first_look(accept: Accept, state: str, facts: dict[str, Any], *, now: datetime) -> datetime | None:

@@ -174,7 +174,7 @@ def _commit(actor: Actor, ask: Ask, *, account: ExchangeAccount, market: Market,
         desk_id=account.desk_id,
         environment=account.environment,
         target=f"rfq:{rfq.pk}",
-        data=_terms(ask),
+        data={**_terms(ask), "auto_after": int(ask.auto.after.total_seconds()) if ask.auto else None},
     )
     return rfq
 
