@@ -6,6 +6,7 @@ Only the worker and the gateway can open keys, so only they may call `client_for
 
 import functools
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -41,14 +42,19 @@ class _Entry:
     client: ExchangeClient
 
 
+# Seconds. A tier changes once in months; an order should not ask for it.
+LIMITS_TRUSTED_FOR = 2.0
+
 _entries: dict[tuple[str, Any], _Entry] = {}
+_limits_read_at: dict[int, float] = {}
 _lock = threading.Lock()
 
 
 def client_for(account_id: int, *, write: bool) -> ExchangeClient:
     """Return the process's client of one account, signed with its trading or reading key.
 
-    Cached until the account's keys, limits or environment change (one small query per call).
+    Cached until the account's keys or environment change (two small queries per call); its limits are
+    looked at again after LIMITS_TRUSTED_FOR.
 
     Raises:
         NotFound: no such active account.
@@ -66,7 +72,8 @@ def client_for(account_id: int, *, write: bool) -> ExchangeClient:
 
     client = _cached(("write" if write else "read", account_id), fingerprint, build)
     # The limits may have been read anew since the client was built.
-    limiter_for(account)
+    if time.monotonic() - _limits_read_at.get(account_id, -LIMITS_TRUSTED_FOR) >= LIMITS_TRUSTED_FOR:
+        limiter_for(account)
     return client
 
 
@@ -91,6 +98,7 @@ def limiter_for(account: ExchangeAccount) -> SharedLimiter:
     """
     member = account.exchange_user_id or f"account-{account.pk}"
     limiter = _limiter(settings.REDIS_URL, f"{account.environment}:{member}")
+    _limits_read_at[account.pk] = time.monotonic()
     limits = AccountLimits.objects.filter(account_id=account.pk).first()
     if limits is not None:
         limiter.configure(
@@ -116,6 +124,7 @@ def clients_forget() -> None:
     with _lock:
         entries = list(_entries.values())
         _entries.clear()
+        _limits_read_at.clear()
         _limiter.cache_clear()
     for entry in entries:
         entry.client.close()

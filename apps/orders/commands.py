@@ -20,7 +20,7 @@ from apps.core.topics import TopicName
 from apps.orders import events, selectors, services
 from apps.orders.access import order_for
 from apps.orders.control_commands import limit_text
-from apps.orders.models import Order
+from apps.orders.models import Order, OrderIntent
 from apps.orders.tickets import read_key, ticket_from_params
 
 Params = Mapping[str, Any]
@@ -29,8 +29,9 @@ Answer = dict[str, Any]
 
 def place(actor: Actor, params: Params) -> Answer:
     intent = services.intent_submit(actor, ticket_from_params(actor, params))
-    # A repeat of an old key answers with what has become of it.
-    order = Order.objects.filter(intent=intent).first()
+    # A repeat of an old key answers with what has become of it; what waits to be sent has no order.
+    is_new = intent.state == OrderIntent.State.COMMITTED
+    order = None if is_new else Order.objects.filter(intent=intent).first()
     return {"intent": events.intent_row(intent, order)}
 
 

@@ -202,6 +202,21 @@ def intent_publish(intent: OrderIntent) -> None:
     trading_events.orders_changed(intent.account_id)
 
 
+def intent_new_publish(intent: OrderIntent) -> None:
+    """Publish the row of an intent that was just stored, after the commit. Costs no query: it has no order yet."""
+    row = intent_row(intent, None)
+    live.publish_on_commit(orders_topic(intent.account_id), rows={row["key"]: row})
+
+
+def intent_sending_publish(intent: OrderIntent) -> None:
+    """Publish at once that an intent is on its way. Costs no query: it is told while the exchange works on it.
+
+    When the order's own message was faster, its row has a higher version and this one changes nothing.
+    """
+    row = intent_row(intent, None)
+    live.publish_rows(orders_topic(intent.account_id), {row["key"]: row})
+
+
 def external_row_gone(order: Order) -> None:
     """Take back the row of an order that turned out to be one of ours."""
     live.publish_on_commit(orders_topic(order.account_id), rows={external_key(order.order_id): None})

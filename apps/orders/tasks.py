@@ -20,8 +20,9 @@ from apps.orders.models import ChangeIntent, OrderIntent
 
 logger = logging.getLogger(__name__)
 
-# A sync that was killed lets the next one start after this long.
-SYNC_LOCK_SECONDS = 120
+# A sync that was killed lets the next one start after this long. One that takes longer is joined by another, which
+# costs tokens and nothing else.
+SYNC_LOCK_SECONDS = 45
 
 
 @shared_task(ignore_result=True)

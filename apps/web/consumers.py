@@ -19,6 +19,7 @@ from apps.accounts.access import account_is_visible, actor_for_session
 from apps.core import ports
 from apps.core.errors import DeskError, NotAllowed, WireFormatError
 from apps.core.permissions import Actor, Permission
+from apps.core.ports import Command
 from apps.core.topics import TopicName, parse_topic
 from apps.web.client import Client
 from apps.web.hub import Hub, hub_of_loop
@@ -92,22 +93,26 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if message.ack is not None:
             self._client.acknowledge(message.ack)
             return
-        actor = await self._actor()
-        if actor is not None:
-            await self._handle(message, actor)
+        await self._handle(message)
 
     # --- who -----------------------------------------------------------------------------------
     async def _actor(self) -> Actor | None:
         """Return who this socket speaks for at this moment; closes it when nobody may."""
-        actor = None
-        if self._user_id:
-            actor = await database_sync_to_async(actor_for_session)(self._user_id, self._session_key)
+        actor = await database_sync_to_async(self._actor_now)() if self._user_id else None
+        return actor if await self._stays(actor) else None
+
+    def _actor_now(self) -> Actor | None:
+        return actor_for_session(self._user_id, self._session_key) if self._user_id else None
+
+    async def _stays(self, actor: Actor | None) -> bool:
+        """Close the socket of who may not watch this desk; returns whether it stays open."""
         if actor is None:
             await self.close(SIGN_IN)
         elif not actor.may(Permission.DESK_VIEW):
             await self.close(NOT_ALLOWED)
-            return None
-        return actor
+        else:
+            return True
+        return False
 
     async def _keep_checking(self) -> None:
         while True:
@@ -135,9 +140,9 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         return True
 
     # --- what ----------------------------------------------------------------------------------
-    async def _handle(self, message: Message, actor: Actor) -> None:
+    async def _handle(self, message: Message) -> None:
         try:
-            answer = await self._answer(message, actor)
+            answer = await self._answer(message)
         except DeskError as exc:
             self._refuse(message.id, exc.code, exc.text, exc.fields)
         except WireFormatError as exc:
@@ -146,9 +151,18 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             logger.exception("command %s failed", message.cmd[:60])
             self._refuse(message.id, "fault", "This failed on our side and is logged. Check before trying again.")
         else:
-            self._client.reply(_encode({"id": message.id, "ok": answer}).decode())
+            if answer is not None:
+                self._client.reply(_encode({"id": message.id, "ok": answer}).decode())
 
-    async def _answer(self, message: Message, actor: Actor) -> dict[str, Any]:
+    async def _answer(self, message: Message) -> dict[str, Any] | None:
+        """Return what to answer; None when the socket closes instead."""
+        command = ports.commands.get(message.cmd)
+        if command is not None:
+            actor, told = await database_sync_to_async(self._command)(command, message.params)
+            return told if await self._stays(actor) else None
+        actor = await self._actor()
+        if actor is None:
+            return None
         if message.cmd == "ping":
             return {"at": message.at, "server_ms": time.time_ns() // 1_000_000}
         if message.cmd == "subscribe":
@@ -157,13 +171,19 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             for topic in message.topics:
                 self._required_hub().unsubscribe(self._client, topic)
             return {}
-        command = ports.commands.get(message.cmd)
-        if command is None:
-            raise DeskError("unknown_command", "The desk does not know this command. Reload the page.")
+        raise DeskError("unknown_command", "The desk does not know this command. Reload the page.")
+
+    def _command(self, command: Command, params: dict[str, Any]) -> tuple[Actor | None, dict[str, Any] | None]:
+        """Ask who this is and run one command, in one go to the database's thread: orders wait for this.
+
+        Returns who it was, and None as the answer when they may not even watch.
+        """
+        actor = self._actor_now()
+        if actor is None or not actor.may(Permission.DESK_VIEW):
+            return actor, None
         if not actor.may(command.permission):
             raise NotAllowed
-        answer: dict[str, Any] = await database_sync_to_async(command.handler)(actor, message.params)
-        return answer
+        return actor, command.handler(actor, params)
 
     async def _subscribe(self, topics: list[str], actor: Actor) -> dict[str, Any]:
         names = list(dict.fromkeys(parse_topic(topic) for topic in topics))

@@ -1,5 +1,6 @@
 """The signed REST client: synchronous, long-lived, and honest about what it does not know."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,8 @@ from apps.exchange.wire.clock import MS_HEADER, ClockOffset, server_time
 from apps.exchange.wire.errors import ExchangeError, NotSent, RateLimited, body_or_raise, from_transport
 from apps.exchange.wire.limits import Kind, Limiter
 from apps.exchange.wire.signing import REST_PREFIX, RequestSigner
+
+logger = logging.getLogger(__name__)
 
 # Seconds. A write that waits longer than this for an answer is looked up instead.
 TIMEOUT = httpx.Timeout(connect=3.0, read=10.0, write=5.0, pool=2.0)
@@ -22,6 +25,7 @@ MAX_WAIT: dict[Kind, float] = {"read": 10.0, "write": 1.0, "cancel": 5.0}
 
 Params = Mapping[str, str | int | bool | Sequence[str] | None]
 Pairs = list[tuple[str, str | int | float | bool | None]]
+Extensions = dict[str, Any]  # of httpx
 
 
 class ExchangeClient:
@@ -77,10 +81,21 @@ class ExchangeClient:
         return self._call("GET", path, params=params, json=None, cost=cost, kind=kind)
 
     def post(
-        self, path: str, *, params: Params | None = None, json: Any = None, cost: int = 10, kind: Kind = "write"
+        self,
+        path: str,
+        *,
+        params: Params | None = None,
+        json: Any = None,
+        cost: int = 10,
+        kind: Kind = "write",
+        on_sent: Callable[[], None] | None = None,
     ) -> dict[str, Any]:
-        """Create or act. Raises NotExecuted, AlreadyExists or OutcomeUnknown."""
-        return self._call("POST", path, params=params, json=json, cost=cost, kind=kind)
+        """Create or act. Raises NotExecuted, AlreadyExists or OutcomeUnknown.
+
+        on_sent: called when the request has been written, before its answer is waited for. What it raises is
+            logged and changes nothing.
+        """
+        return self._call("POST", path, params=params, json=json, cost=cost, kind=kind, on_sent=on_sent)
 
     def put(
         self, path: str, *, params: Params | None = None, json: Any = None, cost: int = 10, kind: Kind = "write"
@@ -95,11 +110,20 @@ class ExchangeClient:
         return self._call("DELETE", path, params=params, json=json, cost=cost, kind=kind)
 
     def _call(
-        self, method: str, path: str, *, params: Params | None, json: Any, cost: int, kind: Kind
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None,
+        json: Any,
+        cost: int,
+        kind: Kind,
+        on_sent: Callable[[], None] | None = None,
     ) -> dict[str, Any]:
         is_read = method == "GET"
         self._take(cost, kind=kind)
-        response = self._send(method, path, params=_query(params), json=json, is_read=is_read)
+        extensions = {} if on_sent is None else {"trace": _when_sent(on_sent)}
+        response = self._send(method, path, params=_query(params), json=json, is_read=is_read, extensions=extensions)
         try:
             return body_or_raise(response, is_read=is_read)
         except RateLimited:
@@ -127,14 +151,18 @@ class ExchangeClient:
             self._sleep(wait)
             waited += wait
 
-    def _send(self, method: str, path: str, *, params: Pairs, json: Any, is_read: bool) -> httpx.Response:
+    def _send(
+        self, method: str, path: str, *, params: Pairs, json: Any, is_read: bool, extensions: Extensions
+    ) -> httpx.Response:
         order = [(self._preferred + step) % len(self.hosts) for step in range(len(self.hosts))]
         if is_read:
             order.append(order[0])
         failure: ExchangeError | None = None
         for index in order:
             try:
-                response = self._send_to(self.hosts[index], method, path, params=params, json=json)
+                response = self._send_to(
+                    self.hosts[index], method, path, params=params, json=json, extensions=extensions
+                )
             except httpx.HTTPError as exc:
                 failure = from_transport(exc, is_read=is_read)
                 # A full pool says nothing about the host; everything else may have been received.
@@ -146,17 +174,35 @@ class ExchangeClient:
         assert failure is not None
         raise failure
 
-    def _send_to(self, host: str, method: str, path: str, *, params: Pairs, json: Any) -> httpx.Response:
+    def _send_to(
+        self, host: str, method: str, path: str, *, params: Pairs, json: Any, extensions: Extensions
+    ) -> httpx.Response:
         full_path = REST_PREFIX + path
         sent_ms = self._now_ms()
         headers: dict[str, str] = {}
         if self._signer is not None:
             headers = self._signer.headers(method, full_path, sent_ms + (self.clock.ms or 0))
-        response = self._http.request(method, host + full_path, params=params, json=json, headers=headers)
+        response = self._http.request(
+            method, host + full_path, params=params, json=json, headers=headers, extensions=extensions
+        )
         told = server_time(response.headers.get("date"), response.headers.get(MS_HEADER))
         if told is not None:
             self.clock.note(sent_ms=sent_ms, received_ms=self._now_ms(), server_ms=told[0], resolution_ms=told[1])
         return response
+
+
+def _when_sent(call: Callable[[], None]) -> Callable[[str, Any], None]:
+    """Return a listener of httpcore's trace that calls once the last byte of the request is with the kernel."""
+
+    def listen(event: str, info: Any) -> None:
+        if event == "http11.send_request_body.complete":
+            try:
+                call()
+            except Exception:
+                # The request is out: whatever fails here must not hide its answer.
+                logger.exception("what should be done while a request is on its way failed")
+
+    return listen
 
 
 def _query(params: Params | None) -> Pairs:

@@ -179,7 +179,6 @@ def _send_some(account_id: int, intent_ids: Sequence[int]) -> None:
             send.intents_expire(intent_id=pk)
             continue
         intent = OrderIntent.objects.select_related("account").get(pk=pk, account_id=account_id)
-        events.intent_publish(intent)
         try:
             send.check_again(intent)
         except DeskError as exc:
@@ -201,10 +200,17 @@ def _attempt(account_id: int, intents: Sequence[OrderIntent]) -> list[send.Outco
         client = client_for(account_id, write=True)
         if any(send.is_stale(intent) for intent in intents):
             return [send.Outcome("refused", "too_late", send.TOO_LATE)] * len(intents)
-        answers = api.create_orders(client, [send.new_order(intent) for intent in intents])
+        answers = api.create_orders(
+            client, [send.new_order(intent) for intent in intents], on_sent=lambda: _sending_publish(intents)
+        )
     except (ExchangeError, DeskError) as exc:
         return [send.failure_read(intent, exc) for intent in intents]
     return [_line_outcome(intent, answer) for intent, answer in zip(intents, answers, strict=True)]
+
+
+def _sending_publish(intents: Sequence[OrderIntent]) -> None:
+    for intent in intents:
+        events.intent_sending_publish(intent)
 
 
 def _line_outcome(intent: OrderIntent, answer: api.Outcome) -> send.Outcome:

@@ -39,7 +39,7 @@ from apps.orders.services.apply import order_apply
 from apps.orders.services.change import OPEN_CHANGES, amend_check, order_touch
 from apps.orders.services.changes_close import outcome_of
 from apps.orders.services.lookup import arrives_by, order_lookup
-from apps.orders.services.send import GOOD_FOR, TOO_LATE
+from apps.orders.services.send import GOOD_FOR, LEFT_WITHIN, SENDS_WITHIN, TOO_LATE
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def _amend(change: ChangeIntent) -> ChangeIntent:
     order = change.order
     try:
         client = client_for(order.account_id, write=True)
-        if change.sent_at is None or utc_now() - change.sent_at > GOOD_FOR:
+        if change.sent_at is None or utc_now() - change.sent_at > SENDS_WITHIN:
             return _end(change, state=State.REFUSED, code="too_late", text=TOO_LATE)
         killpoints.reach("amend.client_ready")
         ack = api.amend_order(
@@ -195,12 +195,15 @@ def _refused(change: ChangeIntent, exc: Refused) -> ChangeIntent:
     return _end(change, state=State.REFUSED, code=exc.code, text=exc.text)
 
 
-def change_resolve(change_id: int, *, now: datetime | None = None) -> ChangeIntent:
+def change_resolve(change_id: int) -> ChangeIntent:
     """Look what became of an amend in doubt; reading only. Anything unclear keeps UNKNOWN and looks again."""
     change = ChangeIntent.objects.select_related("order__account").get(pk=change_id)
+    if change.kind == Kind.AMEND and change.state == State.SENDING:
+        order_lookup(change.order_id)  # its sender may have died; an order that shows the change ends it
+        change.refresh_from_db()
+        return change
     if change.kind != Kind.AMEND or change.state != State.UNKNOWN:
         return change
-    now = now or utc_now()
     killpoints.reach("amend.look_started")
     try:
         client = client_for(change.order.account_id, write=False)
@@ -216,8 +219,10 @@ def change_resolve(change_id: int, *, now: datetime | None = None) -> ChangeInte
         return change if order is not None else _again(change, state=State.UNKNOWN, code="", text="Could not be read.")
     environment = change.order.account.environment
     last_moment = change.answered_at or change.sent_at or change.created_at
-    if data_as_of <= arrives_by(environment, last_moment):
-        return _again(change, state=State.UNKNOWN, code=change.error_code, text=change.error_text)
+    missing = arrives_by(environment, last_moment) - data_as_of
+    if missing >= timedelta(0):
+        within = missing + timedelta(seconds=1)
+        return _again(change, state=State.UNKNOWN, code=change.error_code, text=change.error_text, within=within)
     return _end(change, state=State.NOT_SEEN, code=change.error_code, text=change.error_text)
 
 
@@ -234,10 +239,11 @@ def changes_interrupted(*, older_than: timedelta, now: datetime | None = None) -
     now = now or utc_now()
     text = "The desk was interrupted while sending."
     for change in ChangeIntent.objects.filter(kind=Kind.AMEND, state=State.SENDING, sent_at__lte=now - older_than):
-        _unknown(change, code="interrupted", text=text)
+        _unknown(change, code="interrupted", text=text, gone_at=change.sent_at and change.sent_at + LEFT_WITHIN)
 
 
-def _unknown(change: ChangeIntent, *, code: str, text: str) -> ChangeIntent:
+def _unknown(change: ChangeIntent, *, code: str, text: str, gone_at: datetime | None = None) -> ChangeIntent:
+    """gone_at: the last moment at which a byte of it may have left us; now when not given."""
     now = utc_now()
     return _store(
         change,
@@ -245,14 +251,20 @@ def _unknown(change: ChangeIntent, *, code: str, text: str) -> ChangeIntent:
         state=State.UNKNOWN,
         error_code=code[:60],
         error_text=text[:400],
-        answered_at=now,
+        answered_at=gone_at or now,
         next_attempt_at=now,
     )
 
 
-def _again(change: ChangeIntent, *, state: ChangeIntent.State, code: str, text: str) -> ChangeIntent:
-    """Leave it open; the sweep looks or sends again after a growing, slightly random pause."""
-    pause = min(MAX_BACKOFF_SECONDS, 2 ** min(change.attempts, 5)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+def _again(
+    change: ChangeIntent, *, state: ChangeIntent.State, code: str, text: str, within: timedelta = timedelta.max
+) -> ChangeIntent:
+    """Leave it open; the sweep looks or sends again after a growing, slightly random pause.
+
+    within: when it can be decided at the latest, so that nobody waits longer than that.
+    """
+    seconds = min(MAX_BACKOFF_SECONDS, 2 ** min(change.attempts, 5)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+    pause = min(within, timedelta(seconds=seconds))
     return _store(
         change,
         OPEN_CHANGES,
@@ -260,7 +272,7 @@ def _again(change: ChangeIntent, *, state: ChangeIntent.State, code: str, text: 
         attempts=F("attempts") + int(change.kind == Kind.AMEND),
         error_code=code[:60],
         error_text=text[:400],
-        next_attempt_at=utc_now() + timedelta(seconds=pause),
+        next_attempt_at=utc_now() + pause,
     )
 
 

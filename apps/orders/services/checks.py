@@ -10,7 +10,7 @@ from decimal import Decimal
 from apps.accounts.access import account_get
 from apps.accounts.models import ExchangeAccount
 from apps.core import ports
-from apps.core.errors import DeskError, WireFormatError
+from apps.core.errors import DeskError, NotFound, WireFormatError
 from apps.core.grid import PriceGrid
 from apps.core.money import cents_text, count_text, dollars_text
 from apps.core.permissions import Actor, Permission
@@ -37,10 +37,22 @@ def account_check(actor: Actor, account_id: int) -> ExchangeAccount:
     """
     require(actor, Permission.ORDER_PLACE)
     account = account_get(actor, account_id)
+    key_check(account)
+    return account
+
+
+def account_check_again(actor: Actor, account: ExchangeAccount) -> None:
+    """`account_check` for an account that was read just now. Raises as it does."""
+    require(actor, Permission.ORDER_PLACE)
+    if not account.is_active or account.desk_id != actor.desk_id:
+        raise NotFound("This account does not exist, or it belongs to another desk.")
+    key_check(account)
+
+
+def key_check(account: ExchangeAccount) -> None:
     usable = (ApiKey.Status.VALID, ApiKey.Status.UNTESTED)
     if not ApiKey.objects.filter(account=account, purpose=ApiKey.Purpose.REST_TRADE, status__in=usable).exists():
         raise DeskError("no_key", "This account has no working key for trading. Add one in Settings > Vault.")
-    return account
 
 
 def order_check(actor: Actor, ticket: OrderTicket, *, account: ExchangeAccount, now: datetime) -> Market:

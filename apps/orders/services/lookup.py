@@ -63,9 +63,11 @@ def intent_resolve(intent_id: int, *, now: datetime | None = None) -> OrderInten
     intent = OrderIntent.objects.select_related("account").get(pk=intent_id)
     if intent.state == State.ACKED and intent.exchange_order_id and not Order.objects.filter(intent=intent).exists():
         order_read(intent.account_id, intent.exchange_order_id)  # only a fill has told of it so far
+    now = now or utc_now()
+    if intent.state == State.SENDING:
+        return _look_early(intent, now=now)
     if intent.state not in (State.UNKNOWN, State.NOT_SEEN):
         return intent
-    now = now or utc_now()
     killpoints.reach("look.started")
     try:
         client = client_for(intent.account_id, write=False)
@@ -83,6 +85,16 @@ def intent_resolve(intent_id: int, *, now: datetime | None = None) -> OrderInten
         why = f"Not listed in data up to {format_rfc3339(data_as_of)} so far"
         return _look_again(intent, now=now, why=why, within=missing + timedelta(seconds=1))
     return _not_seen(intent, data_as_of=data_as_of, now=now)
+
+
+def _look_early(intent: OrderIntent, *, now: datetime) -> OrderIntent:
+    """Its sender may have died: an order that arrived is found at once. What is not found proves nothing yet."""
+    try:
+        _scan(client_for(intent.account_id, write=False), intent, now=now)
+    except (ExchangeError, DeskError, WireFormatError) as exc:
+        logger.info("intent %s could not be looked for while it is being sent: %s", intent.pk, exc)
+    intent.refresh_from_db()
+    return intent
 
 
 def _scan(client: ExchangeClient, intent: OrderIntent, *, now: datetime) -> bool:

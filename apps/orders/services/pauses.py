@@ -26,7 +26,7 @@ def pauses_in_force(desk_id: int) -> QuerySet[TradingPause]:
 
 def pause_check(*, user_id: int, desk_id: int) -> None:
     """Raises DeskError `paused` while this person may not place or amend orders."""
-    pause = pauses_in_force(desk_id).filter(Q(user=None) | Q(user_id=user_id)).first()
+    pause = next((one for one in pauses_in_force(desk_id) if one.user_id in (None, user_id)), None)
     if pause is None:
         return
     whom = "Trading is paused for everybody" if pause.user_id is None else "Your trading is paused"

@@ -29,7 +29,7 @@ from apps.orders.access import actor_of
 from apps.orders.models import BookSide, Order, OrderIntent
 from apps.orders.reports import OrderReport
 from apps.orders.services.apply import order_apply
-from apps.orders.services.checks import account_check, order_check
+from apps.orders.services.checks import account_check_again, order_check
 from apps.orders.services.limits import limits_check
 from apps.orders.services.pauses import pause_check
 from apps.orders.tickets import FILL_OR_KILL, GOOD_TILL_CANCELED, OrderTicket
@@ -43,6 +43,11 @@ SelfTradePrevention = Literal["taker_at_cross", "maker"]
 # An intent that nobody could claim for this long is not sent any more: the trader meant that
 # moment's market. It becomes REFUSED, and certainly nothing left the desk.
 GOOD_FOR = timedelta(seconds=15)
+# Who claimed an intent and stood still for longer than this does not send it any more.
+SENDS_WITHIN = timedelta(seconds=8)
+# So nothing of it leaves later than this after the claim: the wait for tokens (1 s), for a connection of the pool
+# (2 s), two hosts to connect to (3 s each) and the writing (5 s) come on top. See exchange.wire.client.
+LEFT_WITHIN = SENDS_WITHIN + timedelta(seconds=14)
 # A 409 is a question, but for this one: the exchange says in its own words why it killed a
 # fill-or-kill order, and our client order id is new with every intent.
 KILLED = "fill_or_kill_insufficient_resting_volume"
@@ -64,7 +69,6 @@ def intent_send(intent_id: int) -> OrderIntent | None:
         return None
     killpoints.reach("send.claimed")
     intent = OrderIntent.objects.select_related("account").get(pk=intent_id)
-    events.intent_publish(intent)
     try:
         check_again(intent)
     except DeskError as exc:
@@ -88,7 +92,8 @@ def check_again(intent: OrderIntent) -> None:
     actor = actor_of(user_id=intent.placed_by_id, desk_id=intent.desk_id)
     if actor is None:
         raise NotAllowed("The person who placed it is no longer an active member of this desk.")
-    account = account_check(actor, intent.account_id)
+    account = intent.account  # read after the claim
+    account_check_again(actor, account)
     now, ticket = utc_now(), ticket_of(intent)
     pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
     limits_check(actor, ticket, account=account, now=now, intent=intent)
@@ -136,7 +141,7 @@ def _attempt(intent: OrderIntent) -> Outcome:
         if is_stale(intent):
             return Outcome("refused", "too_late", TOO_LATE)
         killpoints.reach("send.client_ready")
-        ack = api.create_order(client, new_order(intent))
+        ack = api.create_order(client, new_order(intent), on_sent=lambda: events.intent_sending_publish(intent))
     except (ExchangeError, DeskError) as exc:
         return failure_read(intent, exc)
     killpoints.reach("send.answered")
@@ -194,7 +199,7 @@ def outcome_record(intent: OrderIntent, outcome: Outcome) -> OrderIntent:
 
 def is_stale(intent: OrderIntent) -> bool:
     """Say whether this process stood still between the claim and now: by then nobody wants the order."""
-    return intent.claimed_at is None or utc_now() - intent.claimed_at > GOOD_FOR
+    return intent.claimed_at is None or utc_now() - intent.claimed_at > SENDS_WITHIN
 
 
 def new_order(intent: OrderIntent) -> api.NewOrder:
@@ -262,14 +267,19 @@ def intent_refuse(intent: OrderIntent, *, code: str, text: str) -> OrderIntent:
     return _end_sending(intent, state=State.REFUSED, code=code, text=text)
 
 
-def intent_unknown(intent: OrderIntent, *, code: str, text: str) -> OrderIntent:
-    """SENDING -> UNKNOWN: look it up by reading, never send again."""
-    return _end_sending(intent, state=State.UNKNOWN, code=code, text=text)
+def intent_unknown(intent: OrderIntent, *, code: str, text: str, gone_at: datetime | None = None) -> OrderIntent:
+    """SENDING -> UNKNOWN: look it up by reading, never send again.
+
+    gone_at: the last moment at which a byte of it may have left us; now when not given.
+    """
+    return _end_sending(intent, state=State.UNKNOWN, code=code, text=text, answered_at=gone_at)
 
 
-def _end_sending(intent: OrderIntent, *, state: OrderIntent.State, code: str, text: str) -> OrderIntent:
+def _end_sending(
+    intent: OrderIntent, *, state: OrderIntent.State, code: str, text: str, answered_at: datetime | None = None
+) -> OrderIntent:
     now = utc_now()
-    changes: dict[str, Any] = {"error_code": code[:60], "error_text": text[:400], "answered_at": now}
+    changes: dict[str, Any] = {"error_code": code[:60], "error_text": text[:400], "answered_at": answered_at or now}
     if state == State.UNKNOWN:
         changes["next_look_at"] = now
     with transaction.atomic():
@@ -330,4 +340,9 @@ def intents_interrupted(*, older_than: timedelta, now: datetime | None = None) -
     now = now or utc_now()
     text = "The desk was interrupted while sending. Looking it up at the exchange."
     stuck = OrderIntent.objects.filter(state=State.SENDING, claimed_at__lte=now - older_than).select_related("account")
-    return sum(intent_unknown(intent, code="interrupted", text=text).state == State.UNKNOWN for intent in stuck)
+    ended = 0
+    for intent in stuck:
+        gone_at = intent.claimed_at and intent.claimed_at + LEFT_WITHIN
+        known = intent_unknown(intent, code="interrupted", text=text, gone_at=gone_at)
+        ended += int(known.state == State.UNKNOWN)
+    return ended

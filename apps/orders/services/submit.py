@@ -51,9 +51,8 @@ def intent_submit(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
     killpoints.reach("submit.checked")
     try:
         with transaction.atomic():
-            # Two clicks that both found nothing: on SQLite the second waits here and finds the
-            # first; on PostgreSQL the unique constraint turns it away.
-            return known_intent(actor, ticket) or intent_commit(actor, ticket, account=account, now=now)
+            # Two clicks that both found nothing: the unique constraint turns the second away.
+            return intent_commit(actor, ticket, account=account, now=now)
     except IntegrityError:
         known = known_intent(actor, ticket)
         if known is None:
@@ -91,9 +90,10 @@ def intent_commit(
         batch_key=batch_key,
     )
     killpoints.reach("submit.stored")
-    events.intent_publish(intent)
     if batch_key is None:
+        # First: nobody waits for the row as the order itself waits for its turn.
         queue.enqueue_on_commit(queue.ORDER_SEND, intent.pk)
+    events.intent_new_publish(intent)
     audit.record(
         "orders.intent.committed",
         actor_id=actor.user_id,

@@ -19,6 +19,9 @@ from apps.orders.services.send import intents_expire, intents_interrupted
 LOST_AFTER = timedelta(seconds=2)
 # Longer than the client's own time-outs together: who is still SENDING has no answer coming.
 INTERRUPTED_AFTER = timedelta(seconds=30)
+# A send takes milliseconds. Whoever takes longer waits for an answer that may not come, or died: reading is free
+# of risk, and an order that did arrive is found long before anything may be said about one that did not.
+LOOK_EARLY_AFTER = timedelta(seconds=4)
 
 
 def intents_sweep(*, now: datetime | None = None) -> None:
@@ -40,7 +43,8 @@ def intents_sweep(*, now: datetime | None = None) -> None:
     due = Q(state=state.UNKNOWN) & (Q(next_look_at=None) | Q(next_look_at__lte=now))
     # Accepted by a fill's word alone: the order itself has not been seen yet.
     unseen = Q(state=state.ACKED, order=None, resolved_at__lte=now - LOST_AFTER)
-    for pk in OrderIntent.objects.filter(due | unseen).values_list("pk", flat=True):
+    slow = Q(state=state.SENDING, claimed_at__lte=now - LOOK_EARLY_AFTER)
+    for pk in OrderIntent.objects.filter(due | unseen | slow).values_list("pk", flat=True):
         queue.enqueue(queue.INTENT_RESOLVE, pk)
     cancel = CancelIntent.State
     waiting = Q(state__in=[cancel.COMMITTED, cancel.UNKNOWN]) & (Q(next_attempt_at=None) | Q(next_attempt_at__lte=now))
@@ -63,7 +67,7 @@ def _changes_sweep(now: datetime) -> None:
     )
     for pk in ChangeIntent.objects.filter(lost | again).values_list("pk", flat=True):
         queue.enqueue(queue.CHANGE_SEND, pk)
-    in_doubt = ChangeIntent.objects.filter(due, kind=kind.AMEND, state=state.UNKNOWN)
-    for pk in in_doubt.values_list("pk", flat=True):
+    in_doubt = (Q(state=state.UNKNOWN) & due) | Q(state=state.SENDING, sent_at__lte=now - LOOK_EARLY_AFTER)
+    for pk in ChangeIntent.objects.filter(in_doubt, kind=kind.AMEND).values_list("pk", flat=True):
         queue.enqueue(queue.CHANGE_RESOLVE, pk)
     killpoints.reach("sweep.queued")

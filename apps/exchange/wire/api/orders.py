@@ -3,6 +3,7 @@
 `side` is on the YES leg: "bid" buys YES, "ask" sells YES (= buys NO at one minus the price).
 """
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -51,13 +52,18 @@ class Outcome(msgspec.Struct):
     error: ItemError | None = None
 
 
-def create_order(client: ExchangeClient, order: NewOrder) -> OrderAck:
-    """Place an order. Raises NotExecuted, AlreadyExists, OutcomeUnknown. Cost: 10 write tokens."""
-    body = client.post(_PATH, json=msgspec.to_builtins(order), cost=CREATE_COST)
+def create_order(client: ExchangeClient, order: NewOrder, *, on_sent: Callable[[], None] | None = None) -> OrderAck:
+    """Place an order. Raises NotExecuted, AlreadyExists, OutcomeUnknown. Cost: 10 write tokens.
+
+    on_sent: called once the request has been written, while the exchange works on it.
+    """
+    body = client.post(_PATH, json=msgspec.to_builtins(order), cost=CREATE_COST, on_sent=on_sent)
     return one(OrderAck, body, is_read=False)
 
 
-def create_orders(client: ExchangeClient, orders: list[NewOrder]) -> list[Outcome]:
+def create_orders(
+    client: ExchangeClient, orders: list[NewOrder], *, on_sent: Callable[[], None] | None = None
+) -> list[Outcome]:
     """Place several orders in one request; answers come per item, in the order asked.
 
     Raises:
@@ -65,7 +71,7 @@ def create_orders(client: ExchangeClient, orders: list[NewOrder]) -> list[Outcom
         OutcomeUnknown: any of them may have been.
     """
     json = {"orders": [msgspec.to_builtins(order) for order in orders]}
-    body = client.post(f"{_PATH}/batched", json=json, cost=CREATE_COST * len(orders))
+    body = client.post(f"{_PATH}/batched", json=json, cost=CREATE_COST * len(orders), on_sent=on_sent)
     return [
         _outcome(OrderAck, item, client_order_id=order.client_order_id, order_id=None)
         for order, item in zip(orders, _items(body, expected=len(orders)), strict=True)
