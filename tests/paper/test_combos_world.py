@@ -1,5 +1,6 @@
 """Collections and combos of the world: every kind of rules, events that come and go, quotes of the bots."""
 
+from collections import Counter
 from random import Random
 
 import pytest
@@ -62,6 +63,26 @@ def test_collections_leave_what_is_over_and_take_what_is_new() -> None:
         assert statuses & {"active", "initialized"}
     (required,) = [r.ticker for r in exchange.collections["KXMVERATES-R"].events.values() if r.size_min]
     assert required.startswith("KXFED-")
+
+
+def test_new_combos_follow_on_those_that_are_over() -> None:
+    exchange, world = make_world()
+    exchange.end_markets_after(60_000)
+    for _ in range(8):
+        exchange.clock.ms += DAY_MS
+        exchange.expire_due()
+        world.roll(exchange)
+    combos = [market for market in exchange.markets.values() if market.is_combo]
+
+    alive = Counter(m.collection_ticker for m in combos if m.status == "active")
+    assert set(alive) == {m.collection_ticker for m in combos}
+    assert set(alive.values()) <= {1, 2}  # one that is drawn twice is the same
+    assert {m.status for m in combos} > {"active"}
+    small, world = make_world(markets=30)
+    small.clock.ms += 3 * DAY_MS
+    small.expire_due()
+    assert world.roll(small)
+    assert not any(market.is_combo for market in small.markets.values())
 
 
 @pytest.mark.parametrize("seed", range(5))

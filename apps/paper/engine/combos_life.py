@@ -114,7 +114,7 @@ class Combos(Lifecycle):
 
     def _new_combo(self, collection: Collection, legs: tuple[Leg, ...], user_id: str, now: int) -> Market:
         markets = [self.markets[leg.market_ticker] for leg in legs]
-        title = ",".join(f"{leg.side} {market.yes_sub_title}" for leg, market in zip(legs, markets, strict=True))
+        title = ",".join(f"{leg.side} {_name(market)}" for leg, market in zip(legs, markets, strict=True))
         ticker = combos.market_ticker_of(collection, legs)
         event_ticker = combos.event_ticker_of(collection, legs)
         conditions = "; ".join(f"{leg.market_ticker} resolves to {leg.side.capitalize()}" for leg in legs)
@@ -196,3 +196,8 @@ class Combos(Lifecycle):
             combo.close_ms = combo.updated_ms = now
             self.tell(MarketLifecycle("close_date_updated", combo, now, {"close_ts": now // 1000}))
         self.close_market(combo)
+
+
+def _name(market: Market) -> str:
+    """What a leg is about: the market's short title, where that says more than its side."""
+    return market.title if market.yes_sub_title.lower() in ("", "yes") else market.yes_sub_title

@@ -7,7 +7,7 @@ from random import Random
 from apps.paper.engine.candles import Tick
 from apps.paper.engine.exchange import PaperExchange
 from apps.paper.world.beyond import SETTLED, UNOPENED, settled_event, unopened_event
-from apps.paper.world.combos import list_collections, seed_combos
+from apps.paper.world.combos import list_collections, seed_combos, top_up_combos
 from apps.paper.world.history import Past, past_of_event
 from apps.paper.world.listing import ListedEvent, make_event, make_series
 from apps.paper.world.templates import TEMPLATES, Template
@@ -40,7 +40,7 @@ class World:
     def roll(self, exchange: PaperExchange) -> list[ListedEvent]:
         """List the next event of every series of which one has closed; they have no past. Returns what is new.
 
-        Collections take the new events and leave those that are over.
+        Collections take the new events and leave those that are over; new combos follow on those that are.
         """
         now = exchange.clock.now_ms()
         new = []
@@ -53,6 +53,8 @@ class World:
             self.adopt(listed)
             new.append(listed)
         list_collections(exchange)
+        if new:
+            top_up_combos(exchange, random=self.random)
         return new
 
     def adopt(self, listed: ListedEvent) -> None:

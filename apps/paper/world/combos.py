@@ -1,5 +1,6 @@
 """Collections of the world, one of each kind of rules, and some combos in them that the bots quote."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -160,6 +161,18 @@ def seed_combos(exchange: PaperExchange, *, seed: int) -> list[Market]:
         if collection.status(exchange.clock.now_ms()) == "open":
             made += [market for _ in range(SEEDED) if (market := draw_combo(exchange, collection, random))]
     return made
+
+
+def top_up_combos(exchange: PaperExchange, *, random: Random) -> None:
+    """Create new combos of the exchange's own in place of those that are over; nothing in a world without any."""
+    own = [m for m in exchange.markets.values() if m.is_combo and not m.created_by]
+    if not own:
+        return
+    alive = Counter(market.collection_ticker for market in own if market.status == "active")
+    for collection in list(exchange.collections.values()):
+        if collection.status(exchange.clock.now_ms()) == "open":
+            for _ in range(SEEDED - alive[collection.ticker]):
+                draw_combo(exchange, collection, random)
 
 
 def draw_combo(exchange: PaperExchange, collection: Collection, random: Random, *, user_id: str = "") -> Market | None:
