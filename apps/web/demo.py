@@ -71,9 +71,11 @@ def _paper_accounts(desk: Desk, file: Path) -> None:
 
 
 def _traders(paper: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the members that people trade as, each with all its keys; the market maker is a bot's."""
+    """Return the members that people trade as, each with all its keys; the market maker is a bot's, the FCM a firm's."""
     members: dict[str, dict[str, Any]] = {}
     for entry in paper.get("members", []):
+        if entry.get("role") == "FCM":
+            continue
         member = members.setdefault(entry["user_id"], {"name": entry["name"], "keys": []})
         member["keys"].append(entry)
     return [member for member in members.values() if "maker" not in member["name"].lower()]

@@ -496,10 +496,15 @@ def test_every_part_of_the_state_is_kept_or_left_out_on_purpose() -> None:
     given_or_set_by_control = {
         "clock", "seed", "keys", "exchange_active", "trading_active", "determine_after_ms", "group_triggers_at",
         "dedupe", "dedupe_window_ms", "past_expiration", "maintenance", "combo_rules",
-        "transfer_repeat", "most_subaccounts", "rfq_rules",
+        "transfer_repeat", "most_subaccounts", "rfq_rules", "history_age_ms", "history_step_ms",
     }  # fmt: skip
-    of_the_moment = {"on_whole", "_listeners", "_told", "_orders_touched", "_positions_touched", "_markets_touched"}
-    assert set(vars(make_exchange())) == kept | made_anew | given_or_set_by_control | of_the_moment
+    in_a_file_of_its_own = {"archive", "cutoffs"}
+    of_the_moment = {
+        "on_whole", "_listeners", "_told", "_orders_touched", "_positions_touched", "_markets_touched",
+        "_history_due_ms",
+    }  # fmt: skip
+    everything = kept | made_anew | given_or_set_by_control | in_a_file_of_its_own | of_the_moment
+    assert set(vars(make_exchange())) == everything
     assert {field.name for field in fields(Member)} == {
         "user_id", "name", "accounts", "keeps_history", "client_order_ids", "orders", "fills", "settlements",
         "transfers", "payments", "subtraders",

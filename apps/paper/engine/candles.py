@@ -227,6 +227,11 @@ class CandleStore:
         """One-minute candles that end at or after an instant, without those of the unread past."""
         return [self._minutes[end] for end in self._ends[bisect_left(self._ends, end_s) :]]
 
+    def everything(self) -> list[Candle]:
+        """All one-minute candles, with those of before the start."""
+        self._load()
+        return self.since(0)
+
     def restore(self, candles: Sequence[Candle], *, best: tuple[int, int]) -> None:
         """Take up candles of before (oldest first) in an empty store."""
         self._minutes = {candle.end_s: candle for candle in candles}

@@ -8,12 +8,13 @@ changes is told to listeners (`subscribe`) after each whole action, in order. `e
 from apps.paper.engine.cash import Cash
 from apps.paper.engine.catalogue import Market
 from apps.paper.engine.combos_life import Combos
+from apps.paper.engine.historical import Historical
 from apps.paper.engine.reads import Reads
 from apps.paper.engine.rfq_requests import Communications
 from apps.paper.engine.subaccounts import Subaccounts
 
 
-class PaperExchange(Communications, Combos, Subaccounts, Cash, Reads):
+class PaperExchange(Communications, Combos, Historical, Subaccounts, Cash, Reads):
     """See the module; units in `apps.paper.engine`."""
 
     def expire_due(self) -> None:

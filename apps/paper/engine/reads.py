@@ -5,7 +5,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from apps.paper.engine.accounts import Balance, EventPosition, Position, market_value
 from apps.paper.engine.book import BookLevels
@@ -17,6 +17,7 @@ from apps.paper.engine.orders import Fill, Order, Settlement, Trade
 from apps.paper.engine.state import ExchangeState
 from apps.paper.engine.units import DOLLAR_PRICE, OrderStatus
 
+SettlementStatus = Literal["all", "unsettled", "settled"]
 PERIODS = {1: 60, 60: HOUR_S, 1440: DAY_S}
 MAX_CANDLES = 10_000
 
@@ -147,9 +148,11 @@ class Reads(ExchangeState):
         event_ticker: str | None = None,
         subaccount: int = 0,
         count_filter: Collection[str] = (),
+        settlement: SettlementStatus = "unsettled",
         view: ReadLag | None = None,
     ) -> list[Position]:
         """Market positions, by ticker. `count_filter`: where any of ``position``, ``total_traded`` is not zero."""
+        self.account(user_id, subaccount)
         found = []
         for live in self.member(user_id).positions(subaccount=subaccount):
             position = live if view is None else view.position(live)
@@ -157,10 +160,16 @@ class Reads(ExchangeState):
                 continue
             if ticker not in (None, position.ticker) or event_ticker not in (None, position.event_ticker):
                 continue
+            if settlement != "all" and self._is_settled(position.ticker, view) != (settlement == "settled"):
+                continue
             nonzero = {"position": position.count, "total_traded": position.total_traded}
             if not count_filter or any(nonzero[name] for name in count_filter):
                 found.append(position)
         return sorted(found, key=lambda p: p.ticker)
+
+    def _is_settled(self, ticker: str, view: ReadLag | None) -> bool:
+        settled_ms = self.markets[ticker].settled_ms
+        return settled_ms is not None and (view is None or settled_ms <= view.as_of_ms())
 
     def event_positions(self, positions: Iterable[Position]) -> list[EventPosition]:
         """Sums of these positions per event."""

@@ -88,7 +88,7 @@ class Catalogue:
 
 
 class EngineMarkets:
-    """The engine as a market source."""
+    """The engine's live tier as a market source."""
 
     def __init__(self, exchange: PaperExchange) -> None:
         self._exchange = exchange
@@ -100,7 +100,8 @@ class EngineMarkets:
         return list(self._exchange.events.values())
 
     def markets_all(self) -> Sequence[Market]:
-        return list(self._exchange.markets.values())
+        exchange = self._exchange
+        return [market for market in exchange.markets.values() if not exchange.is_historical(market)]
 
     def series(self, ticker: str) -> Series | None:
         return self._exchange.series.get(ticker)
@@ -109,10 +110,11 @@ class EngineMarkets:
         return self._exchange.events.get(ticker)
 
     def market(self, ticker: str) -> Market | None:
-        return self._exchange.markets.get(ticker)
+        market = self._exchange.markets.get(ticker)
+        return None if market is None or self._exchange.is_historical(market) else market
 
     def market_by_id(self, market_id: str) -> Market | None:
-        return next((market for market in self._exchange.markets.values() if market.market_id == market_id), None)
+        return next((market for market in self.markets_all() if market.market_id == market_id), None)
 
     def levels(self, ticker: str) -> tuple[Levels, Levels]:
         book = self._exchange.book(ticker)

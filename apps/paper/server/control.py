@@ -97,6 +97,8 @@ class Control:
             ("POST", "/control/portfolio"): portfolio.set_rules,
             ("POST", "/control/combos"): lifecycle.set_combo_rules,
             ("POST", "/control/maintenance"): lifecycle.set_maintenance,
+            ("POST", "/control/history"): portfolio.move_history,
+            ("POST", "/control/history/fills"): portfolio.invent_history,
             ("POST", "/control/clock"): self._move_clock,
             ("POST", "/control/member"): self._change_member,
             ("POST", "/control/bots"): self._set_bots,

@@ -166,7 +166,24 @@ class PortfolioRulesBody(Checked):
     """What is left out stays as it is."""
 
     transfer_repeat: TransferRepeat | None = None
-    most_subaccounts: int | None = None
+
+
+class HistoryBody(Checked):
+    """What is left out stays. age_ms -1: the cutoffs move only by this call. Cutoffs (Unix ms) only go forward."""
+
+    age_ms: int | None = None
+    step_ms: int | None = None
+    market_settled_ms: int = 0
+    trades_created_ms: int = 0
+    orders_updated_ms: int = 0
+
+
+class HistoryFillsBody(Checked):
+    """A past day of a member: so many fills, over its subaccounts 0 to subaccounts - 1."""
+
+    member: str
+    fills: int
+    subaccounts: int = 1
 
 
 class RfqBotsBody(Checked):

@@ -35,6 +35,7 @@ class Core:
 
     def __post_init__(self) -> None:
         self.exchange.rfq_rules.fractional = self.edition == "3.28"
+        self.exchange.most_subaccounts = 63 if self.edition == "3.28" else 32
         self.lag = ReadLag(self.exchange)
 
     @property

@@ -21,13 +21,17 @@ KEYS_FILE = "keys.json"
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One member that is there from the start. cash in cents, in subaccount 0."""
+    """One member that is there from the start. cash in cents, in subaccount 0.
+
+    subtraders: of an FCM member; each has the next subaccount to itself, with as much cash.
+    """
 
     name: str
     role: str
     tier: str
     cash_cents: int
     subaccounts: int = 0
+    subtraders: tuple[str, ...] = ()
 
     @property
     def user_id(self) -> str:
@@ -46,11 +50,13 @@ class Credential:
 TRADER_1 = Seat("trader-1", "trader", "advanced", 2_500_000, subaccounts=2)
 TRADER_2 = Seat("trader-2", "trader", "basic", 1_000_000)
 MAKER = Seat("maker", "market maker", "premier", 100_000_000)
-SEATS = (TRADER_1, TRADER_2, MAKER)
+FCM = Seat("fcm", "FCM", "advanced", 5_000_000, subaccounts=2, subtraders=("client-a", "client-b"))
+SEATS = (TRADER_1, TRADER_2, MAKER, FCM)
 CREDENTIALS = (
     Credential("trader-1", TRADER_1, ("read", "write")),
     Credential("trader-2", TRADER_2, ("read", "write")),
     Credential("maker", MAKER, ("read", "write")),
+    Credential("fcm", FCM, ("read", "write")),
     Credential("reader", TRADER_1, ("read",)),
 )
 
@@ -71,9 +77,12 @@ def seat_members(core: Core) -> None:
     """Add the members of `SEATS` that are not there yet, with their cash, and set the tiers of all."""
     for seat in SEATS:
         if seat.user_id not in core.exchange.members:
-            core.exchange.add_member(
+            member = core.exchange.add_member(
                 name=seat.name, user_id=seat.user_id, cash_cents=seat.cash_cents, subaccounts=seat.subaccounts
             )
+            for number, subtrader_id in enumerate(seat.subtraders, start=1):
+                member.subtraders[subtrader_id] = number
+                core.exchange.deposit(seat.user_id, cents=seat.cash_cents, subaccount=number)
         core.tiers[seat.user_id] = seat.tier
 
 

@@ -45,10 +45,11 @@ def event_candlesticks(core: Core, call: Call) -> Response:
         # The file has no 404 here.
         raise ApiError(400, "event_not_found", "event not found in this series")
     start, end, period = _span(call.request.query)
-    most = MAX_CANDLES // max(1, len(event.market_tickers)) * PERIODS[period]
+    tickers = [ticker for ticker in event.market_tickers if core.catalogue.market(ticker)]
+    most = MAX_CANDLES // max(1, len(tickers)) * PERIODS[period]
     end = min(end, start + most)
-    candles = [_candles(core, ticker, start, end, period, with_latest=False) for ticker in event.market_tickers]
-    body = {"market_tickers": event.market_tickers, "market_candlesticks": candles, "adjusted_end_ts": end}
+    candles = [_candles(core, ticker, start, end, period, with_latest=False) for ticker in tickers]
+    body = {"market_tickers": tickers, "market_candlesticks": candles, "adjusted_end_ts": end}
     return Response.json(body)
 
 

@@ -4,6 +4,7 @@ from typing import cast
 
 from apps.core.money import format_count_units, format_money_units
 from apps.paper.engine.accounts import PaymentKind, Position
+from apps.paper.engine.reads import SettlementStatus
 from apps.paper.engine.units import CENT, OrderStatus
 from apps.paper.server import params
 from apps.paper.server.buckets import ORDER_READ_COST
@@ -55,20 +56,28 @@ def _payments(core: Core, call: Call, kind: PaymentKind) -> tuple[list[Json], st
 
 
 def positions(core: Core, call: Call) -> Response:
+    """Of markets that are not settled (changelog: settled ones are among the settlements)."""
+    subaccount = params.whole(call.request.query, "subaccount") or 0
+    return positions_page(core, call, subaccount=subaccount, settlement="unsettled")
+
+
+def positions_page(core: Core, call: Call, *, subaccount: int, settlement: SettlementStatus) -> Response:
+    """Market positions by ticker, and the sums of those shown per event."""
     query = call.request.query
     filters = params.names(query, "count_filter", most=2)
     if not set(filters) <= set(COUNT_FILTERS):
         raise params.invalid("count_filter", f"of {', '.join(COUNT_FILTERS)}")
-    subaccount = params.whole(query, "subaccount") or 0
     found = core.exchange.positions(
         call.user_id,
         ticker=params.text(query, "ticker"),
         event_ticker=params.text(query, "event_ticker"),
         subaccount=subaccount,
         count_filter=filters,
+        settlement=settlement,
         view=core.view,
     )
-    shown, cursor = params.page(found, query, size=params.limit(query, default=100, maximum=1000))
+    size = params.limit(query, default=100, maximum=1000)
+    shown, cursor = params.page_by_key(found, query, size=size, key=lambda position: position.ticker)
     body = {
         "cursor": cursor,
         "market_positions": [

@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,16 +16,20 @@ from typing import Literal
 from apps.paper.bots import BotPool
 from apps.paper.bots.rfq import RfqBots
 from apps.paper.clock import Clock, ManualClock, SystemClock
+from apps.paper.engine.archive import FILLS, Archive
 from apps.paper.engine.exchange import PaperExchange
+from apps.paper.engine.historical import AGE_MS as HISTORY_AGE_MS
+from apps.paper.engine.past import invent_day
 from apps.paper.engine.state import Maintenance
 from apps.paper.keeping import Keeper, KeepError
 from apps.paper.server.core import Edition
 from apps.paper.server.listener import Listener
-from apps.paper.server.members import DataError, KeyFiles, seat_members
+from apps.paper.server.members import TRADER_1, DataError, KeyFiles, seat_members
 from apps.paper.server.recording import RecordingError, check
 from apps.paper.server.server import PaperServer, ReplayOptions
 from apps.paper.world import World, build_world
 
+ARCHIVE_FILE = "archive.sqlite3"
 KEEP_SECONDS = 2.0  # what bots did is at most that much older on the disk
 
 
@@ -33,6 +38,8 @@ class Options:
     """markets: how many, None for the world's own number, 0 for none. speed: see ReplayOptions.
 
     determine_after_seconds: from a market's close to its result; None: only by control.
+    history_age_seconds: what is older leaves the live tier. history_fills, history_subaccounts: a past day of
+    trader-1, made once.
     """
 
     data: Path
@@ -50,6 +57,9 @@ class Options:
     determine_after_seconds: int | None = 60
     edition: Edition = "3.18"
     maintenance: Maintenance = "off"
+    history_age_seconds: int = HISTORY_AGE_MS // 1000
+    history_fills: int = 0
+    history_subaccounts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,7 @@ async def serve(options: Options, *, say: Callable[[str], None]) -> None:
             keeping.result()
         keeping.cancel()
         built.keeper.close()
+        built.paper.exchange.archive.close()
     finally:
         built.keeper.release()
     if built.keeper.failure is not None:
@@ -158,6 +169,8 @@ def build(options: Options) -> Built:
     keeper = Keeper(options.data, exchange, seed=options.seed, markets=options.markets)
     try:
         kept = keeper.open()
+        exchange.use_archive(_archive(options.data, is_new=kept is None))
+        exchange.set_history(age_ms=options.history_age_seconds * 1000, step_ms=exchange.history_step_ms)
         if kept is not None:
             world = keeper.restore(kept)
         else:
@@ -167,6 +180,8 @@ def build(options: Options) -> Built:
         exchange.keep_maintenance(options.maintenance)
         paper = PaperServer(exchange, clock=clock, replay=replay, edition=options.edition)
         seat_members(paper.core)
+        if options.history_fills:
+            _invent_past(exchange, options)
         keeper.begin(world)
     except BaseException:
         keeper.release()
@@ -180,6 +195,30 @@ def _bots(paper: PaperServer, world: World, *, seed: int) -> Callable[[int], obj
     pool = BotPool(paper.exchange, world, seed=seed)
     rfq_bots = paper.rfq_bots = RfqBots(paper.exchange, seed=seed)
     return lambda now_ms: (pool.step(now_ms), rfq_bots.step(now_ms))
+
+
+def _archive(folder: Path, *, is_new: bool) -> Archive:
+    """The archive beside the state; one without its state is put aside."""
+    path = folder / ARCHIVE_FILE
+    if is_new and path.exists():
+        path.replace(path.with_suffix(".before.sqlite3"))
+    archive = Archive(path)
+    try:
+        archive.cutoffs()
+    except sqlite3.Error as exc:
+        raise KeepError(
+            f"{path} cannot be used ({exc}). Restore it from a copy, or move it away with the state."
+        ) from exc
+    return archive
+
+
+def _invent_past(exchange: PaperExchange, options: Options) -> None:
+    user_id = TRADER_1.user_id
+    try:
+        if not exchange.archive.count(FILLS, owner=user_id):
+            invent_day(exchange, user_id, fills=options.history_fills, subaccounts=options.history_subaccounts)
+    except (ValueError, sqlite3.Error) as exc:
+        raise KeepError(f"--history-fills cannot be done: {exc}.") from exc
 
 
 def _port_trouble(options: Options, exc: OSError) -> str:

@@ -18,7 +18,7 @@ def truth(core: Core) -> dict[str, Any]:
     members = [member for member in core.exchange.members.values() if member.keeps_history]
     rows = {member.user_id: _member(core, member) for member in members}
     tickers = {order["ticker"] for row in rows.values() for order in row["orders"]}
-    books = {ticker: core.catalogue.levels(ticker) for ticker in sorted(tickers)}
+    books = {ticker: core.catalogue.levels(ticker) for ticker in sorted(tickers) if core.catalogue.market(ticker)}
     return {
         "now_ms": core.clock.now_ms(),
         "exchange_active": core.exchange.exchange_active,

@@ -149,4 +149,5 @@ def test_a_settlement_is_seen_late_too() -> None:
     assert exchange.positions("m0", view=lag)[0].count == 100
     exchange.clock.ms += 1_000
     assert len(exchange.settlements("m0", view=lag)) == 1
-    assert exchange.positions("m0", view=lag)[0].count == 0
+    assert exchange.positions("m0", view=lag) == []
+    assert exchange.positions("m0", settlement="settled", view=lag)[0].count == 0

@@ -59,7 +59,7 @@ def test_a_settlement_tells_what_was_held_what_it_cost_and_what_it_brought() -> 
     assert (lost.yes_count, lost.no_count, lost.no_cost) == (0, 1_000, 6_000_000)
     assert (won.revenue, lost.revenue, won.value, won.settlement_fee) == (10_000_000, 0, 10_000, 0)
     assert won.fees_paid == exchange.fills("m0")[0].fee > 0
-    position = exchange.positions("m0")[0]
+    position = exchange.positions("m0", settlement="settled")[0]
     assert (position.count, position.cost, position.realized_pnl) == (0, 0, 6_000_000)
 
 

@@ -471,6 +471,7 @@ def test_paper_json_tells_the_members_and_keeps_secrets_in_private_files(running
         "trader-1": ["read", "write"],
         "trader-2": ["read", "write"],
         "maker": ["read", "write"],
+        "fcm": ["read", "write"],
         "reader": ["read"],
     }
     assert members["reader"]["user_id"] == members["trader-1"]["user_id"]

@@ -41,12 +41,25 @@ class Command(BaseCommand):
             default="off",
             help="what pauses on Thursdays from 3 to 5 AM in New York (default off)",
         )
+        parser.add_argument(
+            "--history-age", type=int, default=90 * 86_400, metavar="SECONDS", help="older is historical (90 days)"
+        )
+        parser.add_argument(
+            "--history-fills", type=int, default=0, metavar="N", help="give trader-1 a past day of N fills, once"
+        )
+        parser.add_argument("--history-subaccounts", type=int, default=1, metavar="M", help="over 0 to M-1")
         parser.add_argument("--manual-clock", type=int, metavar="UNIX_MS", help="time moves only by /control/clock")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        for name, most in (("port", 65_535), ("speed", 1_000_000), ("markets", 1_000_000)):
+        for name, most in (
+            ("port", 65_535),
+            ("speed", 1_000_000),
+            ("markets", 1_000_000),
+            ("history_age", 3_153_600_000),
+            ("history_fills", 10_000_000),
+        ):
             if options[name] is not None and not 0 <= options[name] <= most:
-                self.stderr.write(f"--{name} must be 0 to {most}.")
+                self.stderr.write(f"--{name.replace('_', '-')} must be 0 to {most}.")
                 sys.exit(2)
         chosen = Options(
             data=options["data"],
@@ -63,6 +76,9 @@ class Command(BaseCommand):
             determine_after_seconds=options["determine_after"],
             edition=options["edition"],
             maintenance=options["maintenance"],
+            history_age_seconds=options["history_age"],
+            history_fills=options["history_fills"],
+            history_subaccounts=options["history_subaccounts"],
         )
         try:
             run(chosen, say=self._say)
