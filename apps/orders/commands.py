@@ -16,10 +16,12 @@ from apps.core.errors import DeskError
 from apps.core.money import format_count, format_dollars
 from apps.core.permissions import Actor, Permission
 from apps.core.ports import Command, Topic, register_command, register_topic
+from apps.core.timestamps import format_rfc3339, utc_now
 from apps.core.topics import TopicName
 from apps.orders import events, selectors, services
 from apps.orders.access import order_for
 from apps.orders.control_commands import limit_text
+from apps.orders.costs import FeeDetails
 from apps.orders.models import Order, OrderIntent
 from apps.orders.tickets import read_key, ticket_from_params
 
@@ -38,9 +40,12 @@ def place(actor: Actor, params: Params) -> Answer:
 def preview(actor: Actor, params: Params) -> Answer:
     """Return dollars and counts as strings; what is not known is null, with its reason in words.
 
-    {"cost", "proceeds", "fee", "fee_worst", "worst_case", "payout", "opening", "closing",
-    "position_after", "balance_after", "reasons": {part: words}, "limits": [{"name", "limit", "use" (with this
-    order), "ok", "text"}], "refusal": null | {"code", "text", "fields"}}
+    {"cost", "proceeds", "fee", "fee_worst", "fee_trade", "fee_rounding" (of one fill), "rebate" (given back when it
+    fills contract by contract), "fee_maker", "fee_maker_worst", "fee_free_until" (RFC 3339: no fee before it),
+    "worst_case", "payout", "opening", "closing", "position_after", "balance_after",
+    "tokens": {"cost", "left", "capacity", "rate", "degraded"}, "shown" (give it to `order.place`),
+    "reasons": {part: words}, "limits": [{"name", "limit", "use" (with this order), "ok", "text"}],
+    "refusal": null | {"code", "text", "fields"}}
     """
     # A preview is asked for on each keystroke, before there is a key.
     ticket = ticket_from_params(actor, {"idempotency_key": str(uuid.UUID(int=0)), **params})
@@ -51,17 +56,38 @@ def preview(actor: Actor, params: Params) -> Answer:
         "proceeds": format_dollars(estimate.proceeds),
         "fee": _dollars(estimate.fee_one_fill),
         "fee_worst": _dollars(estimate.fee_worst_split),
+        **_fee_details(estimate.fees),
         "worst_case": _dollars(estimate.worst_case),
         "payout": format_dollars(estimate.payout),
         "opening": format_count(estimate.opening),
         "closing": format_count(estimate.closing),
         "position_after": None if told.position_after is None else format_count(told.position_after),
         "balance_after": _dollars(told.balance_after),
+        "tokens": {
+            "cost": services.TOKENS_PER_ORDER,
+            "left": int(told.tokens.tokens),
+            "capacity": int(told.tokens.capacity),
+            "rate": int(told.tokens.rate),
+            "degraded": told.tokens.degraded,
+        },
+        "shown": told.shown,
         "reasons": told.reasons,
         "limits": [_limit(one) for one in told.limits],
         "refusal": None
         if refusal is None
         else {"code": refusal.code, "text": refusal.text, "fields": dict(refusal.fields)},
+    }
+
+
+def _fee_details(fees: FeeDetails | None) -> Answer:
+    free_until = fees.waived_until if fees else None
+    return {
+        "fee_trade": _dollars(fees.trade if fees else None),
+        "fee_rounding": _dollars(fees.rounding if fees else None),
+        "rebate": _dollars(fees.rebate if fees else None),
+        "fee_maker": _dollars(fees.maker if fees else None),
+        "fee_maker_worst": _dollars(fees.maker_worst if fees else None),
+        "fee_free_until": None if free_until is None or free_until <= utc_now() else format_rfc3339(free_until),
     }
 
 

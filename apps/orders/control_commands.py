@@ -18,7 +18,7 @@ from apps.orders import events, services, trading_events
 from apps.orders.access import order_for
 from apps.orders.models import ChangeIntent, Order, RiskLimit, TradingPause
 from apps.orders.services.limits import DEFAULTS
-from apps.orders.tickets import OrderTicket, read_key, ticket_from_params
+from apps.orders.tickets import OrderTicket, read_key, read_shown, ticket_from_params
 
 Params = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -40,11 +40,14 @@ def _change(actor: Actor, params: Params, kind: ChangeIntent.Kind) -> Answer:
     price = fields.read("price", parse_price) if is_amend else None
     count = fields.read("count" if is_amend else "remaining", parse_count)
     key = fields.read("idempotency_key", read_key)
+    shown = fields.maybe("shown", read_shown)
     raw = params.get("seen")
     seen = Fields(raw if isinstance(raw, Mapping) else {}, faults=fields.faults, prefix="seen.")
     was = (seen.read("price", parse_price), seen.read("count", parse_count), seen.read("filled", parse_count))
     fields.check("The change has fields that cannot be read.")
-    wish = services.Wish(kind=kind, count=count, price=price, seen=services.Seen(*was), idempotency_key=key)
+    wish = services.Wish(
+        kind=kind, count=count, price=price, seen=services.Seen(*was), idempotency_key=key, shown=shown or ""
+    )
     change = services.change_submit(actor, order, wish)
     return {"change": {"id": change.pk, "state": change.state}}
 

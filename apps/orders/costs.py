@@ -6,8 +6,9 @@ What is not known is None with a reason in words, never zero.
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
-from apps.core.fees import FeeNotKnown, FeeSchedule, fee_preview, schedule_for_market
+from apps.core.fees import FeeAccumulator, FeeNotKnown, FeeSchedule, fee_preview, schedule_for_market
 from apps.markets.models import Market, Series
 from apps.orders.models import BookSide
 from apps.orders.tickets import OrderTicket
@@ -29,6 +30,7 @@ class CostEstimate:
     fee_one_fill: Decimal | None
     fee_worst_split: Decimal | None
     position_after: Decimal
+    fees: "FeeDetails | None" = None
     reasons: dict[str, str] = field(default_factory=dict)  # name of an unknown part -> why
 
     @property
@@ -40,6 +42,23 @@ class CostEstimate:
     def cash_change(self) -> Decimal | None:
         """How the balance moves if it all fills: proceeds less cost and the worst fee."""
         return None if self.fee_worst_split is None else self.proceeds - self.cost - self.fee_worst_split
+
+
+@dataclass(frozen=True, slots=True)
+class FeeDetails:
+    """What the fee of an estimate is made of, dollars; of the role that it was estimated for (maker when post-only).
+
+    `trade` and `rounding` are of one fill; `rebate` is what the order gets back of its roundings when it fills
+    contract by contract. `maker` and `maker_worst` are the fee of one fill and of the worst split when it rests first.
+    """
+
+    schedule: FeeSchedule
+    trade: Decimal
+    rounding: Decimal
+    rebate: Decimal
+    maker: Decimal
+    maker_worst: Decimal
+    waived_until: datetime | None = None  # no fee before it, then the schedule of the series
 
 
 def cost_estimate(market: Market, ticket: OrderTicket, *, position: Decimal, now: datetime) -> CostEstimate:
@@ -54,20 +73,23 @@ def cost_estimate(market: Market, ticket: OrderTicket, *, position: Decimal, now
     price = yes if is_bid else 1 - yes
     traded = closing + opening
     reasons: dict[str, str] = {}
-    one_fill = worst = None
+    one_fill = worst = details = None
     try:
         schedule = schedule_of(market, now=now)
         # A resting order pays as a maker; only post-only is certain to.
-        fees = fee_preview(
-            schedule,
-            book_side="bid" if is_bid else "ask",
-            price=yes,
-            count=traded,
-            is_taker=not ticket.is_post_only,
+        is_taker = not ticket.is_post_only
+        one_fill, worst = _fees(schedule, is_bid=is_bid, price=yes, count=traded, is_taker=is_taker)
+        maker, maker_worst = _fees(schedule, is_bid=is_bid, price=yes, count=traded, is_taker=False)
+        trade = schedule.trade_fee(count=traded, price=yes, is_taker=is_taker)
+        details = FeeDetails(
+            schedule=schedule,
+            trade=trade,
+            rounding=one_fill - trade if traded else Decimal(0),
+            rebate=_rebate(schedule, is_bid=is_bid, price=yes, count=traded, is_taker=is_taker),
+            maker=maker,
+            maker_worst=maker_worst,
+            waived_until=market.fee_waiver_expiration_time,
         )
-        # Contract by contract: a match against a fraction of a contract can cost more still, but a split
-        # into hundredths throughout would show a fee that no order has ever paid.
-        one_fill, worst = (fees.single, max(fees.single, fees.by_contract)) if traded else (Decimal(0), Decimal(0))
     except FeeNotKnown as exc:
         reasons["fee"] = f"The fee is not known: {exc}."
     return CostEstimate(
@@ -79,8 +101,38 @@ def cost_estimate(market: Market, ticket: OrderTicket, *, position: Decimal, now
         fee_one_fill=one_fill,
         fee_worst_split=worst,
         position_after=position + (traded if is_bid else -traded),
+        fees=details,
         reasons=reasons,
     )
+
+
+def _fees(
+    schedule: FeeSchedule, *, is_bid: bool, price: Decimal, count: Decimal, is_taker: bool
+) -> tuple[Decimal, Decimal]:
+    """Return the net fee in one fill, and in the worse of that and contract by contract.
+
+    A match against a fraction of a contract can cost more still, but a split into hundredths throughout would
+    show a fee that no order has ever paid.
+    """
+    if not count:
+        return Decimal(0), Decimal(0)
+    side: Literal["bid", "ask"] = "bid" if is_bid else "ask"
+    fees = fee_preview(schedule, book_side=side, price=price, count=count, is_taker=is_taker)
+    return fees.single, max(fees.single, fees.by_contract)
+
+
+def _rebate(schedule: FeeSchedule, *, is_bid: bool, price: Decimal, count: Decimal, is_taker: bool) -> Decimal:
+    """Return what an order that fills contract by contract gets back: its fees without the accumulator less with it."""
+    leg = price if is_bid else 1 - price
+    gross = Decimal(0)
+    for lots, size in ((count // 1, Decimal(1)), (Decimal(1), count % 1)):
+        if lots and size:
+            fee = schedule.trade_fee(count=size, price=price, is_taker=is_taker)
+            gross += lots * FeeAccumulator().apply(revenue=-leg * size, trade_fee=fee).net_fee
+    if not gross:
+        return Decimal(0)
+    side: Literal["bid", "ask"] = "bid" if is_bid else "ask"
+    return gross - fee_preview(schedule, book_side=side, price=price, count=count, is_taker=is_taker).by_contract
 
 
 def schedule_of(market: Market, *, now: datetime) -> FeeSchedule:

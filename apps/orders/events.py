@@ -21,6 +21,8 @@ twice or late changes nothing.
   `change_price` (YES leg) and `change_count` (amend: total, decrease: rest): what is asked for, null without one
 * `queue`: contracts ahead of it at its price, or null; `queue_ms`: when that was read
 * `fees_predicted`: dollars that our fee model gives for the fills as they happened, or null; beside `fees`, the actual
+* `fee_shown`, `fee_shown_worst`: what the preview gave for the whole order before it was sent, in one fill and in the
+  worst split; null when the fee was not known, and for orders placed elsewhere
 * `order_group_id`, `batch_key` ("" without one)
 * `error_code`, `error`: why it was refused; `evidence`: what ended "unknown"
 * `order_id`, `client_order_id`, `is_external`; `idempotency_key` of the click (own orders only)
@@ -122,6 +124,8 @@ def intent_row(intent: OrderIntent, order: Order | None, cancel: CancelIntent | 
         "placed_by": intent.placed_by_id,
         "order_group_id": (order.order_group_id if order else "") or intent.order_group_id,
         "batch_key": str(intent.batch_key or ""),
+        "fee_shown": None if intent.fee_shown is None else format_dollars(intent.fee_shown),
+        "fee_shown_worst": None if intent.fee_shown_worst is None else format_dollars(intent.fee_shown_worst),
     }
     return row | _money(order) | _cancel(cancel) | _marks(order)
 
@@ -155,6 +159,8 @@ def external_row(order: Order, cancel: CancelIntent | None = None) -> Row:
         "placed_by": None,
         "order_group_id": order.order_group_id,
         "batch_key": "",
+        "fee_shown": None,
+        "fee_shown_worst": None,
     }
     return row | _money(order) | _cancel(cancel) | _marks(order)
 

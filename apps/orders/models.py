@@ -64,6 +64,10 @@ class OrderIntent(models.Model):
     next_look_at = models.DateTimeField(null=True)
     order_group_id = models.CharField(max_length=80, blank=True)  # the exchange's id of the group
     batch_key = models.UUIDField(null=True)  # the pasted table that it was a line of
+    # What the person saw before they sent it: the word of `services.shown`, and the fee as one fill and at worst
+    shown = models.CharField(max_length=80, blank=True)
+    fee_shown = MoneyField(null=True)
+    fee_shown_worst = MoneyField(null=True)
 
     class Meta:
         constraints = [
@@ -183,6 +187,7 @@ class ChangeIntent(models.Model):
     price = PriceField(help_text="YES leg; of a decrease the order's own")
     count = CountField(help_text="Amend: the new total, filled contracts included. Decrease: the new rest.")
     seen_filled = CountField(help_text="Filled contracts that the person saw")
+    shown = models.CharField(max_length=80, blank=True)  # of an amend's preview, see `services.shown`
     state = models.CharField(max_length=10, choices=State.choices, default=State.COMMITTED)
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)  # of an amend the only attempt, of a decrease the last one

@@ -52,6 +52,7 @@ class OrderTicket:
     cancel_on_pause: bool = False
     self_trade_prevention: str = SELF_TRADE_PREVENTIONS[0]
     order_group_id: str = ""  # the exchange's id of the group that it belongs to
+    shown: str = ""  # what the preview showed, see services.shown; "": it is not checked
 
     @property
     def book_side(self) -> str:
@@ -117,6 +118,7 @@ def ticket_from_params(actor: Actor, params: Mapping[str, Any]) -> OrderTicket:
         "is_reduce_only": read("reduce_only", _flag, False),
         "cancel_on_pause": read("cancel_on_pause", _flag, False),
         "order_group_id": read("order_group_id", _name, ""),
+        "shown": read("shown", read_shown, ""),
     }
     expires = params.get("expires_at")
     values["expires_at"] = None if expires in (None, "") else read("expires_at", _moment)
@@ -142,6 +144,13 @@ def _ticker(raw: object) -> str:
 def _name(raw: object) -> str:
     if not isinstance(raw, str) or len(raw) > _MAX_NAME or not raw.isprintable():
         raise ValueError("Not a name of the exchange.")
+    return raw
+
+
+def read_shown(raw: object) -> str:
+    """Read what `order.preview` gave as `shown`. Raises ValueError."""
+    if not isinstance(raw, str) or len(raw) > _MAX_NAME or not raw.isascii():
+        raise ValueError("Not from a preview: look at the ticket again.")
     return raw
 
 

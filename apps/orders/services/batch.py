@@ -27,7 +27,7 @@ from apps.exchange.wire.limits import RESERVE
 from apps.exchange.wire.schemas.rest import OrderAck
 from apps.orders import events, queue, spill
 from apps.orders.access import require
-from apps.orders.costs import CostEstimate, cost_estimate
+from apps.orders.costs import CostEstimate
 from apps.orders.models import OrderIntent
 from apps.orders.services import send
 from apps.orders.services.checks import account_check, holding_of, order_check
@@ -52,6 +52,7 @@ class BatchLine:
     cost: Decimal | None = None
     fee: Decimal | None = None
     worst_case: Decimal | None = None
+    estimate: CostEstimate | None = None
 
 
 def batch_check(
@@ -82,7 +83,7 @@ def batch_check(
         keys.add(ticket.idempotency_key)
         before.append(ticket)
         spent += estimate.cost + (estimate.fee_one_fill or Decimal(0))
-        lines.append(BatchLine(number, None, estimate.cost, estimate.fee_worst_split, estimate.worst_case))
+        lines.append(BatchLine(number, None, estimate.cost, estimate.fee_worst_split, estimate.worst_case, estimate))
     return sorted(lines, key=lambda line: line.number)
 
 
@@ -91,9 +92,8 @@ def _line_check(
 ) -> CostEstimate:
     account = account_check(actor, ticket.account_id)
     may_trade_check(actor, ticket, account=account, now=now, before=before)
-    market = order_check(actor, ticket, account=account, now=now)
+    estimate = order_check(actor, ticket, account=account, now=now)
     holding = holding_of(ticket.account_id, ticket.subaccount, ticket.ticker)
-    estimate = cost_estimate(market, ticket, position=holding.position or Decimal(0), now=now)
     needed = estimate.cost + (estimate.fee_one_fill or Decimal(0))
     if holding.cash is not None and needed and spent + needed > holding.cash:
         total, cash = dollars_text(spent + needed), dollars_text(holding.cash)
@@ -122,15 +122,18 @@ def batch_submit(
     now = now or utc_now()
     known = {number: known_intent(actor, ticket) for number, ticket in tickets.items()}
     new = {number: ticket for number, ticket in tickets.items() if known[number] is None}
-    wrong = [line for line in batch_check(actor, new, faults=faults, now=now) if line.error is not None]
+    checked = batch_check(actor, new, faults=faults, now=now)
+    wrong = [line for line in checked if line.error is not None]
     if wrong:
         fields = {str(line.number): line.error.text for line in wrong if line.error}
         raise DeskError("batch_refused", f"{len(wrong)} of the lines cannot be sent, so none was.", fields=fields)
+    estimates = {line.number: line.estimate for line in checked if line.estimate is not None}
     try:
         with transaction.atomic():
             intents = [
-                known_intent(actor, ticket) or _commit(actor, ticket, batch_key=batch_key, now=now)
-                for _, ticket in sorted(tickets.items())
+                known_intent(actor, ticket)
+                or _commit(actor, ticket, estimate=estimates[number], batch_key=batch_key, now=now)
+                for number, ticket in sorted(tickets.items())
             ]
             waiting = [one.pk for one in intents if one.state == OrderIntent.State.COMMITTED]
             if waiting:
@@ -144,9 +147,11 @@ def batch_submit(
     return intents
 
 
-def _commit(actor: Actor, ticket: OrderTicket, *, batch_key: uuid.UUID, now: datetime) -> OrderIntent:
+def _commit(
+    actor: Actor, ticket: OrderTicket, *, estimate: CostEstimate, batch_key: uuid.UUID, now: datetime
+) -> OrderIntent:
     account = ExchangeAccount.objects.get(pk=ticket.account_id)
-    return intent_commit(actor, ticket, account=account, now=now, batch_key=batch_key)
+    return intent_commit(actor, ticket, account=account, estimate=estimate, now=now, batch_key=batch_key)
 
 
 def batch_send(intent_ids: Sequence[int]) -> None:

@@ -16,6 +16,7 @@ from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import utc_now
 from apps.orders import events, queue
 from apps.orders.access import order_for, require
+from apps.orders.costs import cost_estimate
 from apps.orders.models import BookSide, ChangeIntent, Order
 from apps.orders.services.checks import (
     account_check,
@@ -27,6 +28,7 @@ from apps.orders.services.checks import (
 )
 from apps.orders.services.limits import limits_check
 from apps.orders.services.pauses import pause_check
+from apps.orders.services.shown import shown_check, shown_of
 from apps.orders.tickets import OrderTicket
 
 Kind = ChangeIntent.Kind
@@ -36,7 +38,7 @@ OPEN_CHANGES = (State.COMMITTED, State.SENDING, State.UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An order as the person saw it when they changed it. Price: YES leg."""
+    """An order as the person saw it when they changed it. Price: YES leg. count: filled and left together."""
 
     price: Decimal
     count: Decimal
@@ -57,6 +59,7 @@ class Wish:
     price: Decimal | None
     seen: Seen
     idempotency_key: uuid.UUID
+    shown: str = ""  # of `order.preview` for what would rest, see services.shown
 
 
 def change_submit(actor: Actor, order: Order, wish: Wish, *, now: datetime | None = None) -> ChangeIntent:
@@ -75,7 +78,7 @@ def change_submit(actor: Actor, order: Order, wish: Wish, *, now: datetime | Non
         return known
     _order_check(order, wish)
     if wish.kind == Kind.AMEND:
-        amend_check(actor, order, price=_price(order, wish), count=wish.count, now=now)
+        amend_check(actor, order, price=_price(order, wish), count=wish.count, now=now, shown=wish.shown)
     try:
         with transaction.atomic():
             return _known(actor, order, wish) or _commit(actor, order, wish, now=now)
@@ -101,8 +104,10 @@ def _order_check(order: Order, wish: Wish) -> None:
     if order.status != Order.Status.RESTING:
         text = f"There is nothing to change: the order is {order.get_status_display().lower()}."
         raise DeskError("order_done", text)
-    if (wish.seen.price, wish.seen.count) != (order.price, order.initial_count):
-        is_now = f"{count_text(order.initial_count)} in all at {cents_text(order.price)} YES"
+    # Not the count that it began with: a decrease leaves that as it is, and an amend to it would undo the decrease.
+    in_all = order.filled_count + order.remaining_count
+    if (wish.seen.price, wish.seen.count) != (order.price, in_all):
+        is_now = f"{count_text(in_all)} in all at {cents_text(order.price)} YES"
         raise DeskError("order_changed", f"The order was changed meanwhile: it is {is_now} now. Look, then try again.")
     if order.changes.filter(state__in=OPEN_CHANGES).exists():
         raise _open()
@@ -122,7 +127,7 @@ def _decrease_check(order: Order, rest: Decimal) -> None:
         raise _field("not_smaller", "remaining", text)
 
 
-def amend_check(actor: Actor, order: Order, *, price: Decimal, count: Decimal, now: datetime) -> None:
+def amend_check(actor: Actor, order: Order, *, price: Decimal, count: Decimal, now: datetime, shown: str = "") -> None:
     """May this order become this now? Asked when the change is submitted, and again before it is sent.
 
     Raises DeskError.
@@ -130,13 +135,17 @@ def amend_check(actor: Actor, order: Order, *, price: Decimal, count: Decimal, n
     if count <= order.filled_count:
         text = f"{count_text(order.filled_count)} are filled already: the total must be larger."
         raise _field("count_filled", "count", text)
-    if (price, count) == (order.price, order.initial_count):
+    if (price, count) == (order.price, order.filled_count + order.remaining_count):
         raise DeskError("no_change", "The order is like this already.")
     account = account_check(actor, order.account_id)
     pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
     market = market_check(actor, account.environment, order.ticker, now=now)
     exchange_check(account.environment, now=now)
     ticket = amended_ticket(order, price=price, count=count)
+    if shown:
+        holding = holding_of(order.account_id, order.subaccount, order.ticker)
+        estimate = cost_estimate(market, ticket, position=holding.position or Decimal(0), now=now)
+        shown_check(shown, shown_of(market, estimate))
     grid_check(market, ticket)
     count_check(market, count)
     _funds_check(order, price=price, rest=ticket.count)
@@ -181,6 +190,7 @@ def _commit(actor: Actor, order: Order, wish: Wish, *, now: datetime) -> ChangeI
         price=_price(order, wish),
         count=wish.count,
         seen_filled=wish.seen.filled,
+        shown=wish.shown,
         created_at=now,
         next_attempt_at=now,
     )

@@ -90,7 +90,7 @@ def _check_again(change: ChangeIntent) -> None:
     if actor is None or not actor.may(needed):
         raise NotAllowed("The person's roles no longer allow this.")
     if change.kind == Kind.AMEND:
-        amend_check(actor, order, price=change.price, count=change.count, now=utc_now())
+        amend_check(actor, order, price=change.price, count=change.count, now=utc_now(), shown=change.shown)
 
 
 def _amend(change: ChangeIntent) -> ChangeIntent:

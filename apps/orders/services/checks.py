@@ -18,8 +18,9 @@ from apps.exchange.models import ExchangeStatus
 from apps.markets.access import market_for
 from apps.markets.models import Market
 from apps.orders.access import require
-from apps.orders.costs import cost_estimate
+from apps.orders.costs import CostEstimate, cost_estimate
 from apps.orders.models import OrderGroup
+from apps.orders.services.shown import shown_check, shown_of
 from apps.orders.tickets import FILL_OR_KILL, GOOD_TILL_CANCELED, IMMEDIATE_OR_CANCEL, OrderTicket
 from apps.vault.models import ApiKey
 
@@ -55,8 +56,8 @@ def key_check(account: ExchangeAccount) -> None:
         raise DeskError("no_key", "This account has no working key for trading. Add one in Settings > Vault.")
 
 
-def order_check(actor: Actor, ticket: OrderTicket, *, account: ExchangeAccount, now: datetime) -> Market:
-    """Check everything but the role. Returns the market.
+def order_check(actor: Actor, ticket: OrderTicket, *, account: ExchangeAccount, now: datetime) -> CostEstimate:
+    """Check everything but the role. Returns what the order would cost.
 
     Raises:
         DeskError: with a code, a text, and the field to blame.
@@ -64,11 +65,15 @@ def order_check(actor: Actor, ticket: OrderTicket, *, account: ExchangeAccount, 
     terms_check(ticket, now=now)
     market = market_check(actor, account.environment, ticket.ticker, now=now)
     exchange_check(account.environment, now=now)
+    holding = holding_of(ticket.account_id, ticket.subaccount, ticket.ticker)
+    estimate = cost_estimate(market, ticket, position=holding.position or Decimal(0), now=now)
+    if ticket.shown:
+        shown_check(ticket.shown, shown_of(market, estimate))
     grid_check(market, ticket)
     count_check(market, ticket.count)
     group_check(ticket.account_id, ticket.subaccount, ticket.order_group_id)
-    funds_check(market, ticket, now=now)
-    return market
+    funds_check(ticket, estimate, cash=holding.cash)
+    return estimate
 
 
 def market_check(actor: Actor, environment: str, ticker: str, *, now: datetime) -> Market:
@@ -141,14 +146,12 @@ def terms_check(ticket: OrderTicket, *, now: datetime) -> None:
         raise _field("post_only_taker", "post_only", "Post-only must rest: it cannot be immediate or fill-or-kill.")
 
 
-def funds_check(market: Market, ticket: OrderTicket, *, now: datetime) -> None:
-    holding = holding_of(ticket.account_id, ticket.subaccount, ticket.ticker)
-    if holding.cash is None or ticket.is_reduce_only:
+def funds_check(ticket: OrderTicket, estimate: CostEstimate, *, cash: Decimal | None) -> None:
+    if cash is None or ticket.is_reduce_only:
         return
-    estimate = cost_estimate(market, ticket, position=holding.position or Decimal(0), now=now)
     needed = estimate.cost + (estimate.fee_one_fill or Decimal(0))
-    if needed > holding.cash:
-        text = f"This needs about {dollars_text(needed)} with fees; the balance is {dollars_text(holding.cash)}."
+    if needed > cash:
+        text = f"This needs about {dollars_text(needed)} with fees; the balance is {dollars_text(cash)}."
         raise _field("insufficient_funds", "count", text)
 
 

@@ -8,6 +8,8 @@ from apps.accounts.access import account_get
 from apps.core.errors import DeskError
 from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import utc_now
+from apps.exchange.clients import limiter_for
+from apps.exchange.wire.limits import Level
 from apps.markets.access import market_for
 from apps.orders.access import require
 from apps.orders.costs import CostEstimate, cost_estimate
@@ -15,6 +17,7 @@ from apps.orders.services.checks import holding_of, order_check
 from apps.orders.services.limits import LimitUse, limit_refusal, limits_use
 from apps.orders.services.pauses import pause_check
 from apps.orders.services.recover import spill_check
+from apps.orders.services.shown import shown_of
 from apps.orders.tickets import OrderTicket
 
 
@@ -28,6 +31,8 @@ class OrderPreview:
     reasons: dict[str, str]
     refusal: DeskError | None
     limits: list[LimitUse]
+    shown: str  # for `order.place`, see services.shown
+    tokens: Level  # of the account's write bucket now
 
     @property
     def position_after(self) -> Decimal | None:
@@ -69,4 +74,13 @@ def order_preview(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
     broken = next((one for one in limits if not one.is_kept), None)
     if refusal is None and broken is not None:
         refusal = limit_refusal(broken)
-    return OrderPreview(estimate, holding.position, holding.cash, reasons, refusal, limits)
+    return OrderPreview(
+        estimate,
+        holding.position,
+        holding.cash,
+        reasons,
+        refusal,
+        limits,
+        shown=shown_of(market, estimate),
+        tokens=limiter_for(account).levels()["write"],
+    )

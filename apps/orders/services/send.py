@@ -117,6 +117,7 @@ def ticket_of(intent: OrderIntent) -> OrderTicket:
         cancel_on_pause=intent.cancel_on_pause,
         self_trade_prevention=intent.self_trade_prevention,
         order_group_id=intent.order_group_id,
+        shown=intent.shown,
     )
 
 

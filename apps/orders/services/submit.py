@@ -15,6 +15,7 @@ from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import utc_now
 from apps.orders import events, queue
 from apps.orders.access import require
+from apps.orders.costs import CostEstimate
 from apps.orders.models import OrderIntent
 from apps.orders.services.checks import account_check, order_check
 from apps.orders.services.limits import limits_check
@@ -46,13 +47,13 @@ def intent_submit(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
     if known is not None:
         return known
     account = account_check(actor, ticket.account_id)
-    order_check(actor, ticket, account=account, now=now)
+    estimate = order_check(actor, ticket, account=account, now=now)
     may_trade_check(actor, ticket, account=account, now=now)
     killpoints.reach("submit.checked")
     try:
         with transaction.atomic():
             # Two clicks that both found nothing: the unique constraint turns the second away.
-            return intent_commit(actor, ticket, account=account, now=now)
+            return intent_commit(actor, ticket, account=account, estimate=estimate, now=now)
     except IntegrityError:
         known = known_intent(actor, ticket)
         if known is None:
@@ -77,6 +78,7 @@ def intent_commit(
     ticket: OrderTicket,
     *,
     account: ExchangeAccount,
+    estimate: CostEstimate,
     now: datetime,
     batch_key: uuid.UUID | None = None,
 ) -> OrderIntent:
@@ -88,6 +90,9 @@ def intent_commit(
         idempotency_key=ticket.idempotency_key,
         created_at=now,
         batch_key=batch_key,
+        shown=ticket.shown,
+        fee_shown=estimate.fee_one_fill,
+        fee_shown_worst=estimate.fee_worst_split,
     )
     killpoints.reach("submit.stored")
     if batch_key is None:
