@@ -5,30 +5,29 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('orders', '0003_changes_limits_and_groups'),
+        ("orders", "0003_changes_limits_and_groups"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='changeintent',
-            name='shown',
+            model_name="changeintent",
+            name="shown",
             field=models.CharField(blank=True, max_length=80),
         ),
         migrations.AddField(
-            model_name='orderintent',
-            name='fee_shown',
+            model_name="orderintent",
+            name="fee_shown",
             field=apps.core.fields.MoneyField(null=True, places=6),
         ),
         migrations.AddField(
-            model_name='orderintent',
-            name='fee_shown_worst',
+            model_name="orderintent",
+            name="fee_shown_worst",
             field=apps.core.fields.MoneyField(null=True, places=6),
         ),
         migrations.AddField(
-            model_name='orderintent',
-            name='shown',
+            model_name="orderintent",
+            name="shown",
             field=models.CharField(blank=True, max_length=80),
         ),
     ]
