@@ -4,13 +4,17 @@ from contextlib import suppress
 from random import Random
 from typing import Any
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from apps.paper.engine.changes import ChangeLog
 from apps.paper.engine.errors import ExchangeError
 from apps.paper.engine.events import Event, QuoteChanged, RfqChanged
+from apps.paper.engine.exchange import PaperExchange
 from apps.paper.engine.rfq import Quote, RfqFault
+from apps.paper.engine.snapshot import Changes, ExchangeSnapshot, apply, restore, take
 from apps.paper.engine.units import CENT, DOLLAR
 from tests.paper.engine.rfqs import ask, offer
 from tests.paper.engine.support import OTHER, TICKER, add_member, make_exchange, money, place
@@ -58,6 +62,13 @@ class RfqMachine(RuleBasedStateMachine):
         self.told: list[Event] = []
         self.fills = 0
         self.exchange.subscribe(self._hear)
+        self.kept = self._written()
+        self.log = ChangeLog(self.exchange)
+        self.exchange.on_whole = self.log.hear
+
+    def _written(self) -> ExchangeSnapshot:
+        """The state as a file holds it."""
+        return msgspec.json.decode(msgspec.json.encode(take(self.exchange)), type=ExchangeSnapshot)
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, QuoteChanged | RfqChanged):
@@ -180,6 +191,29 @@ class RfqMachine(RuleBasedStateMachine):
     @rule(kind=st.sampled_from(["lapse", "refuse_confirm", "execution_fails", "cancelled_but_filled"]))
     def arm(self, kind: Any) -> None:
         self.exchange.rfq_rules.faults.append(RfqFault(kind, 1))
+
+    @rule()
+    def restart(self) -> None:
+        """The journal says what the state says, and a fresh exchange made of it goes on as this one would."""
+        changes = self.log.drain()
+        if changes is not None:
+            apply(self.kept, msgspec.json.decode(msgspec.json.encode(changes), type=Changes))
+        written = self._written()
+        assert (self.kept.rfqs, self.kept.quotes) == (written.rfqs, written.quotes)
+        old, fresh = self.exchange, PaperExchange(clock=self.exchange.clock, seed=7)
+        restore(fresh, written)
+        fresh.rfq_rules = old.rfq_rules
+        for rfq_id, rfq in old.board.rfqs.items():
+            assert fresh.board.rfqs.get(rfq_id) == (rfq if rfq.kept else None)
+        for quote_id, (quote, seen) in list(self.quotes.items()):
+            if quote_id in fresh.board.quotes:
+                self.quotes[quote_id] = (fresh.board.quotes[quote_id], seen)
+            else:
+                assert not quote.kept or quote_id not in old.board.quotes
+        self.exchange = fresh
+        self.exchange.subscribe(self._hear)
+        self.kept, self.log = self._written(), ChangeLog(fresh)
+        fresh.on_whole = self.log.hear
 
     def _any_quote(self, data: st.DataObject) -> Quote:
         quote: Quote = data.draw(st.sampled_from(list(self.exchange.board.quotes.values())))
