@@ -92,6 +92,7 @@ class EngineMarkets:
 
     def __init__(self, exchange: PaperExchange) -> None:
         self._exchange = exchange
+        self._tickers: dict[str, str] = {}  # by market id
 
     def series_all(self) -> Sequence[Series]:
         return list(self._exchange.series.values())
@@ -114,7 +115,12 @@ class EngineMarkets:
         return None if market is None or self._exchange.is_historical(market) else market
 
     def market_by_id(self, market_id: str) -> Market | None:
-        return next((market for market in self.markets_all() if market.market_id == market_id), None)
+        markets = self._exchange.markets
+        if len(self._tickers) != len(markets):
+            # Markets are only ever added while it runs.
+            self._tickers = {market.market_id: market.ticker for market in markets.values()}
+        ticker = self._tickers.get(market_id)
+        return None if ticker is None else self.market(ticker)
 
     def levels(self, ticker: str) -> tuple[Levels, Levels]:
         book = self._exchange.book(ticker)
