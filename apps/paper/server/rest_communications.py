@@ -86,8 +86,6 @@ def communications_of_caller(core: Core, call: Call) -> Response:
 # --- RFQs ----------------------------------------------------------------------------------------
 def rfq_create(core: Core, call: Call) -> Response:
     body = decode(call.request.body, RfqBody)
-    if body.subtrader_id:
-        raise params.invalid("subtrader_id", "left out: it is for FCM members")
     if core.replay_markets is not None and core.replay_markets.market(body.market_ticker):
         raise ApiError(400, "market_inactive", f"{body.market_ticker} is a replay of recorded frames")
     request = NewRfq(
@@ -96,9 +94,19 @@ def rfq_create(core: Core, call: Call) -> Response:
         contracts=body.count(),
         target_cost=body.target_cost(),
         replace_existing=bool(body.replace_existing),
-        subaccount=body.subaccount or 0,
+        subaccount=_subaccount(core, call, body),
     )
     return Response.json({"id": core.exchange.create_rfq(call.user_id, request).rfq_id}, status=201)
+
+
+def _subaccount(core: Core, call: Call, body: RfqBody) -> int:
+    """The subaccount asked for; an FCM member may name the subtrader whose it is."""
+    if not body.subtrader_id:
+        return body.subaccount or 0
+    number = core.exchange.member(call.user_id).subtraders.get(body.subtrader_id)
+    if number is None or body.subaccount not in (None, number):
+        raise params.invalid("subtrader_id", "one of an FCM member, without another subaccount")
+    return number
 
 
 def rfqs(core: Core, call: Call) -> Response:
@@ -177,8 +185,12 @@ def _quotes_found(core: Core, user_id: str, query: Query) -> Iterator[Quote]:
     if params.choice(query, "rfq_user_filter", ("self",)):
         askers.add(user_id)
     rfq_id = params.text(query, "rfq_id")
-    if params.text(query, "rfq_creator_subtrader_id") is not None:
-        return  # of FCM members only, and there is none
+    subtrader_id = params.text(query, "rfq_creator_subtrader_id")
+    number = core.exchange.member(user_id).subtraders.get(subtrader_id or "")
+    if subtrader_id is not None:
+        askers.add(user_id)
+        if number is None:
+            return  # it is no FCM member's
     if (makers | askers) - {user_id}:
         return  # the user id of another member is private: it is not found by it
     for quote in _narrowed(core, reversed(core.exchange.board.quotes_seen_by(user_id).values()), query):
@@ -188,6 +200,7 @@ def _quotes_found(core: Core, user_id: str, query: Query) -> Iterator[Quote]:
             and rfq_id in (None, quote.rfq_id)
             and (not makers or quote.user_id == user_id)
             and (not askers or quote.rfq_user_id == user_id)
+            and number in (None, quote.rfq_subaccount)
         ):
             yield quote
 

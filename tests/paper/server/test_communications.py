@@ -171,6 +171,23 @@ def test_lists_of_rfqs_are_narrowed_and_everybody_finds_them(desk: Desk) -> None
     assert found(desk.maker, creator_user_id=desk.paper.user_id("trader-1")) == []
 
 
+def test_an_fcm_member_asks_for_a_subtrader(desk: Desk) -> None:
+    exchange = desk.paper.exchange
+    exchange.member(desk.paper.user_id("trader-1")).subtraders["client-a"] = 1
+    exchange.deposit(desk.paper.user_id("trader-1"), cents=100_000, subaccount=1)
+    theirs, own = desk.ask(subtrader_id="client-a"), desk.ask(DECI)
+    quote_id = desk.offer(theirs)
+    desk.offer(own)
+
+    assert exchange.rfq(theirs).subaccount == 1
+    assert ids(desk.asker.get(QUOTES, params={"rfq_creator_subtrader_id": "client-a"}), "quotes") == [quote_id]
+    assert ids(desk.asker.get(QUOTES, params={"rfq_creator_subtrader_id": "client-b"}), "quotes") == []
+    assert ids(desk.maker.get(QUOTES, params={"rfq_creator_subtrader_id": "client-a"}), "quotes") == []
+    body = {"market_ticker": LINEAR_2, "rest_remainder": False, "contracts": 1, "subtrader_id": "client-a"}
+    assert desk.asker.post(RFQS, json=body | {"subaccount": 2}).status_code == 400
+    assert desk.rival.post(RFQS, json=body).status_code == 400
+
+
 def test_pages_stay_right_while_new_rows_come(desk: Desk) -> None:
     tickers = (LINEAR, LINEAR_2, DECI)
     rfq_ids = [desk.ask(ticker) for ticker in tickers]
