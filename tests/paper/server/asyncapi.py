@@ -1,5 +1,6 @@
 """Checks WebSocket messages against the exchange's published AsyncAPI file (edition of 2026-05-12)."""
 
+import copy
 import uuid
 from collections.abc import Iterator
 from functools import cache
@@ -25,12 +26,23 @@ def _is_time(value: object) -> bool:
 
 
 @cache
+def components(folder: Path) -> dict[str, Any]:
+    """Messages and schemas as published."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    found: dict[str, Any] = yaml.load((folder / "kalshi-asyncapi.yaml").read_text(), Loader=loader)["components"]
+    return found
+
+
+def example_commands(folder: Path) -> list[dict[str, Any]]:
+    """Every example of what a client sends."""
+    rows = [row for name, row in components(folder)["messages"].items() if "Command" in name]
+    return [example["payload"] for row in rows for example in row["examples"]]
+
+
+@cache
 def schemas(folder: Path) -> dict[str, Any]:
     """The file's schemas, mended where they contradict its own examples and text."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    found: dict[str, Any] = yaml.load((folder / "kalshi-asyncapi.yaml").read_text(), Loader=loader)["components"][
-        "schemas"
-    ]
+    found: dict[str, Any] = copy.deepcopy(components(folder)["schemas"])
     # Its examples have dots.
     assert found["marketTicker"]["pattern"] == "^[A-Z0-9-]+$"
     found["marketTicker"]["pattern"] = "^[A-Z0-9.-]+$"

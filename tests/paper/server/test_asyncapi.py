@@ -13,7 +13,14 @@ import pytest
 
 from apps.paper.engine.ids import market_uuid
 from apps.paper.testing import DAY_MS, DECI, EVENT, LINEAR, LINEAR_2, TAPERED, InProcessPaper, InProcessSocket
-from tests.paper.server.asyncapi import check_frame, documented_fields, fields_of, kind_of, payloads
+from tests.paper.server.asyncapi import (
+    check_frame,
+    documented_fields,
+    example_commands,
+    fields_of,
+    kind_of,
+    payloads,
+)
 from tests.paper.server.combos import COLLECTION, PAIR, list_collection
 from tests.paper.server.orders import create
 
@@ -234,6 +241,21 @@ def test_numbers_rise_by_one_on_every_numbered_subscription_and_others_have_none
 
 def _acks(frame: dict[str, Any]) -> bool:
     return frame["type"] in ("ok", "unsubscribed") and "sid" in frame
+
+
+def test_every_example_of_a_command_is_understood(paper: InProcessPaper, reference: Path) -> None:
+    """Its markets and subscriptions are nobody's here, and that is all there is to refuse."""
+    socket = paper.socket("trader-1")
+    commands = example_commands(reference)
+    assert {command["cmd"] for command in commands} == {
+        "subscribe", "unsubscribe", "update_subscription", "list_subscriptions",
+    }  # fmt: skip
+    for command in commands:
+        for frame in socket.send_text(json.dumps(command)):
+            check_frame(reference, frame)
+            assert frame["id"] == command["id"]
+            if frame["type"] == "error":
+                assert frame["msg"]["code"] in (6, 7, 16), (command, frame)
 
 
 @pytest.mark.parametrize(
