@@ -7,11 +7,15 @@ from apps.paper.server.auth import generate_pem, parse_public_key
 from apps.paper.server.buckets import DEFAULT_COST, ENDPOINT_COSTS, limits
 from apps.paper.server.core import Call, Core, Operation
 from apps.paper.server.http import Response
-from apps.paper.server.params import body_text, invalid
-from apps.paper.server.shapes import Json, optional_time, time_text
+from apps.paper.server.params import body_text, invalid, uuid
+from apps.paper.server.shapes import optional_time, time_text
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 ALL_DAY = [{"open_time": "00:00", "close_time": "23:59"}]
+MAINTENANCE_DAY = [
+    {"open_time": "00:00", "close_time": "03:00"},
+    {"open_time": "05:00", "close_time": "23:59"},
+]
 DAY_MS = 86_400_000
 WINDOWS_TOLD = 4
 
@@ -30,33 +34,51 @@ def exchange_status(core: Core, call: Call) -> Response:
 
 
 def exchange_schedule(core: Core, call: Call) -> Response:
-    """Open all day, every day but in the maintenance windows, when the exchange keeps them: the next four weeks'."""
+    """Open all day, every day, but in the weekly maintenance window where the exchange keeps one. Hours are ET."""
     now = core.clock.now_ms()
     week: dict[str, Any] = {
         "start_time": time_text(now - now % DAY_MS - 365 * DAY_MS),
         "end_time": time_text(now - now % DAY_MS + 365 * DAY_MS),
     }
     week |= dict.fromkeys(DAYS, ALL_DAY)
-    schedule = {"standard_hours": [week], "maintenance_windows": _windows(core.exchange.maintenance_window)}
-    return Response.json({"schedule": schedule})
+    windows = _maintenance_windows(core)
+    if windows:
+        week["thursday"] = MAINTENANCE_DAY
+    shapes = [{"start_datetime": time_text(w.start_ms), "end_datetime": time_text(w.end_ms)} for w in windows]
+    return Response.json({"schedule": {"standard_hours": [week], "maintenance_windows": shapes}})
 
 
-def _windows(window: Window | None) -> list[Json]:
-    rows: list[Json] = []
-    while window is not None and len(rows) < WINDOWS_TOLD:
-        rows.append({"start_datetime": time_text(window.start_ms), "end_datetime": time_text(window.end_ms)})
+def _maintenance_windows(core: Core) -> list[Window]:
+    """The present or next window and some after it; none where the exchange keeps none."""
+    window = core.exchange.maintenance_window
+    windows: list[Window] = []
+    while window is not None and len(windows) < WINDOWS_TOLD:
+        windows.append(window)
         window = next_window(window.end_ms)
-    return rows
+    return windows
 
 
 def exchange_announcements(core: Core, call: Call) -> Response:
-    announcement = {
-        "type": "info",
-        "message": "This is the paper exchange: orders, fills and balances here are practice.",
-        "delivery_time": time_text(core.clock.now_ms() // DAY_MS * DAY_MS),
-        "status": "active",
-    }
-    return Response.json({"announcements": [announcement]})
+    """One that is always there, and one a day ahead of maintenance until it is over."""
+    now = core.clock.now_ms()
+    rows = [
+        {
+            "type": "info",
+            "message": "This is the paper exchange: orders, fills and balances here are practice.",
+            "delivery_time": time_text(now // DAY_MS * DAY_MS),
+            "status": "active",
+        }
+    ]
+    for window in _maintenance_windows(core)[:1]:
+        announced = window.start_ms - DAY_MS
+        row = {
+            "type": "warning",
+            "message": f"Scheduled maintenance from {time_text(window.start_ms)} to {time_text(window.end_ms)}.",
+            "delivery_time": time_text(announced),
+            "status": "active" if now >= announced else "inactive",
+        }
+        rows.append(row)
+    return Response.json({"announcements": rows})
 
 
 def user_data_timestamp(core: Core, call: Call) -> Response:
@@ -103,7 +125,7 @@ def api_key_generate(core: Core, call: Call) -> Response:
 
 
 def api_key_delete(core: Core, call: Call) -> Response:
-    core.keys.remove(call.path["api_key"], user_id=call.user_id)
+    core.keys.remove(uuid(call.path["api_key"], "api_key"), user_id=call.user_id)
     return Response(204)
 
 

@@ -133,6 +133,7 @@ MANGLED: dict[str, Callable[[Response], Response]] = {
     "not_an_object": lambda response: replace(response, body=b'["ok"]'),
     "wrong_type": lambda response: replace(response, content_type="text/plain; charset=utf-8"),
 }
+STATUS_PATH = "/trade-api/v2/exchange/status"
 STATUS_BODIES = ("json", "html", "empty")
 
 
@@ -162,7 +163,7 @@ def _spoilt(fault: RestFault, request: Request, real: Response) -> Outcome:
     """What is answered in place of `real`."""
     match fault.kind:
         case "status":
-            return Outcome(_status(fault))
+            return Outcome(_status(fault, request))
         case "rate_limit":
             return Outcome(too_many_requests())
         case "conflict":
@@ -182,9 +183,12 @@ def _spoilt(fault: RestFault, request: Request, real: Response) -> Outcome:
             return Outcome(MANGLED[fault.how](real))
 
 
-def _status(fault: RestFault) -> Response:
+def _status(fault: RestFault, request: Request) -> Response:
     error = ApiError(fault.status, "service_unavailable", "made to fail by the control endpoint")
     answer = Response.from_error(error)
+    if request.path == STATUS_PATH:
+        # The one operation whose failures have a body of their own (OpenAPI: ExchangeStatus).
+        answer = Response.json({"exchange_active": False, "trading_active": False}, status=fault.status)
     return answer if fault.how in ("", "json") else MANGLED[fault.how](answer)
 
 

@@ -92,7 +92,7 @@ def collections_list(core: Core, call: Call) -> Response:
 
 
 def collection_one(core: Core, call: Call) -> Response:
-    collection = core.exchange.collection(call.path["collection_ticker"])
+    collection = core.exchange.collection(params.ticker(call.path["collection_ticker"], "collection_ticker"))
     return Response.json({"multivariate_contract": collection_json(collection)})
 
 

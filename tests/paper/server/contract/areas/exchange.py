@@ -34,5 +34,6 @@ REQUESTS = [
     Ask("POST", "/api_keys/generate", 201, body={"name": "more"}),
     Ask("POST", "/api_keys/generate", 400, body={"name": "more", "scopes": ["write"]}),
     Ask("DELETE", "/api_keys/{api_key}", 204, "/api_keys/{key}"),
-    Ask("DELETE", "/api_keys/{api_key}", 404, "/api_keys/none"),
+    Ask("DELETE", "/api_keys/{api_key}", 400, "/api_keys/none"),
+    Ask("DELETE", "/api_keys/{api_key}", 404, "/api_keys/00000000-0000-4000-8000-000000000000"),
 ]

@@ -36,6 +36,7 @@ REQUESTS = [
     Ask("GET", LIST, 200, f"{LIST}?status=open&series_ticker={MVE}&associated_event_ticker={{event}}&limit=1"),
     Ask("GET", LIST, 400, f"{LIST}?status=settled"),
     Ask("GET", LIST, 400, f"{LIST}?limit=0"),
+    Ask("GET", ONE, 400, f"{LIST}/no ticker"),
     Ask("GET", ONE, 200, MINE, member=None),
     Ask("GET", ONE, 404, f"{LIST}/NONE"),
     Ask("POST", ONE, 200, MINE, PAIR),
