@@ -88,6 +88,12 @@ def check_frame(folder: Path, frame: dict[str, Any], *, seq_may_come: bool = Tru
     assert not unknown, f"{frame['type']}: fields that the file does not know: {sorted(unknown)}"
 
 
+def documented_channels(folder: Path) -> set[str]:
+    """What `subscribe` may name."""
+    params = schemas(folder)["subscribeCommandPayload"]["properties"]["params"]
+    return set(params["properties"]["channels"]["items"]["enum"])
+
+
 def documented_fields(folder: Path, kind: str) -> set[str]:
     """All fields of a message type, nested ones with dots, those of lists with []."""
     return set(_documented(folder, payloads(folder)[kind], ""))

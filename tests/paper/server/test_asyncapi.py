@@ -15,6 +15,7 @@ from apps.paper.engine.ids import market_uuid
 from apps.paper.testing import DAY_MS, DECI, EVENT, LINEAR, LINEAR_2, TAPERED, InProcessPaper, InProcessSocket
 from tests.paper.server.asyncapi import (
     check_frame,
+    documented_channels,
     documented_fields,
     example_commands,
     fields_of,
@@ -241,6 +242,10 @@ def test_numbers_rise_by_one_on_every_numbered_subscription_and_others_have_none
 
 def _acks(frame: dict[str, Any]) -> bool:
     return frame["type"] in ("ok", "unsubscribed") and "sid" in frame
+
+
+def test_every_channel_of_the_file_is_offered(paper: InProcessPaper, reference: Path) -> None:
+    assert set(paper.server.hub.channels) == documented_channels(reference)
 
 
 def test_every_example_of_a_command_is_understood(paper: InProcessPaper, reference: Path) -> None:
