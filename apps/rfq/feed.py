@@ -1,4 +1,4 @@
-"""Messages of the gateway about own requests and the quotes on them; others' are the maker's side."""
+"""Messages of the gateway about our requests, the quotes on them, and our quotes on requests of others."""
 
 import logging
 from typing import Any
@@ -11,22 +11,25 @@ from apps.rfq import queue, reports
 from apps.rfq.models import ReceivedQuote, Rfq
 from apps.rfq.services.accepts_send import accept_move, accept_report
 from apps.rfq.services.auto_accept import auto_accepts_fire
+from apps.rfq.services.quotes_send import join_or_apply
 from apps.rfq.services.requests_apply import received_apply
 
 logger = logging.getLogger(__name__)
 
 
 def quotes_received(context: FeedContext, messages: list[Any]) -> None:
-    """quote_created: on our requests it joins their stacks; our own quotes are the maker's side."""
+    """quote_created is told to both sides: on our request it joins the stack, on another's it is our own quote."""
     for message in messages:
         rfq = _own(context, message.rfq_id)
-        if rfq is None:
-            continue
         try:
-            received_apply(rfq, reports.quote_from_ws(message))
+            report = reports.quote_from_ws(message)
         except WireFormatError as exc:
             _read_instead(context, exc)
             continue
+        if rfq is None:
+            join_or_apply(context.account_id, report)
+            continue
+        received_apply(rfq, report)
         if rfq.auto_accept:
             auto_accepts_fire(rfq_pk=rfq.pk)
 

@@ -11,7 +11,7 @@ from apps.core.permissions import Permission
 from apps.exchange.selectors import accounts_with_keys
 from apps.exchange.wire.errors import ExchangeError
 from apps.rfq import queue
-from apps.rfq.services import accepts_send, auto_accept, requests_send, requests_sweep
+from apps.rfq.services import accepts_send, auto_accept, quotes_send, requests_send, requests_sweep
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +52,34 @@ def accept_resolve(accept_pk: int) -> None:
 
 
 @shared_task(ignore_result=True)
+@task_permission(Permission.RFQ_TRADE)
+def quote_send(quote_pk: int) -> None:
+    """Send one quote. A repeat finds nothing to claim; the person's right is asked for again."""
+    quotes_send.quote_send(quote_pk)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.RFQ_PULL)
+def quote_pull(quote_pk: int) -> None:
+    """Make one attempt to delete a quote that somebody wants gone."""
+    quotes_send.quote_delete(quote_pk)
+
+
+@shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
-def requests_sweep_all() -> None:
+def quote_resolve(quote_pk: int) -> None:
+    """Read what became of one quote. It only reads."""
+    quotes_send.quote_resolve(quote_pk)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def rfq_sweep() -> None:
     """Expire, hand over again, look up. Beat runs this every second."""
     requests_sweep.requests_sweep()
     accepts_send.accepts_sweep()
     auto_accept.auto_accepts_fire()
+    quotes_send.quotes_sweep()
 
 
 @shared_task(ignore_result=True)
@@ -81,5 +103,5 @@ def account_rfqs_sync(account_id: int) -> None:
 @worker_ready.connect
 def _worker_started(**_: object) -> None:
     """Restart is recovery: what the last worker left behind is read before the first beat."""
-    queue.enqueue("apps.rfq.tasks.requests_sweep_all")
+    queue.enqueue("apps.rfq.tasks.rfq_sweep")
     queue.enqueue("apps.rfq.tasks.accounts_rfqs_read")

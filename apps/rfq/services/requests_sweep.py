@@ -9,7 +9,7 @@ from django.db.models import F, Q
 
 from apps.audit import services as audit
 from apps.core.errors import DeskError, WireFormatError
-from apps.core.rfq import RfqState
+from apps.core.rfq import QuoteState, RfqState
 from apps.core.timestamps import utc_now
 from apps.exchange.clients import client_for
 from apps.exchange.wire.api import communications as api
@@ -17,7 +17,8 @@ from apps.exchange.wire.client import ExchangeClient
 from apps.exchange.wire.errors import ExchangeError, Refused
 from apps.rfq import queue, reports
 from apps.rfq.events import requests as events
-from apps.rfq.models import Rfq
+from apps.rfq.models import Quote, Rfq
+from apps.rfq.services.quotes_send import join_or_apply, quote_resolve
 from apps.rfq.services.requests_apply import received_apply, rfq_apply, rfq_closed
 from apps.rfq.services.requests_send import rfqs_expire, rfqs_interrupted, rfqs_time_out
 
@@ -72,7 +73,7 @@ def rfq_read(client: ExchangeClient, rfq: Rfq) -> None:
 
 
 def account_read(account_id: int) -> None:
-    """Read all that is open on the requester's side of one account, and what the desk thinks is.
+    """Read what is open of one account, requests and quotes, and what the desk thinks is.
 
     Raises ExchangeError, DeskError, WireFormatError: read again later.
     """
@@ -87,6 +88,19 @@ def account_read(account_id: int) -> None:
     for rfq in {*gone, *waiting}:
         if rfq.rfq_id:
             rfq_read(client, rfq)
+    own_quotes_read(client, account_id)
+
+
+def own_quotes_read(client: ExchangeClient, account_id: int) -> None:
+    """Read our live quotes, and those that the desk thinks are live. Raises ExchangeError, WireFormatError."""
+    seen = set()
+    for status in ("open", "accepted", "confirmed"):
+        for record in api.get_quotes(client, own=True, status=status):
+            seen.add(record.id)
+            join_or_apply(account_id, reports.quote_from_rest(record))
+    unsettled = [QuoteState.OPEN, QuoteState.ACCEPTED, QuoteState.CONFIRMED]
+    for quote in Quote.objects.filter(account_id=account_id, state__in=unsettled).exclude(quote_id__in=seen):
+        quote_resolve(quote.pk)
 
 
 def requests_sweep(*, now: datetime | None = None) -> None:

@@ -1,0 +1,55 @@
+"""Socket commands and the topic of our quotes. Each is a thin way into one service (docs/rfq.md)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from apps.accounts.access import account_get
+from apps.core.errors import DeskError
+from apps.core.permissions import Actor, Permission
+from apps.core.ports import Command, Topic, register_command, register_topic
+from apps.core.topics import TopicName
+from apps.orders.access import require
+from apps.rfq.access import quote_for
+from apps.rfq.events import quotes as events
+from apps.rfq.offers import offer_from_params
+from apps.rfq.selectors.quotes import quote_rows_of
+from apps.rfq.services import quotes
+from apps.rfq.services.incoming import incoming_get
+
+Params = Mapping[str, Any]
+Answer = dict[str, Any]
+
+
+def send(actor: Actor, params: Params) -> Answer:
+    require(actor, Permission.RFQ_TRADE)
+    offer = offer_from_params(actor, params)
+    account = account_get(actor, offer.account_id)
+    incoming = incoming_get(account.pk, account.environment, offer.rfq_id)
+    return {"quote": events.quote_row(quotes.quote_submit(actor, offer, incoming))}
+
+
+def pull(actor: Actor, params: Params) -> Answer:
+    return {"quote": events.quote_row(quotes.quote_pull(actor, quote_for(actor, params.get("quote"))))}
+
+
+def pull_all(actor: Actor, params: Params) -> Answer:
+    """{"ticker"?, "rule"? (row id)}: of the selected account. Answer: {"pulled": [row keys]}."""
+    ticker, rule = params.get("ticker"), params.get("rule")
+    if ticker is not None and not isinstance(ticker, str):
+        raise DeskError("bad_input", "Say which market.", fields={"ticker": "A market's ticker."})
+    if rule is not None and (isinstance(rule, bool) or not isinstance(rule, int)):
+        raise DeskError("bad_input", "Say which rule.", fields={"rule": "The number of a rule."})
+    pulled = quotes.pull_all(actor, account_id=actor.account_id, ticker=ticker or None, rule_id=rule)
+    return {"pulled": [events.quote_key(quote.pk) for quote in pulled]}
+
+
+def quotes_state(topic: TopicName) -> Answer:
+    return {"all": True, "rows": quote_rows_of(int(topic.scope))}
+
+
+def register() -> None:
+    """Fill the registries of `core.ports`. Called once, by AppConfig.ready()."""
+    register_command(Command("quote.send", Permission.RFQ_TRADE, send))
+    register_command(Command("quote.pull", Permission.RFQ_PULL, pull))
+    register_command(Command("quote.pull_all", Permission.RFQ_PULL, pull_all))
+    register_topic(Topic("quotes", Permission.DESK_VIEW, scope="account", mode="rows", state=quotes_state))
