@@ -35,6 +35,7 @@ class Hub:
         self.command_faults = CommandFaults()
         self.clock = clock
         self.replies_consume_seq = False
+        self.later = False  # whether frames are as the edition of 3.28 has them
         self.frames_sent = 0
         self._by_market: dict[tuple[str, str], dict[Subscription, None]] = defaultdict(dict)
         self._everything: dict[str, dict[Subscription, None]] = defaultdict(dict)
@@ -152,7 +153,7 @@ class Hub:
                 send_state(self, subscription, [ticker])
 
     def trade(self, trade: Trade) -> None:
-        self.publish("trade", "trade", lambda: messages.trade_msg(trade), ticker=trade.ticker)
+        self.publish("trade", "trade", lambda: messages.trade_msg(trade, later=self.later), ticker=trade.ticker)
 
     def ticker(self, market: Market, *, ts_ms: int) -> None:
         self.publish("ticker", "ticker", lambda: messages.ticker_msg(market, ts_ms=ts_ms), ticker=market.ticker)

@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 from apps.paper.engine.errors import ExchangeError
 from apps.paper.server import (
+    params,
     rest_candles,
     rest_communications,
     rest_events,
@@ -134,6 +135,8 @@ class RestApi:
                 )
         if key is not None:
             self._bill(operation, request, key.user_id)
+        if core.edition == "3.28":
+            params.whole(request.query, "exchange_index", maximum=0)  # there is one shard
         return operation.handler(core, Call(request, key, found))
 
     def _bill(self, operation: Operation, request: Request, user_id: str) -> None:

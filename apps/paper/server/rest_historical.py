@@ -77,7 +77,9 @@ def trades(core: Core, call: Call) -> Response:
         limit=size + 1,
     )
     shown, following = _page(rows, size, lambda trade: (trade.ts_ms, trade.sequence))
-    return Response.json({"trades": [trade_json(trade) for trade in shown], "cursor": following})
+    return Response.json(
+        {"trades": [trade_json(trade, later=core.edition == "3.28") for trade in shown], "cursor": following}
+    )
 
 
 def markets(core: Core, call: Call) -> Response:

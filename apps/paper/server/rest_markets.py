@@ -171,7 +171,9 @@ def trades_list(core: Core, call: Call) -> Response:
     else:
         rows = core.exchange.trades(ticker=ticker, min_ts=min_ts, max_ts=max_ts, before=before, limit=size + 1)
     shown, cursor = params.newest_first(rows, size=size)
-    return Response.json({"trades": [trade_json(trade) for trade in shown], "cursor": cursor})
+    return Response.json(
+        {"trades": [trade_json(trade, later=core.edition == "3.28") for trade in shown], "cursor": cursor}
+    )
 
 
 def _replayed(

@@ -64,6 +64,7 @@ class PaperServer:
         self._late: list[tuple[int, Request]] = []  # (when, what) of requests whose sender has gone
         channels = CHANNELS_3_28 if edition == "3.28" else CHANNELS
         self.hub = Hub(catalogue=self.catalogue, faults=self.frame_faults, clock=clock, channels=channels)
+        self.hub.later = edition == "3.28"
         self.rfq_bots: RfqBots | None = None
         self.replay: Replay | None = None
         if replay is not None and self.replay_markets is not None:

@@ -187,9 +187,10 @@ def levels_json(levels: list[tuple[int, int]]) -> list[list[str]]:
     return [[format_price_units(price), format_count_units(size)] for price, size in levels]
 
 
-def trade_json(trade: Trade) -> Json:
+def trade_json(trade: Trade, *, later: bool = False) -> Json:
+    """later: as 3.28 has it. Every trade of this exchange was made in the book, those of RFQs too."""
     outcome = trade.taker_outcome_side
-    return {
+    shape: Json = {
         "trade_id": trade.trade_id,
         "ticker": trade.ticker,
         "count_fp": format_count_units(trade.count),
@@ -200,6 +201,7 @@ def trade_json(trade: Trade) -> Json:
         "taker_book_side": trade.taker_side,
         "created_time": time_text(trade.ts_ms),
     }
+    return shape | {"is_block_trade": False} if later else shape
 
 
 def order_json(order: Order) -> Json:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from apps.paper.testing import DECI, EVENT, LINEAR, LINEAR_2, TAPERED, InProcessPaper
+from tests.paper.server.orders import create
 
 RFQS = "/communications/rfqs"
 QUOTES = "/communications/quotes"
@@ -249,6 +250,7 @@ def test_the_later_edition_has_quotes_within_their_rfq() -> None:
     one, wrong = f"{RFQS}/{rfq_id}/quotes/{quote_id}", f"{RFQS}/{other}/quotes/{quote_id}"
 
     assert desk.asker.get(one).json()["quote"]["contracts_fp"] == "1.53"
+    assert desk.asker.get(one).json() == desk.asker.get(f"{QUOTES}/{quote_id}").json()
     for method, path, client in (
         ("GET", wrong, desk.asker),
         ("DELETE", wrong, desk.maker),
@@ -276,6 +278,20 @@ def test_the_later_edition_narrows_quotes_by_time_and_not_by_market() -> None:
     assert ids(desk.asker.get(QUOTES, params={"max_ts": now + 5}), "quotes") == [first]
     assert ids(desk.asker.get(QUOTES, params={"market_ticker": DECI}), "quotes") == [second, first]
     desk.close()
+
+
+def test_the_later_edition_marks_trades_and_knows_one_shard() -> None:
+    paper = InProcessPaper(edition="3.28")
+    socket = paper.socket("trader-2")
+    socket.send("subscribe", channels=["trade"])
+    with paper.client("maker") as maker, paper.client("trader-1") as taker:
+        create(maker, side="ask", price="0.5000")
+        create(taker, price="0.5000", exchange_index=0)
+        [row] = taker.get("/markets/trades?exchange_index=0").json()["trades"]
+        assert taker.get("/markets/trades?exchange_index=1").status_code == 400
+
+    assert row["is_block_trade"] is False
+    assert [frame["msg"]["is_block_trade"] for frame in socket.take()] == [False]
 
 
 def test_the_edition_of_the_seed_knows_none_of_that(desk: Desk) -> None:
