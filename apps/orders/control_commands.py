@@ -142,6 +142,11 @@ def resume(actor: Actor, params: Params) -> Answer:
     return {"pause": trading_events.pause_row(row)}
 
 
+def open_gate(actor: Actor, params: Params) -> Answer:
+    services.gate_open(actor, _account(actor))
+    return {"gate": None}
+
+
 def limit_set(actor: Actor, params: Params) -> Answer:
     fields = Fields(params)
     values: dict[str, Decimal | int | None] = {
@@ -258,6 +263,7 @@ def register() -> None:
     register_command(Command("order.batch", Permission.ORDER_PLACE, batch))
     register_command(Command("trading.pause", Permission.ORDER_CANCEL, pause))
     register_command(Command("trading.resume", Permission.ORDER_CANCEL, resume))
+    register_command(Command("trading.open_gate", Permission.KILL_RELEASE, open_gate))
     register_command(Command("limit.list", Permission.DESK_VIEW, limit_list))
     register_command(Command("limit.set", Permission.LIMIT_MANAGE, limit_set))
     register_command(Command("limit.remove", Permission.LIMIT_MANAGE, limit_remove))

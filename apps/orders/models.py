@@ -335,6 +335,14 @@ class GroupAction(models.Model):
         ]
 
 
+class SendGate(models.Model):
+    """How many answers in a row accepted an order of this account without naming it; closed: no order leaves."""
+
+    account = models.OneToOneField(ExchangeAccount, on_delete=models.CASCADE, related_name="send_gate")
+    empty_answers = models.PositiveSmallIntegerField(default=0)
+    closed_at = models.DateTimeField(null=True)
+
+
 class Fill(models.Model):
     """One match of one order, stored once whichever feed reports it first."""
 

@@ -3,7 +3,8 @@
 Frame (whole): `pauses` [{"id", "scope" "person" | "desk", "user_id" (null: everybody), "why", "by", "at_ms",
 "needs_lead"}], `cancel_runs` [{"id", "ticker" ("" for all), "left" (orders that still rest), "unresolved" (orders whose
 outcome is not known), "why" (the newest refusal of a cancel, or ""), "started_ms", "by"}], `recovering`: answers of the
-exchange wait to be written into the database, and no order passes until they are.
+exchange wait to be written into the database, and no order passes until they are; `gate` null | {"closed_ms"}: no order
+passes since then, because the exchange accepted two orders in a row without naming them (`services.gate`).
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ from apps.core.timestamps import to_unix_ms
 from apps.core.topics import TopicName
 from apps.exchange import live
 from apps.orders import spill
-from apps.orders.models import CancelIntent, CancelRun, Order, OrderIntent, TradingPause
+from apps.orders.models import CancelIntent, CancelRun, Order, OrderIntent, SendGate, TradingPause
 
 Row = dict[str, Any]
 _UNRESOLVED = (OrderIntent.State.COMMITTED, OrderIntent.State.SENDING, OrderIntent.State.UNKNOWN)
@@ -29,10 +30,12 @@ def trading_frame(account_id: int) -> Row:
     desk_id = ExchangeAccount.objects.values_list("desk_id", flat=True).get(pk=account_id)
     pauses = TradingPause.objects.filter(desk_id=desk_id, released_at=None).order_by("pk")
     runs = CancelRun.objects.filter(account_id=account_id, finished_at=None).order_by("pk")
+    gate = SendGate.objects.filter(account_id=account_id).values_list("closed_at", flat=True).first()
     return {
         "pauses": [pause_row(pause) for pause in pauses],
         "cancel_runs": [run_row(run) for run in runs],
         "recovering": spill.is_pending(),
+        "gate": None if gate is None else {"closed_ms": to_unix_ms(gate)},
     }
 
 

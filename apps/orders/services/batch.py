@@ -31,6 +31,7 @@ from apps.orders.costs import CostEstimate
 from apps.orders.models import OrderIntent
 from apps.orders.services import send
 from apps.orders.services.checks import account_check, holding_of, order_check
+from apps.orders.services.gate import gate_note
 from apps.orders.services.submit import intent_commit, known_intent, may_trade_check
 from apps.orders.tickets import OrderTicket
 
@@ -194,6 +195,9 @@ def _send_some(account_id: int, intent_ids: Sequence[int]) -> None:
         outcomes = _attempt(account_id, claimed)
         for intent, outcome in zip(claimed, outcomes, strict=True):
             send.outcome_record(intent, outcome)
+        told = [outcome.is_whole for outcome in outcomes if outcome.is_whole is not None]
+        if told:
+            gate_note(claimed[0].account, is_whole=any(told))  # one answer, however many lines it was for
 
 
 def _attempt(account_id: int, intents: Sequence[OrderIntent]) -> list[send.Outcome]:
@@ -227,7 +231,8 @@ def _line_outcome(intent: OrderIntent, answer: api.Outcome) -> send.Outcome:
             return send.Outcome("unknown", words.code, words.message)
         refused = Refused(status=400, code=words.code, message=words.message or words.code, details=words.details)
         return send.failure_read(intent, refused)
-    return send.Outcome("unknown", "schema", "The exchange's answer says nothing about this line.")
+    text = "The exchange's answer says nothing about this line."
+    return send.Outcome("unknown", "schema", text, is_whole=False)
 
 
 # Words of an item that do not prove that there is no order: it exists already, or the exchange lost track of it.

@@ -26,6 +26,7 @@ from apps.orders.services.checks import (
     holding_of,
     market_check,
 )
+from apps.orders.services.gate import gate_check
 from apps.orders.services.limits import limits_check
 from apps.orders.services.pauses import pause_check
 from apps.orders.services.shown import shown_check, shown_of
@@ -139,6 +140,7 @@ def amend_check(actor: Actor, order: Order, *, price: Decimal, count: Decimal, n
         raise DeskError("no_change", "The order is like this already.")
     account = account_check(actor, order.account_id)
     pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
+    gate_check(account.pk)
     market = market_check(actor, account.environment, order.ticker, now=now)
     exchange_check(account.environment, now=now)
     ticket = amended_ticket(order, price=price, count=count)

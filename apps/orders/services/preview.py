@@ -14,6 +14,7 @@ from apps.markets.access import market_for
 from apps.orders.access import require
 from apps.orders.costs import CostEstimate, cost_estimate
 from apps.orders.services.checks import holding_of, order_check
+from apps.orders.services.gate import gate_check
 from apps.orders.services.limits import LimitUse, limit_refusal, limits_use
 from apps.orders.services.pauses import pause_check
 from apps.orders.services.recover import spill_check
@@ -68,6 +69,7 @@ def order_preview(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
         order_check(actor, ticket, account=account, now=now)
         spill_check()
         pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
+        gate_check(account.pk)
     except DeskError as exc:
         refusal = exc
     limits = limits_use(actor, ticket, account=account, now=now)

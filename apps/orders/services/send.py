@@ -22,7 +22,7 @@ from apps.core.money import format_count, format_price, parse_count
 from apps.core.timestamps import from_unix_ms, to_unix_seconds, unix_ms_now, utc_now
 from apps.exchange.clients import client_for
 from apps.exchange.wire import api
-from apps.exchange.wire.errors import ExchangeError, NotSent, RateLimited, Refused
+from apps.exchange.wire.errors import ExchangeError, NotSent, OutcomeUnknown, RateLimited, Refused
 from apps.exchange.wire.schemas.rest import OrderAck
 from apps.orders import events, queue, spill
 from apps.orders.access import actor_of
@@ -30,6 +30,7 @@ from apps.orders.models import BookSide, Order, OrderIntent
 from apps.orders.reports import OrderReport
 from apps.orders.services.apply import order_apply
 from apps.orders.services.checks import account_check_again, order_check
+from apps.orders.services.gate import gate_check, gate_note
 from apps.orders.services.limits import limits_check
 from apps.orders.services.pauses import pause_check
 from apps.orders.tickets import FILL_OR_KILL, GOOD_TILL_CANCELED, OrderTicket
@@ -74,7 +75,11 @@ def intent_send(intent_id: int) -> OrderIntent | None:
     except DeskError as exc:
         return intent_refuse(intent, code=exc.code, text=f"Not sent: {exc.text}")
     killpoints.reach("send.checked")
-    return outcome_record(intent, _attempt(intent))
+    outcome = _attempt(intent)
+    recorded = outcome_record(intent, outcome)
+    if outcome.is_whole is not None:
+        gate_note(intent.account, is_whole=outcome.is_whole)
+    return recorded
 
 
 def claim(intent_id: int) -> bool:
@@ -96,6 +101,7 @@ def check_again(intent: OrderIntent) -> None:
     account_check_again(actor, account)
     now, ticket = utc_now(), ticket_of(intent)
     pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
+    gate_check(account.pk)
     limits_check(actor, ticket, account=account, now=now, intent=intent)
     order_check(actor, ticket, account=account, now=now)
 
@@ -129,6 +135,7 @@ class Outcome:
     code: str = ""
     text: str = ""
     report: OrderReport | None = None
+    is_whole: bool | None = None  # of an answer 2xx: with the order that it promises? None: there was none
 
 
 def _attempt(intent: OrderIntent) -> Outcome:
@@ -151,9 +158,9 @@ def _attempt(intent: OrderIntent) -> Outcome:
 
 def answer_read(intent: OrderIntent, ack: OrderAck) -> Outcome:
     try:
-        return Outcome("answer", report=report_from_answer(intent, ack))
+        return Outcome("answer", report=report_from_answer(intent, ack), is_whole=True)
     except WireFormatError as exc:
-        return Outcome("unknown", "schema", f"The exchange's answer is not an order: {exc}")
+        return Outcome("unknown", "schema", f"The exchange's answer is not an order: {exc}", is_whole=False)
 
 
 def failure_read(intent: OrderIntent, exc: ExchangeError | DeskError) -> Outcome:
@@ -168,7 +175,14 @@ def failure_read(intent: OrderIntent, exc: ExchangeError | DeskError) -> Outcome
             return Outcome("refused", exc.code, f"Not sent: {exc.text}")
     if exc.code == KILLED and intent.time_in_force == FILL_OR_KILL:
         return Outcome("refused", exc.code, "Killed: too little was on offer to fill all of it at once.")
-    return Outcome("unknown", exc.code, exc.text)
+    return Outcome("unknown", exc.code, exc.text, is_whole=False if _is_empty(exc) else None)
+
+
+def _is_empty(exc: ExchangeError) -> bool:
+    """Was it a 2xx without the order that it promises?"""
+    if not isinstance(exc, OutcomeUnknown):
+        return False
+    return bool(exc.body) if exc.status is None else 200 <= exc.status < 300
 
 
 def outcome_record(intent: OrderIntent, outcome: Outcome) -> OrderIntent:

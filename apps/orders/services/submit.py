@@ -18,6 +18,7 @@ from apps.orders.access import require
 from apps.orders.costs import CostEstimate
 from apps.orders.models import OrderIntent
 from apps.orders.services.checks import account_check, order_check
+from apps.orders.services.gate import gate_check
 from apps.orders.services.limits import limits_check
 from apps.orders.services.pauses import pause_check
 from apps.orders.services.recover import spill_check
@@ -70,6 +71,7 @@ def may_trade_check(
     """
     spill_check()
     pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
+    gate_check(account.pk)
     limits_check(actor, ticket, account=account, now=now, before=before)
 
 

@@ -11,6 +11,7 @@ from apps.orders.models import CancelIntent, ChangeIntent, OrderIntent
 from apps.orders.services.cancel import CLAIM_FOR
 from apps.orders.services.cancel_runs import cancel_runs_follow
 from apps.orders.services.changing import changes_expire, changes_interrupted
+from apps.orders.services.gate import gates_open
 from apps.orders.services.groups import groups_sweep
 from apps.orders.services.recover import spill_replay
 from apps.orders.services.send import intents_expire, intents_interrupted
@@ -54,6 +55,7 @@ def intents_sweep(*, now: datetime | None = None) -> None:
     _changes_sweep(now)
     cancel_runs_follow(now=now)
     groups_sweep(now=now)
+    gates_open(now=now)
 
 
 def _changes_sweep(now: datetime) -> None:
