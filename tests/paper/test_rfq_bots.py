@@ -1,5 +1,6 @@
 """RFQ bots: the same seed gives the same day; members are answered; makers lapse; hundreds of RFQs a second."""
 
+import json
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -9,11 +10,15 @@ import pytest
 
 from apps.paper.bots import BotPool
 from apps.paper.bots.rfq import RfqBotRules, RfqBots
+from apps.paper.clock import ManualClock
 from apps.paper.engine.catalogue import Leg
 from apps.paper.engine.events import Event, QuoteChanged, RfqChanged
 from apps.paper.engine.exchange import PaperExchange
 from apps.paper.engine.rfq import NewQuote, NewRfq, Quote, Rfq
 from apps.paper.engine.units import CONTRACT
+from apps.paper.server.control import Control
+from apps.paper.server.http import Request
+from apps.paper.server.server import PaperServer
 from apps.paper.world import build_world
 from tests.paper.engine.support import FixedClock, add_member, listen, make_market, money
 from tests.paper.test_snapshot import keep, take_up
@@ -159,6 +164,38 @@ def test_figures_that_cannot_be_meant_are_refused() -> None:
         with pytest.raises(ValueError, match="must be 0 to"):
             floor.bots.set_rules(rules)
     assert asdict(floor.bots.rules) == asdict(RfqBotRules())
+
+
+class Sockets:
+    """What control needs of a listener."""
+
+    bots_active = True
+
+    def chosen(self, user_id: str) -> list[Any]:
+        return []
+
+    def set_bots_active(self, active: bool) -> bool:
+        self.bots_active = active
+        return active
+
+
+def test_control_sets_the_rate_and_the_shares() -> None:
+    floor = Floor()
+    paper = PaperServer(floor.exchange, clock=ManualClock(floor.exchange.clock.now_ms()))
+    paper.rfq_bots = floor.bots
+    control = Control(paper, sockets=Sockets())
+
+    def call(**body: Any) -> tuple[int, dict[str, Any]]:
+        headers = {"host": "127.0.0.1", "content-type": "application/json"}
+        request = Request("POST", "/control/bots", headers, {}, json.dumps(body).encode())
+        answer = control.handle(request, peer="127.0.0.1")
+        return answer.status, json.loads(answer.body)
+
+    rules = {"per_second": 300, "combos": 40, "lapse": 50, "accept": 35}
+    assert call(rfqs={"per_second": 300, "lapse": 50}) == (200, {"active": True, "rfqs": rules})
+    assert call(active=False) == (200, {"active": False, "rfqs": rules})
+    assert call(rfqs={"lapse": 101})[0] == 400
+    assert asdict(floor.bots.rules) == rules
 
 
 def test_bots_go_on_after_a_restart(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from apps.paper.engine.rfq import NewQuote, NewRfq, Quote, Rfq, communications_id
 from apps.paper.server.communications_channels import shard_of
-from apps.paper.testing import DECI, LINEAR, LINEAR_2, TAPERED, InProcessPaper, InProcessSocket
+from apps.paper.testing import DECI, EVENT, LINEAR, LINEAR_2, TAPERED, InProcessPaper, InProcessSocket
 from tests.paper.server.asyncapi import check_frame
+from tests.paper.server.combos import COLLECTION, PAIR, list_collection
 from tests.paper.server.orders import create
 
 CHANNEL = "communications"
@@ -164,6 +165,29 @@ def test_the_later_edition_names_the_requester_and_ones_own_subaccount() -> None
     makers = [msg for kind, msg in talk.heard("maker") if kind.startswith("quote_")]
     assert {msg["rfq_creator_id"] for msg in mine + makers} == {communications_id(quote.rfq_user_id)}
     assert [msg.get("subaccount") for msg in mine + makers] == [2, 2, 2, None, None, None]
+
+
+def test_an_rfq_on_a_combo_names_its_legs_and_has_the_short_windows(talk: Talk, reference: Path) -> None:
+    list_collection(talk.paper)
+    with talk.paper.client("trader-1") as asker, talk.paper.client("trader-2") as other:
+        combo = asker.post(f"/multivariate_event_collections/{COLLECTION}", json=PAIR).json()["market_ticker"]
+        body = {"market_ticker": combo, "rest_remainder": False, "target_cost_dollars": "5.00"}
+        rfq_id = asker.post("/communications/rfqs", json=body).json()["id"]
+        row = other.get(f"/communications/rfqs/{rfq_id}").json()["rfq"]
+    quote = talk.offer(talk.exchange.rfq(rfq_id), yes_bid=2_000, no_bid=7_000)
+    talk.exchange.accept_quote(quote.rfq_user_id, quote.quote_id, side="no")
+    [frame] = [frame for frame in talk.sockets["trader-2"].take() if frame["type"] == "rfq_created"]
+
+    check_frame(reference, frame)
+    legs = [{"event_ticker": EVENT, "market_ticker": ticker, "side": "no"} for ticker in (LINEAR, DECI)]
+    for shape in (row, frame["msg"]):
+        assert (shape["mve_collection_ticker"], shape["mve_selected_legs"]) == (COLLECTION, legs)
+    assert quote.deadline_ms == talk.paper.clock.now_ms() + 3_000
+    talk.paper.clock.step(2_999)
+    talk.exchange.confirm_quote(quote.user_id, quote.quote_id)
+    talk.paper.clock.step(1_000)
+    talk.exchange.expire_due()
+    assert quote.status == "executed"
 
 
 # --- shards --------------------------------------------------------------------------------------
