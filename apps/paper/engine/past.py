@@ -63,6 +63,7 @@ def invent_day(exchange: PaperExchange, user_id: str, *, fills: int, subaccounts
         raise ValueError(f"fills must be a multiple of {FILLS_PER_ROUND}")
     if not 1 <= subaccounts <= exchange.most_subaccounts + 1:
         raise ValueError(f"subaccounts must be 1 to {exchange.most_subaccounts + 1}")
+    count = fills // FILLS_PER_ROUND
     cutoffs, archive = exchange.cutoffs, exchange.archive
     days = (archive.figure(f"past_days:{user_id}") or 0) + 1
     oldest_ms = min(cutoffs.market_settled_ms, cutoffs.trades_created_ms, cutoffs.orders_updated_ms)
@@ -73,15 +74,15 @@ def invent_day(exchange: PaperExchange, user_id: str, *, fills: int, subaccounts
         exchange.create_subaccount(user_id)
     markets = _markets(start_ms, volume=fills * CONTRACT // MARKETS)
     _list_event(exchange, markets[0], start_ms)
-    rounds = [_round(Random(f"past:{exchange.seed}:{number}"), user_id) for number in range(ROUNDS)]
+    rounds = [_round(Random(f"past:{exchange.seed}:{number}"), user_id) for number in range(min(ROUNDS, count))]
     for market in markets:
         archive.number(market.ticker)
-    rows = _rows(exchange, user_id, rounds, markets, start_ms, count=fills // FILLS_PER_ROUND, subaccounts=subaccounts)
+    rows = _rows(exchange, user_id, rounds, markets, start_ms, count=count, subaccounts=subaccounts)
     archive.put(cutoffs=cutoffs, packed=rows, markets=[(market, []) for market in markets])
     archive.set_figure(f"past_days:{user_id}", days)
     costs = [0] * subaccounts
-    for number in range(fills // FILLS_PER_ROUND):
-        costs[number % subaccounts] += rounds[number % ROUNDS].cost
+    for number in range(count):
+        costs[number % subaccounts] += rounds[number % len(rounds)].cost
     _tell_where_the_money_came_from(exchange, user_id, costs, start_ms - HOUR_MS)
     return PastDay(fills, fills // FILLS_PER_ORDER, start_ms, start_ms + DAY_MS)
 

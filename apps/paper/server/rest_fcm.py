@@ -37,7 +37,7 @@ def orders(core: Core, call: Call) -> Response:
 
 
 def positions(core: Core, call: Call) -> Response:
-    """Of markets that are not settled, unless others are asked for; settled ones until they are historical."""
+    """Of markets that are not settled, unless others are asked for. Positions have no cutoff."""
     subaccount = _subaccount(core, call)
     status = params.choice(call.request.query, "settlement_status", ("all", "unsettled", "settled")) or "unsettled"
     return positions_page(core, call, subaccount=subaccount, settlement=cast("SettlementStatus", status))
