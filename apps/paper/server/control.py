@@ -104,6 +104,11 @@ class Control:
             ("POST", "/control/bots"): self._set_bots,
         }
 
+    @property
+    def calls(self) -> list[tuple[str, str]]:
+        """Method and path of each."""
+        return list(self._calls)
+
     def handle(self, request: Request, *, peer: str) -> Response:
         """Answer a control request; never raises."""
         try:
