@@ -4,16 +4,21 @@
 """
 
 import logging
+import threading
+from typing import Any
 
 import redis
-from celery import shared_task
+from celery import current_app, shared_task
 from celery.signals import worker_ready
 from django.core.cache import cache
+from django.db import connection
 
 from apps.accounts.permissions import task_permission
 from apps.core.errors import DeskError, WireFormatError
 from apps.core.permissions import Permission
+from apps.exchange.clients import client_for
 from apps.exchange.selectors import accounts_with_keys
+from apps.exchange.wire.api import get_user_data_timestamp
 from apps.exchange.wire.errors import ExchangeError
 from apps.orders import queue, services
 from apps.orders.models import ChangeIntent, OrderIntent
@@ -23,6 +28,7 @@ logger = logging.getLogger(__name__)
 # A sync that was killed lets the next one start after this long. One that takes longer is joined by another, which
 # costs tokens and nothing else.
 SYNC_LOCK_SECONDS = 45
+_SENDS = frozenset({"orders", "urgent"})  # queues whose work writes at the exchange
 
 
 @shared_task(ignore_result=True)
@@ -132,10 +138,25 @@ def account_queue_sync(account_id: int) -> None:
 
 
 @worker_ready.connect
-def _worker_started(**_: object) -> None:
+def _worker_started(sender: Any = None, **_: object) -> None:
     """Restart is recovery: what the last worker left behind is swept before the first beat."""
     queue.enqueue(queue.INTENTS_SWEEP)
     queue.enqueue(queue.ACCOUNTS_RECONCILE)
+    if _SENDS & set(getattr(sender, "app", current_app).amqp.queues.consume_from):
+        # On its own: an exchange that cannot be reached must not keep the first cancel waiting.
+        threading.Thread(target=senders_warm, name="senders-warm", daemon=True).start()
+
+
+def senders_warm() -> None:
+    """Open the keys and connect once before the first order, which would wait for it."""
+    try:
+        for account in accounts_with_keys():
+            try:
+                get_user_data_timestamp(client_for(account.account_id, write=True))
+            except (ExchangeError, DeskError) as exc:
+                logger.info("account %s is not ready to send yet: %s", account.account_id, exc)
+    finally:
+        connection.close()
 
 
 def _lock_take(name: str) -> bool:

@@ -1,17 +1,20 @@
 """RELIABILITY F13: every task twice, an hour late, or for a row that does not exist."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from apps.core.errors import DeskError
 from apps.core.timestamps import utc_now
 from apps.orders import tasks
 from apps.orders.models import CancelIntent, Fill, Order, OrderIntent
 from apps.orders.services import cancel_submit, intent_send, intent_submit
-from tests.orders.conftest import Place, make_ticket
+from tests.orders.conftest import Place, make_ticket, make_trade_key
 from tests.orders.scripted import ScriptedExchange
 from tests.orders.test_cancel import resting, wish
+from tests.support.people import make_account
 
 State = OrderIntent.State
 Queued = list[tuple[str, Any]]
@@ -125,3 +128,26 @@ def test_a_wish_to_cancel_survives_a_lost_message(place: Place, exchange: Script
 
     assert queued == [("cancel_send", cancel.pk)]
     assert cancel_submit(place.trader, cancel.order, idempotency_key=cancel.idempotency_key).pk == cancel.pk
+
+
+def test_keys_are_opened_and_connections_made_before_the_first_order(
+    place: Place, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def client_for(account_id: int, *, write: bool) -> object:
+        assert write
+        asked.append(account_id)
+        if len(asked) == 1:
+            raise DeskError("vault_closed", "There is no private key here.")
+        return exchange.client()
+
+    other = make_account(place.desk)
+    make_trade_key(other)
+    monkeypatch.setattr(tasks, "client_for", client_for)
+    monkeypatch.setattr(tasks, "connection", SimpleNamespace(close=lambda: asked.append(0)))
+
+    tasks.senders_warm()
+
+    assert asked == [place.account.pk, other.pk, 0]
+    assert len(exchange.sent("GET")) == 1

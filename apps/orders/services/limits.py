@@ -107,7 +107,7 @@ def limits_use(
         before: earlier lines of the same batch, not stored yet.
     """
     limits = limits_of(actor.desk_id, user_id=actor.user_id, account_id=account.pk)
-    usage = None
+    usage = quotes = None
     if any(name in limits for name in _USED_UP):
         usage = usage_of(actor, account, now=now, intent=intent, instead_of=instead_of)
     found = []
@@ -119,13 +119,16 @@ def limits_use(
             case "max_notional":
                 use = notional_of(ticket)
             case "price_band":
-                use = _beyond(ticket, quotes_of(account.environment, ticket.ticker))
+                quotes = quotes_of(account.environment, ticket.ticker)
+                use = _beyond(ticket, quotes)
             case "orders_per_minute" if usage is not None:
                 use = usage.orders + 1 + len(before)
             case "max_open_contracts" if usage is not None:
                 use = usage.contracts + ticket.count + sum((one.count for one in before), Decimal(0))
         if use is not None:
-            found.append(LimitUse(name, limit, use, _words(name, limit, use), _FIELDS[name]))
+            is_old = name == "price_band" and quotes is not None and not quotes.is_live
+            text = _words(name, limit, use) + (_BY_OLD_PRICES if is_old else "")
+            found.append(LimitUse(name, limit, use, text, _FIELDS[name]))
     return found
 
 
@@ -148,6 +151,7 @@ def _beyond(ticket: OrderTicket, quotes: Quotes | None) -> Decimal | None:
     return max(Decimal(0), beyond)
 
 
+_BY_OLD_PRICES = " By the last known prices: there is no live book."
 _FIELDS = {
     "max_count": "count",
     "max_notional": "count",

@@ -1,4 +1,10 @@
-"""The live best prices of a market, for the price band. Not known is None: then the band refuses nothing."""
+"""The best prices of a market, for the price band: live ones, else the last known.
+
+The rule: the live book; else the market's row of the live tickers; else, when no gateway lives or the book is empty,
+the last book that was published, whatever its age; else the catalogue's best prices, else its last trade. A band
+that lapsed whenever the feed does would be missing on the very day that prices run; a slipped key is far from old
+prices, too. Only a market that nobody ever quoted has no reference: then the band refuses nothing.
+"""
 
 import functools
 import logging
@@ -15,20 +21,42 @@ from redis.retry import Retry
 from apps.core.errors import WireFormatError
 from apps.core.money import parse_price
 from apps.exchange import live
+from apps.markets.models import Market
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Quotes:
-    """Best YES prices, dollars; None where that side of the book is empty."""
+    """Best YES prices, dollars; None where that side of the book is empty. is_live: as of now, not as last known."""
 
     bid: Decimal | None
     ask: Decimal | None
+    is_live: bool = True
+
+    @property
+    def is_empty(self) -> bool:
+        return self.bid is None and self.ask is None
 
 
 def quotes_of(environment: str, ticker: str) -> Quotes | None:
-    """Return what the gateway published last, while it lives; its whole book, else its ticker row."""
+    """Return the best prices by the rule above; None when nothing was ever quoted."""
+    found = _published(environment, ticker)
+    return _catalogued(environment, ticker) if found is None or found.is_empty else found
+
+
+def _catalogued(environment: str, ticker: str) -> Quotes | None:
+    known = Market.objects.filter(environment=environment, ticker=ticker)
+    for bid, ask, last in known.values_list("yes_bid", "yes_ask", "last_price"):
+        # Nobody quotes at 0 or 1: the exchange writes them for an empty side.
+        bid, ask, last = (price if price is not None and 0 < price < 1 else None for price in (bid, ask, last))
+        quotes = Quotes(bid, ask, is_live=False) if bid or ask else Quotes(last, last, is_live=False)
+        return None if quotes.is_empty else quotes
+    return None
+
+
+def _published(environment: str, ticker: str) -> Quotes | None:
+    """Return what the gateway published last; its whole book, else its ticker row."""
     try:
         with _client(settings.REDIS_URL).pipeline(transaction=False) as pipe:
             pipe.get(live.HEARTBEAT_PREFIX + environment)
@@ -38,16 +66,17 @@ def quotes_of(environment: str, ticker: str) -> Quotes | None:
     except (redis.RedisError, OSError) as exc:
         logger.info("no live prices for the price band (%s)", type(exc).__name__)
         return None
-    if heartbeat is None:
-        return None
     try:
-        return _from_book(msgspec.json.decode(book)[1] if book else {}) or _from_row(msgspec.json.decode(row or b"{}"))
+        frame = msgspec.json.decode(book)[1] if book else {}
+        if heartbeat is None:
+            return _from_book({**frame, "state": "live"}, is_live=False) if frame else None
+        return _from_book(frame) or _from_row(msgspec.json.decode(row or b"{}"))
     except (msgspec.DecodeError, WireFormatError, LookupError, TypeError) as exc:
         logger.warning("live prices of %s cannot be read: %s", ticker, exc)
         return None
 
 
-def _from_book(frame: dict[str, Any]) -> Quotes | None:
+def _from_book(frame: dict[str, Any], *, is_live: bool = True) -> Quotes | None:
     """Bids of both sides, best last; a NO bid at q is a YES ask at 1 - q."""
     if frame.get("state") != "live":
         return None
@@ -55,6 +84,7 @@ def _from_book(frame: dict[str, Any]) -> Quotes | None:
     return Quotes(
         bid=parse_price(yes[-1][0]) if yes else None,
         ask=1 - parse_price(no[-1][0]) if no else None,
+        is_live=is_live,
     )
 
 
