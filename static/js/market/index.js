@@ -116,12 +116,14 @@ async function cancel(orderId) {
 async function amend(orderId, units) {
   const row = orders.find((each) => each.order_id === orderId);
   if (!row) return;
+  // Not what it began with: a decrease leaves that as it is, and the order would grow back.
+  const inAll = fromUnits(toUnits(row.filled, 2) + toUnits(row.remaining, 2), 2);
   const answer = await desk.socket.command("order.amend", {
     idempotency_key: crypto.randomUUID(),
     order_id: orderId,
     price: fromUnits(units, 4),
-    count: row.count,
-    seen: { price: row.price, count: row.count, filled: row.filled },
+    count: inAll,
+    seen: { price: row.price, count: inAll, filled: row.filled },
   });
   if (answer.kind === "ok") announce(`Moving the order to ${formatPrice(units, look)} YES.`);
   if (answer.kind === "error") toast({ title: "Not moved", text: answer.text, level: "danger" });

@@ -56,7 +56,8 @@ export function readChange(row, typed, { mayAmend }) {
   if (price === null || rest === null) return { command: "", params: {}, words: "", faults };
   const filled = row.filled ?? 0;
   const remaining = row.remaining ?? 0;
-  const seen = { price: fromUnits(row.yesPrice, 4), count: fromUnits(row.count, 2), filled: fromUnits(filled, 2) };
+  const inAll = fromUnits(filled + remaining, 2);
+  const seen = { price: fromUnits(row.yesPrice, 4), count: inAll, filled: fromUnits(filled, 2) };
   const base = { order_id: row.orderId, seen };
   if (price === row.price && rest === remaining)
     return { command: "", params: {}, words: "Nothing changes yet.", faults };
