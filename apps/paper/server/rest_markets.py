@@ -20,6 +20,7 @@ MARKET_FILTERS: dict[str, tuple[str, ...]] = {
     "settled": ("finalized",),
 }
 MOST_TICKERS = 1000  # the file names no limit
+LONGEST_TICKER = 200
 # Time filters that go together, and the status filters they go with (GetMarkets).
 TIME_FILTERS: list[tuple[tuple[str, ...], tuple[str | None, ...]]] = [
     (("min_created_ts", "max_created_ts"), ("unopened", "open", None)),
@@ -146,9 +147,9 @@ def market_orderbook(core: Core, call: Call) -> Response:
 
 
 def market_orderbooks(core: Core, call: Call) -> Response:
-    tickers = [ticker for value in call.request.query.get("tickers", []) for ticker in value.split(",") if ticker]
-    if not 1 <= len(tickers) <= 100:
-        raise params.invalid("tickers", "given 1 to 100 times")
+    tickers = params.texts(call.request.query, "tickers", most=100)
+    if not tickers or any(len(ticker) > LONGEST_TICKER for ticker in tickers):
+        raise params.invalid("tickers", f"given 1 to 100 times, with at most {LONGEST_TICKER} characters each")
     known = [ticker for ticker in dict.fromkeys(tickers) if core.catalogue.market(ticker)]
     rows = [{"ticker": ticker, "orderbook_fp": _book(core, ticker, 0)} for ticker in known]
     return Response.json({"orderbooks": rows})

@@ -27,6 +27,7 @@ REQUESTS = [
     Ask("GET", "/markets/orderbooks", 200, "/markets/orderbooks?tickers={linear}&tickers={deci}"),
     Ask("GET", "/markets/trades", 200, "/markets/trades?ticker={linear}"),
     Ask("GET", "/markets/orderbooks", 400, "/markets/orderbooks"),
+    Ask("GET", "/markets/orderbooks", 400, "/markets/orderbooks?tickers=" + "T" * 201),
     Ask("GET", "/markets/{ticker}/orderbook", 404, "/markets/NONE/orderbook"),
     Ask("GET", "/markets/trades", 400, "/markets/trades?limit=1001"),
     Ask("GET", "/markets/candlesticks", 400, "/markets/candlesticks?market_tickers={linear}"),
