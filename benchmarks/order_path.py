@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from apps.vault.signing import KeySigner  # noqa: E402 - after the path is set
-from tests.support.desk import RunningDesk, running_desk  # noqa: E402
+from tests.support.desk import RunningDesk, eventually, running_desk  # noqa: E402
 from tests.support.trader import SocketTrader  # noqa: E402
 
 CREATE = "/trade-api/v2/portfolio/events/orders"
@@ -140,8 +140,9 @@ class Measure:
             for number in range(count):
                 page.evaluate(_WATCH)
                 market.place(side="Buy YES", cents="3", contracts=str(11 + number))
-                page.wait_for_function("window.shownAfter !== undefined", timeout=15_000)
-                found.append(float(page.evaluate("window.shownAfter")))
+                # Not wait_for_function, which evaluates text inside the page: its policy forbids that.
+                shown = eventually(lambda: page.evaluate("() => window.shownAfter"), what="the order's row")
+                found.append(float(shown))
             browser.close()
         return found
 
