@@ -22,6 +22,9 @@ MAX_COMMAND = 1024 * 1024
 # What a reader may be behind before its subscription ends with code 25: some 30,000 book frames.
 MAX_BACKLOG = 8 * 1024 * 1024
 CLOSE_GRACE_SECONDS = 2.0
+OVERFLOW_GRACE_SECONDS = 30.0  # to read what is in the way of the error
+# Whoever is far behind gets this long to read that, and why it ends.
+OVERFLOW_GRACE_SECONDS = 30.0
 
 
 class WsConnection(asyncio.Protocol):
@@ -81,13 +84,13 @@ class WsConnection(asyncio.Protocol):
             self._ping_timer.cancel()
         self._delayed.clear()
 
-    def close(self, code: int = CloseCode.GOING_AWAY, reason: str = "") -> None:
-        """Send a close frame; whoever does not answer it is cut off after a grace."""
+    def close(self, code: int = CloseCode.GOING_AWAY, reason: str = "", *, grace: float = CLOSE_GRACE_SECONDS) -> None:
+        """Send a close frame; whoever does not answer it is cut off after `grace` seconds."""
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(code, reason)
         self._ending = True
         self._flush()
-        self._loop.call_later(CLOSE_GRACE_SECONDS, self._transport.abort)
+        self._loop.call_later(grace, self._transport.abort)
 
     def abort(self) -> None:
         """Drop the connection without a close frame."""
@@ -139,7 +142,7 @@ class WsConnection(asyncio.Protocol):
         self._ending = True
         self.session.close()
         self._protocol.send_text(error_reply(25, command_id=None).encode())
-        self.close(CloseCode.TRY_AGAIN_LATER, "subscription buffer overflow")
+        self.close(CloseCode.TRY_AGAIN_LATER, "subscription buffer overflow", grace=OVERFLOW_GRACE_SECONDS)
 
     def _release(self) -> None:
         now = self._loop.time()

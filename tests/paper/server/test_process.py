@@ -216,52 +216,6 @@ async def until_stopped(running: PaperProcess) -> None:
         pass
 
 
-def test_a_reader_that_does_not_read_is_told_and_closed_and_stalls_nobody(
-    paper_processes: Start, tmp_path: Path
-) -> None:
-    frames = [SMALL[1]]
-    stages = [START_MS + 200 + stage for stage in range(12)]
-    for stage in stages:
-        for number in range(5_000):
-            event = dict(SMALL[2]["event"]) | {"msg": SMALL[2]["event"]["msg"] | {"delta_fp": f"{1 + number % 3}.00"}}
-            frames.append({"recv_ms": stage, "event": event})
-    recording = write(tmp_path / "burst.ndjson.gz", frames)
-    # At a pace (not 0), the replay waits for nobody.
-    running = paper_processes(
-        "--no-bots", "--markets", "0", "--replay", str(recording), "--speed", "1000", "--replay-start", "control"
-    )
-
-    async def talk() -> tuple[int, list[dict[str, Any]], int]:
-        async with (
-            opened(running, "trader-1", max_queue=1) as slow,
-            opened(running, "trader-2", max_queue=None) as quick,
-        ):
-            for connection in (slow, quick):
-                await command(connection, "subscribe", channels=["orderbook_delta"], market_ticker=TICKER)
-            # In stages that fit into the buffer, so that the quick one is quick on a busy machine, too.
-            await asyncio.to_thread(running.control, "POST", "/replay", {"action": "pause_at", "recv_ms": stages})
-            received = 0
-            for number in range(1, len(stages) + 1):
-                await until_stopped(running)
-                await asyncio.to_thread(running.control, "POST", "/replay", {"action": "play"})
-                while received < 2 + 5_000 * number:
-                    received = (await frame(quick)).get("seq", 0)
-            last: list[dict[str, Any]] = []
-            code = 0
-            try:
-                while True:
-                    last = [*last[-1:], await frame(slow)]
-            except ConnectionClosed as exc:
-                code = exc.rcvd.code if exc.rcvd else 0
-            return received, last, code
-
-    received, last, code = within(talk())
-
-    assert received == 60_002
-    assert last[-1] == {"type": "error", "msg": {"code": 25, "msg": "Subscription buffer overflow"}}
-    assert code == 1013
-
-
 def test_the_sockets_of_a_deleted_key_are_closed_at_once(running: PaperProcess) -> None:
     made = signed(running, "trader-2", "POST", "/trade-api/v2/api_keys/generate", json={"name": "short-lived"}).json()
     key = serialization.load_pem_private_key(made["private_key"].encode(), password=None)

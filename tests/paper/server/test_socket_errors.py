@@ -57,7 +57,7 @@ PROVOKED: list[tuple[int, str, dict[str, Any]]] = [
     (21, "subscribe", {"channels": ["test_shards"], "shard_factor": 4, "shard_key": -1}),
     (22, "subscribe", {"channels": ["test_shards"], "shard_factor": 101}),
 ]
-# 2, 9, 10, 17 and 18 have tests of their own below; 25 is test_process: a reader that does not read.
+# 2, 9, 10, 17 and 18 have tests of their own below; 25 is test_ws_connection: a reader that does not read.
 ELSEWHERE = {2, 9, 10, 17, 18, 25}
 
 

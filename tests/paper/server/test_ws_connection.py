@@ -2,21 +2,28 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.uri import parse_uri
 
 from apps.paper.server import ws_connection
 from apps.paper.server.auth import sign_headers
 from apps.paper.server.listener import Listener
 from apps.paper.testing import LINEAR, InProcessPaper, private_key
+from tests.paper.server.orders import ORDERS, create
 from tests.support.loop import run_watched, until
 
 WS_PATH = "/trade-api/ws/v2"
+BOOK = {"channels": ["orderbook_delta"], "market_ticker": LINEAR}
 PATIENCE = 120  # a machine that is busy with other things takes its time
 
 
@@ -131,6 +138,87 @@ def test_a_command_larger_than_allowed_ends_the_connection(paper: InProcessPaper
     assert within(talk()) == 1009
 
 
+def test_a_reader_that_does_not_read_is_told_and_closed_and_stalls_nobody(
+    paper: InProcessPaper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight megabytes may wait; here it is less, and what the kernel takes is as little as it goes."""
+    assert ws_connection.MAX_BACKLOG == 8 * 1024 * 1024
+    monkeypatch.setattr(ws_connection, "MAX_BACKLOG", 64 * 1024)
+    monkeypatch.setattr(ws_connection, "OVERFLOW_GRACE_SECONDS", float(PATIENCE))
+
+    async def talk() -> tuple[list[Any], int, int]:
+        async with listening(paper) as listener, opened(paper, listener) as quick:
+            slow = RawClient()
+            await slow.open(paper, listener.port)
+            for served in listener.sockets:
+                kernel = served._transport.get_extra_info("socket")
+                kernel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            await slow.send({"id": 1, "cmd": "subscribe", "params": BOOK})
+            await quick.send(json.dumps({"id": 1, "cmd": "subscribe", "params": BOOK}))
+            await until(lambda: len(paper.server.hub.sessions) == 2)
+            received = sent = 0
+            with paper.client("maker") as maker:
+                while len(paper.server.hub.sessions) == 2:
+                    paper.control("POST", "/member", {"member": "maker", "refill": True})
+                    order_id = create(maker).json()["order_id"]
+                    maker.delete(f"{ORDERS}/{order_id}")
+                    sent += 2
+                    while received < sent + 1:
+                        received = json.loads(await quick.recv()).get("seq", 0)
+            return await slow.read_to_its_end(), sent, received
+
+    frames, sent, received = within(talk())
+
+    assert received == sent + 1  # the snapshot and every delta
+    texts = [json.loads(frame.data) for frame in frames if frame.opcode is Opcode.TEXT]
+    assert texts[-1] == {"type": "error", "msg": {"code": 25, "msg": "Subscription buffer overflow"}}
+    # Until then nothing was left out.
+    assert [text["seq"] for text in texts[1:-1]] == list(range(1, len(texts) - 1))
+    assert frames[-1].opcode is Opcode.CLOSE
+    assert int.from_bytes(frames[-1].data[:2]) == 1013
+
+
+class RawClient:
+    """A WebSocket client that reads nothing until it is told to."""
+
+    def __init__(self) -> None:
+        self._protocol = ClientProtocol(parse_uri("ws://paper/trade-api/ws/v2"))
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._socket.setblocking(False)
+
+    async def open(self, paper: InProcessPaper, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(self._socket, ("127.0.0.1", port))
+        request = self._protocol.connect()
+        request.headers.update(headers(paper))
+        self._protocol.send_request(request)
+        await self._flush()
+        while self._protocol.state is State.CONNECTING:
+            self._protocol.receive_data(await loop.sock_recv(self._socket, 4096))
+        assert self._protocol.handshake_exc is None
+
+    async def send(self, command: dict[str, Any]) -> None:
+        self._protocol.send_text(json.dumps(command).encode())
+        await self._flush()
+
+    async def read_to_its_end(self) -> list[Frame]:
+        loop = asyncio.get_running_loop()
+        frames: list[Frame] = []
+        with suppress(ConnectionResetError):
+            while data := await loop.sock_recv(self._socket, 65536):
+                self._protocol.receive_data(data)
+                frames += [event for event in self._protocol.events_received() if isinstance(event, Frame)]
+                if frames and frames[-1].opcode is Opcode.CLOSE:
+                    break
+        self._socket.close()
+        return frames
+
+    async def _flush(self) -> None:
+        for data in self._protocol.data_to_send():
+            await asyncio.get_running_loop().sock_sendall(self._socket, data)
+
+
 def test_a_client_that_answers_no_ping_is_dropped_and_forgotten(
     paper: InProcessPaper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,8 +240,8 @@ def test_a_client_that_answers_no_ping_is_dropped_and_forgotten(
             ]
             writer.write("\r\n".join([*lines, "", ""]).encode())
             await reader.readuntil(b"\r\n\r\n")
-            [socket] = listener.sockets
-            socket.session.receive(
+            [served] = listener.sockets
+            served.session.receive(
                 json.dumps({"cmd": "subscribe", "params": {"channels": ["ticker"], "market_ticker": LINEAR}})
             )
             received = await reader.readuntil(ws_connection.PING_BODY)
