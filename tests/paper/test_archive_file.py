@@ -1,5 +1,6 @@
 """The archive as a file beside the state: a start finds it, makes a past day once, and puts a left-over one aside."""
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def test_a_past_day_is_made_at_the_first_start_and_is_there_at_the_next(tmp_path
     exchange = again.paper.exchange
     stop(again)
 
+    assert stat.S_IMODE((tmp_path / ARCHIVE_FILE).stat().st_mode) == 0o600
     assert len(fills) == 200
     assert {fill.subaccount for fill in fills} == {0, 1, 2}
     assert exchange.historical_fills(TRADER_1.user_id, limit=300) == fills

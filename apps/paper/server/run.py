@@ -204,8 +204,9 @@ def _archive(folder: Path, *, is_new: bool) -> Archive:
         path.replace(path.with_suffix(".before.sqlite3"))
     archive = Archive(path)
     try:
+        os.close(os.open(path, os.O_CREAT, 0o600))  # what SQLite makes by itself, others could read
         archive.cutoffs()
-    except sqlite3.Error as exc:
+    except (OSError, sqlite3.Error) as exc:
         raise KeepError(
             f"{path} cannot be used ({exc}). Restore it from a copy, or move it away with the state."
         ) from exc
