@@ -8,7 +8,7 @@ Directions are on the YES leg: `bid` buys YES, `ask` sells YES (docs:order_direc
 """
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, TypeVar
@@ -68,78 +68,80 @@ class FillReport:
 
 def order_from_rest(order: rest.Order) -> OrderReport:
     """Read an order of GET /portfolio/orders. Raises WireFormatError."""
-    return OrderReport(
-        order_id=order.order_id,
-        ticker=order.ticker,
-        book_side=_direction(order.book_side, order.outcome_side),
-        price=parse_price(_needed(order.yes_price_dollars)),
-        status=order.status,
-        initial_count=parse_count(_needed(order.initial_count_fp)),
-        filled_count=parse_count(_needed(order.fill_count_fp)),
-        remaining_count=parse_count(_needed(order.remaining_count_fp)),
-        client_order_id=order.client_order_id or "",
-        subaccount=order.subaccount_number or 0,
-        fill_cost=_both(order.taker_fill_cost_dollars, order.maker_fill_cost_dollars),
-        fees=_both(order.taker_fees_dollars, order.maker_fees_dollars),
-        order_group_id=order.order_group_id or "",
+    created = _time(order.created_time)
+    return _order(
+        order,
         expires_at=_time(order.expiration_time),
-        created_at=_time(order.created_time),
-        updated_at=_time(order.last_update_time) or _time(order.created_time),
-    )
-
-
-def fill_from_rest(fill: rest.FillRecord) -> FillReport:
-    """Read a fill of GET /portfolio/fills. Raises WireFormatError."""
-    return FillReport(
-        trade_id=fill.trade_id,
-        order_id=fill.order_id,
-        ticker=fill.ticker,
-        book_side=_direction(fill.book_side, fill.outcome_side),
-        yes_price=parse_price(fill.yes_price_dollars),
-        count=parse_count(fill.count_fp),
-        is_taker=fill.is_taker,
-        fee=parse_dollars(_needed(fill.fee_cost)),
-        traded_at=_time(fill.created_time) or from_unix_seconds(_needed(fill.ts)),
-        subaccount=fill.subaccount_number or 0,
+        created_at=created,
+        updated_at=_time(order.last_update_time) or created,
     )
 
 
 def order_from_ws(message: ws.UserOrder) -> OrderReport:
     """Read a `user_order` message. Raises WireFormatError; a REST sync then tells the same."""
-    return OrderReport(
-        order_id=message.order_id,
-        ticker=message.ticker,
-        book_side=_direction(message.book_side, message.outcome_side),
-        price=parse_price(_needed(message.yes_price_dollars)),
-        status=message.status,
-        initial_count=parse_count(_needed(message.initial_count_fp)),
-        filled_count=parse_count(_needed(message.fill_count_fp)),
-        remaining_count=parse_count(_needed(message.remaining_count_fp)),
-        client_order_id=message.client_order_id or "",
-        subaccount=message.subaccount_number or 0,
-        fill_cost=_both(message.taker_fill_cost_dollars, message.maker_fill_cost_dollars),
-        fees=_both(message.taker_fees_dollars, message.maker_fees_dollars),
-        order_group_id=message.order_group_id or "",
+    created = _ms(message.created_ts_ms)
+    return _order(
+        message,
         expires_at=_ms(message.expiration_ts_ms),
-        created_at=_ms(message.created_ts_ms),
-        updated_at=_ms(message.last_updated_ts_ms) or _ms(message.created_ts_ms),
+        created_at=created,
+        updated_at=_ms(message.last_updated_ts_ms) or created,
     )
+
+
+def _order(
+    told: rest.Order | ws.UserOrder,
+    *,
+    expires_at: datetime | None,
+    created_at: datetime | None,
+    updated_at: datetime | None,
+) -> OrderReport:
+    """Read what both shapes say in the same words; they differ in how they write times."""
+    return OrderReport(
+        order_id=told.order_id,
+        ticker=told.ticker,
+        book_side=_direction(told.book_side, told.outcome_side),
+        price=parse_price(_needed(told.yes_price_dollars)),
+        status=told.status,
+        initial_count=parse_count(_needed(told.initial_count_fp)),
+        filled_count=parse_count(_needed(told.fill_count_fp)),
+        remaining_count=parse_count(_needed(told.remaining_count_fp)),
+        client_order_id=told.client_order_id or "",
+        subaccount=told.subaccount_number or 0,
+        fill_cost=_both(told.taker_fill_cost_dollars, told.maker_fill_cost_dollars),
+        fees=_both(told.taker_fees_dollars, told.maker_fees_dollars),
+        order_group_id=told.order_group_id or "",
+        expires_at=expires_at,
+        created_at=created_at,
+        updated_at=updated_at,
+    )
+
+
+def fill_from_rest(fill: rest.FillRecord) -> FillReport:
+    """Read a fill of GET /portfolio/fills. Raises WireFormatError."""
+    traded_at = _time(fill.created_time) or from_unix_seconds(_needed(fill.ts))
+    return _fill(fill, ticker=fill.ticker, traded_at=traded_at, subaccount=fill.subaccount_number)
 
 
 def fill_from_ws(message: ws.Fill) -> FillReport:
     """Read a `fill` message. Raises WireFormatError; a REST sync then tells the same."""
+    traded_at = from_unix_ms(_needed(message.ts_ms))
+    report = _fill(message, ticker=message.market_ticker, traded_at=traded_at, subaccount=message.subaccount)
+    # Only this source names our own id.
+    return replace(report, client_order_id=message.client_order_id or "")
+
+
+def _fill(told: rest.FillRecord | ws.Fill, *, ticker: str, traded_at: datetime, subaccount: int | None) -> FillReport:
     return FillReport(
-        trade_id=message.trade_id,
-        order_id=message.order_id,
-        ticker=message.market_ticker,
-        book_side=_direction(message.book_side, message.outcome_side),
-        yes_price=parse_price(message.yes_price_dollars),
-        count=parse_count(message.count_fp),
-        is_taker=message.is_taker,
-        fee=parse_dollars(_needed(message.fee_cost)),
-        traded_at=from_unix_ms(_needed(message.ts_ms)),
-        subaccount=message.subaccount or 0,
-        client_order_id=message.client_order_id or "",
+        trade_id=told.trade_id,
+        order_id=told.order_id,
+        ticker=ticker,
+        book_side=_direction(told.book_side, told.outcome_side),
+        yes_price=parse_price(told.yes_price_dollars),
+        count=parse_count(told.count_fp),
+        is_taker=told.is_taker,
+        fee=parse_dollars(_needed(told.fee_cost)),
+        traded_at=traded_at,
+        subaccount=subaccount or 0,
     )
 
 
