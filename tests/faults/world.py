@@ -267,11 +267,12 @@ class World(MoreSteps):
             return
         order = _pick(resting, step.pick)
         is_amend = step.name == "amend"
+        in_all = order.filled_count + order.remaining_count
         wish = Wish(
             kind=ChangeIntent.Kind.AMEND if is_amend else ChangeIntent.Kind.DECREASE,
-            count=order.initial_count if is_amend else order.remaining_count // 2,
+            count=in_all if is_amend else order.remaining_count // 2,
             price=Decimal(step.price) if is_amend else None,
-            seen=Seen(order.price, order.initial_count, order.filled_count),
+            seen=Seen(order.price, in_all, order.filled_count),
             idempotency_key=uuid.UUID(int=(2 << 120) + step.pick),
         )
         change_submit(self._person(step.pick), order, wish)

@@ -1,0 +1,144 @@
+"""Where each row of the fault matrix is tested: row -> tests, as file::function.
+
+Rows: A orders over REST, B rate limits, C private channels, F the desk's own processes, G the exchange's life, J the
+browser.
+"""
+
+ORDERS = "tests/orders"
+WIRE = "tests/exchange/wire"
+OWN = "tests/reliability"
+
+ROWS: dict[str, tuple[str, ...]] = {
+    "A1": (
+        f"{ORDERS}/test_paper.py::test_a_lost_answer_ends_as_one_order",
+        f"{ORDERS}/test_resolve.py::test_a_lost_answer_is_found_on_whichever_page_it_is",
+    ),
+    "A2": (
+        f"{ORDERS}/test_paper.py::test_a_lost_request_ends_as_not_seen_and_no_order",
+        f"{ORDERS}/test_resolve.py::test_a_lost_request_is_not_seen_once_the_data_has_passed_it",
+    ),
+    "A3": (
+        f"{OWN}/test_orders.py::test_a3_an_order_that_arrives_after_it_was_called_not_seen_is_taken_back",
+        f"{ORDERS}/test_resolve.py::test_not_seen_flips_when_the_websocket_reports_the_order",
+    ),
+    "A4": (f"{ORDERS}/test_paper.py::test_a_server_error_after_acting_is_looked_up",),
+    "A5": (
+        f"{ORDERS}/test_matrix.py::test_a5_an_answer_cut_at_any_byte_is_unknown_and_found",
+        f"{WIRE}/test_client.py::test_every_prefix_of_an_answer_is_unknown_until_the_whole_order_is_there",
+    ),
+    "A6": (
+        f"{ORDERS}/test_matrix.py::test_a6_a_2xx_without_an_order_is_unknown",
+        f"{ORDERS}/test_gate.py::test_a6_two_accepted_orders_without_a_name_stop_the_next_one",
+    ),
+    "A7": (
+        f"{ORDERS}/test_resolve.py::test_a_409_for_our_own_order_is_found",
+        f"{ORDERS}/test_resolve.py::test_an_order_with_our_client_id_and_other_terms_raises_an_alarm_and_stays_unknown",
+    ),
+    "A8": (f"{WIRE}/test_client.py::test_a_write_that_may_have_left_is_never_sent_twice",),
+    "A9": (
+        f"{ORDERS}/test_matrix.py::test_a9_a_redirect_is_not_followed",
+        "tests/paper/server/test_fault_sockets.py::test_a_redirect_names_its_target_and_nothing_was_done",
+    ),
+    "A10": (
+        f"{ORDERS}/test_apply.py::test_whichever_source_is_first_the_intent_is_acked_once",
+        f"{ORDERS}/test_apply.py::test_a_websocket_report_before_a_lost_answer_acks_it",
+    ),
+    "A11": (
+        f"{OWN}/test_orders.py::test_a11_an_id_that_the_exchange_would_take_again_is_never_sent_again",
+        "tests/faults/test_histories.py::test_a_wrong_protocol_is_caught",
+    ),
+    "A12": (f"{ORDERS}/test_cancel.py::test_a_404_after_a_fill_says_filled_and_never_failed",),
+    "A13": (f"{ORDERS}/test_cancel.py::test_a_cancel_that_timed_out_is_repeated_until_the_order_is_terminal",),
+    "A14": (
+        f"{ORDERS}/test_change.py::test_a14_an_amend_that_timed_out_is_looked_up_and_never_sent_again",
+        f"{ORDERS}/test_change.py::test_a14_an_amend_that_never_arrived_is_not_seen_until_evidence_says_otherwise",
+    ),
+    "A15": (
+        f"{ORDERS}/test_batch.py::test_a15_each_line_has_its_own_outcome",
+        f"{ORDERS}/test_batch.py::test_a15_a_lost_request_leaves_all_its_lines_unknown_and_none_is_sent_again",
+    ),
+    "A16": (
+        f"{ORDERS}/test_resolve.py::test_an_order_is_not_called_unseen_while_the_reads_may_lag",
+        f"{ORDERS}/test_resolve.py::test_a_listing_that_breaks_off_between_pages_keeps_it_unknown",
+    ),
+    "A17": (
+        f"{OWN}/test_orders.py::test_a17_an_order_that_is_archived_between_two_reads_is_found",
+        f"{ORDERS}/test_resolve.py::test_an_old_intent_is_looked_for_in_the_historical_tier",
+    ),
+    "A18": (
+        f"{ORDERS}/test_apply.py::test_a_fill_of_an_unknown_order_asks_for_a_sync",
+        f"{ORDERS}/test_apply.py::test_a_fill_with_a_foreign_client_id_is_kept_as_it_is",
+    ),
+    "A19": (
+        f"{ORDERS}/test_paper.py::test_an_order_placed_with_another_tool_is_found_and_external",
+        f"{ORDERS}/test_apply.py::test_an_order_placed_elsewhere_is_external",
+    ),
+    "A20": (
+        f"{ORDERS}/test_paper.py::test_an_order_that_may_not_rest_never_shows_as_resting",
+        f"{ORDERS}/test_paper.py::test_post_only_that_would_cross_ends_in_words_or_cancelled",
+        f"{ORDERS}/test_send.py::test_a_killed_fill_or_kill_order_is_a_refusal_although_it_is_a_409",
+        f"{OWN}/test_orders.py::test_a20_a_reduce_only_order_without_a_position_ends_in_the_exchanges_words",
+    ),
+    "A21": (f"{ORDERS}/test_matrix.py::test_a21_a_grid_that_changed_before_the_send_is_refused_here",),
+    "A22": (
+        f"{OWN}/test_orders.py::test_a22_a_certificate_that_nobody_vouches_for_gets_nothing",
+        f"{OWN}/test_orders.py::test_a22_a_name_that_does_not_resolve_is_not_not_found",
+    ),
+    "B1": (f"{ORDERS}/test_matrix.py::test_b1_in_a_429_storm_a_create_is_refused_and_a_cancel_goes_on",),
+    "B2": (
+        f"{OWN}/test_orders.py::test_b2_looks_that_are_rate_limited_keep_it_unknown_and_come_at_most_each_half_minute",
+        f"{ORDERS}/test_resolve.py::test_a_read_that_fails_keeps_it_unknown_and_says_why",
+    ),
+    "B3": (
+        f"{WIRE}/test_limits.py::test_i13_cancels_go_on_when_creates_have_spent_their_share",
+        f"{WIRE}/test_limits.py::test_all_processes_of_an_account_share_one_budget",
+    ),
+    "B4": (
+        f"{WIRE}/test_client.py::test_an_answer_429_empties_our_bucket_too",
+        f"{WIRE}/test_limits.py::test_new_limits_keep_what_was_spent",
+    ),
+    "C8": (f"{ORDERS}/test_apply.py::test_what_the_websocket_lost_the_sync_finds",),
+    "C9": (
+        f"{ORDERS}/test_apply.py::test_a_fill_from_three_sources_is_one_fill_and_one_event",
+        f"{ORDERS}/test_apply.py::test_orders_and_fills_in_any_order_end_alike",
+    ),
+    "C10": (
+        f"{WIRE}/test_session.py::test_c10_every_error_code_ends_in_live_books_or_an_alarm",
+        f"{WIRE}/test_session.py::test_c10_an_overflow_leads_to_smaller_steps",
+    ),
+    "F1": (
+        "tests/faults/test_killpoints.py::test_death_at_a_place_loses_nothing_and_doubles_nothing",
+        "tests/faults/test_killpoints.py::test_the_variable_kills_a_real_process_at_the_named_time",
+    ),
+    "F2": (
+        "tests/faults/test_processes.py::test_killed_processes_double_and_lose_nothing",
+        "tests/supervisor/test_supervisor.py::test_a_process_that_dies_is_started_again",
+    ),
+    "F3": (f"{ORDERS}/test_recover.py::test_f3_without_a_database_nothing_is_sent",),
+    "F4": (
+        f"{ORDERS}/test_recover.py::test_f4_an_answer_that_the_database_did_not_take_is_kept_and_replayed",
+        f"{ORDERS}/test_recover.py::test_f4_no_order_passes_until_the_file_is_written_down",
+    ),
+    "F5": (f"{ORDERS}/test_recover.py::test_f5_a_claim_that_cannot_be_written_sends_nothing",),
+    "F13": (
+        f"{ORDERS}/test_tasks.py::test_every_message_three_times_is_every_message_once",
+        f"{ORDERS}/test_tasks.py::test_an_hour_late_sends_no_create",
+    ),
+    "F18": (f"{OWN}/test_shutdown.py::test_f18_a_desk_that_is_told_to_end_leaves_no_order_in_doubt",),
+    "G1": (
+        f"{ORDERS}/test_matrix.py::test_g1_in_a_trading_pause_creates_are_refused_with_the_reason_and_cancels_pass",
+    ),
+    "G2": (f"{ORDERS}/test_control.py::test_g2_a_cancel_that_the_exchange_refuses_is_asked_for_again",),
+    "G3": (f"{ORDERS}/test_matrix.py::test_g3_orders_that_vanish_in_a_pause_without_an_event_are_found_gone",),
+    "G4": (f"{ORDERS}/test_matrix.py::test_g4_our_own_timer_closes_a_market_that_closes_without_an_event",),
+    "G5": (f"{OWN}/test_markets.py::test_g5_a_market_that_comes_back_has_cancelled_every_resting_order",),
+    "G6": (f"{OWN}/test_markets.py::test_g6_a_close_that_moves_moves_our_own_timer_and_a_market_may_open_again",),
+    "J1": ("tests/browser/test_reliability.py::test_j1_a_line_that_breaks_behind_the_click_ends_as_one_order",),
+    "J2": ("tests/browser/test_stale.py::test_j2_a_tab_that_slept_shows_the_present_book_within_three_seconds",),
+    "J3": (
+        f"{OWN}/test_changes.py::test_j3_an_amend_does_not_grow_back_what_a_decrease_has_made_smaller",
+        "tests/browser/test_reliability.py"
+        "::test_j3_a_change_of_an_order_that_somebody_else_changed_is_refused_and_loses_nothing",
+    ),
+    "J4": ("tests/browser/test_ladder.py::test_j4_a_session_that_ends_keeps_the_ticket_and_sends_nothing",),
+}

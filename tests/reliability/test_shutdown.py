@@ -1,0 +1,54 @@
+"""F18: SIGTERM while orders are in flight. Each ends in a known state, and nothing is sent afterwards."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.faults.storm import OPTIONS, Storm
+from tests.support.desk import eventually, running_desk, start_desk
+
+pytestmark = [pytest.mark.process, pytest.mark.xdist_group("faults-processes")]
+
+CLICKS = 8
+FINAL = {"acked", "refused", "not_seen"}
+
+
+def test_f18_a_desk_that_is_told_to_end_leaves_no_order_in_doubt(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    desk = start_desk(data, DESK_PAPER_OPTIONS=OPTIONS)
+    try:
+        storm = Storm(desk, seed=1)
+        # Answers that take longer than the end of the desk: whatever was sent is still on its way.
+        storm._control(
+            "POST",
+            "/rest/fault",
+            {"kind": "delay", "count": CLICKS, "method": "POST", "path": "/trade-api/v2/portfolio", "delay_ms": 4_000},
+        )
+        for _ in range(CLICKS):
+            storm._click()
+        eventually(lambda: any(row["state"] == "sending" for row in storm._rows("orders_orderintent")), what="a send")
+        port, paper_port = desk.port, urlsplit(desk.paper["rest_url"]).port
+        storm.trader.close()
+    finally:
+        code = desk.stop()
+    ended = datetime.now(UTC)
+
+    assert code == 0
+    at_end = {row["client_order_id"]: row for row in storm._rows("orders_orderintent")}
+    assert at_end
+    with running_desk(data, port=port, DESK_PAPER_OPTIONS=OPTIONS, DESK_PAPER_PORT=str(paper_port)) as again:
+        after = Storm(again, seed=2)
+
+        def is_known() -> bool:
+            after.report.problems = after._compare()
+            rows = after._rows("orders_orderintent")
+            return not after.report.problems and {row["state"] for row in rows} <= FINAL
+
+        eventually(is_known, within=400, what="a known state of every order")
+        # What was not sent before the end was not sent afterwards, either: too late is refused.
+        created = [datetime.fromisoformat(row["created_time"]) for row in after._truth()]
+        assert all(moment <= ended for moment in created)
+        assert len(after._rows("orders_orderintent")) == len(at_end)
+        after.trader.close()
