@@ -51,6 +51,19 @@ class Membership(models.Model):
         return f"{self.user_id} on {self.desk_id}: {', '.join(self.roles)}"
 
 
+class Preference(models.Model):
+    """How one person likes one list of one desk: columns, widths, saved filters. Never a rule or a right."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    desk = models.ForeignKey(Desk, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=40)
+    value = models.JSONField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "desk", "key"], name="preference_once")]
+
+
 class Environment(models.TextChoices):
     PAPER = "paper", "PAPER"
     DEMO = "demo", "DEMO"

@@ -3,15 +3,16 @@
 from typing import cast
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
-from apps.accounts import services
+from apps.accounts import kept, services
 from apps.accounts.forms import AccountSelectForm, DeskSelectForm, PreferencesForm
 from apps.accounts.models import User
 from apps.accounts.permissions import requires
+from apps.core.errors import DeskError
 from apps.core.permissions import Actor, Permission
 
 THEME_COOKIE = "desk-theme"  # read before sign-in, and by the theme switch
@@ -69,6 +70,18 @@ def preferences_update(request: HttpRequest) -> HttpResponse:
     # The cookie wins over the stored theme until it goes, so both say the same.
     response.set_cookie(THEME_COOKIE, user.theme, max_age=_YEAR_SECONDS, samesite="Lax", secure=request.is_secure())
     return response
+
+
+@requires(Permission.DESK_VIEW)
+@require_POST
+def kept_save(request: HttpRequest) -> HttpResponse:
+    """Keep how the person likes a list (`key`, `value` as JSON; without value: forget it). Nobody else is affected."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    try:
+        kept.preference_keep(actor, request.POST.get("key", ""), request.POST.get("value", ""))
+    except DeskError as exc:
+        return JsonResponse({"error": exc.text, "code": exc.code}, status=400)
+    return HttpResponse(status=204)
 
 
 def _preferences_page(request: HttpRequest, form: PreferencesForm, *, status: int = 200) -> HttpResponse:

@@ -46,6 +46,10 @@ def check(page: Page, path: str) -> None:
     page.goto(path)
     if path == PAGES["market"]:
         MarketPage(page, TICKER).wait_live()
+    if path == PAGES["markets"]:
+        # The grid takes the place of the page's own table; half built it is neither.
+        page.locator(".ag-header-cell[col-id='market']").wait_for()
+        page.locator(".ag-center-cols-container .ag-row").first.wait_for()
     page.wait_for_function("() => document.readyState === 'complete'")
     width = page.evaluate("() => [document.documentElement.scrollWidth, window.innerWidth]")
     assert width[0] <= width[1], f"{path} is {width[0]} px wide on a screen of {width[1]} px"

@@ -74,6 +74,7 @@ def test_selected_orders_are_cancelled_and_the_scope_is_said_first(open_page: Ca
     orders = OrdersPage(page).open()
     page.get_by_label("Group rows").select_option("market")
     expect(page.locator(".orders__group-head").filter(has_text=SECOND)).to_contain_text("2 orders")
+    page.get_by_label("Group rows").select_option("")  # kept for the person, so also for the tests after this one
     keys = {
         count: orders.key_of(
             orders.rows.filter(has=page.locator("[col-id='count']", has_text=re.compile(f"^{count}$")))
@@ -203,20 +204,63 @@ def test_the_csv_holds_what_is_shown(open_page: Callable[..., Page], tmp_path: P
 
 
 def test_columns_sorting_and_grouping_are_kept_for_the_person(open_page: Callable[..., Page]) -> None:
-    page = open_page()
+    market = MarketPage(open_page(), FIRST).open()
+    market.place(side="Buy YES", cents="3", contracts="23")
+    expect(market.orders("resting").filter(has_text="23")).to_have_count(1)
+    # Nobody else in these tests: what is kept stays with the desk.
+    page = open_page("analyst")
     orders = OrdersPage(page).open(tab="all")
     page.get_by_role("columnheader", name="Price").click()
     expect(page.get_by_role("columnheader", name="Price")).to_have_attribute("aria-sort", "descending")
     page.locator("[data-columns-menu] summary").click()
     page.get_by_label("Terms", exact=True).uncheck()
-    page.get_by_label("Group rows").select_option("person")
+    with page.expect_response(lambda answer: answer.url.endswith("/settings/kept/") and answer.status == 204):
+        page.get_by_label("Group rows").select_option("person")
+    orders.tab("Rejected").click()
+    page.get_by_label("Side", exact=True).select_option("buy_no")
+    page.get_by_label("Saved filters").click()
+    page.get_by_role("button", name="Keep the present filters").click()
+    page.get_by_label("Name", exact=True).fill("NO, refused")
+    page.get_by_role("button", name="Keep", exact=True).click()
 
-    page.reload()
-    orders.wait_live()
+    orders.open(tab="all")
+    # Another browser of the same person.
+    other = OrdersPage(open_page("analyst")).open(tab="all")
 
-    expect(page.get_by_role("columnheader", name="Price")).to_have_attribute("aria-sort", "descending")
-    expect(page.get_by_role("columnheader", name="Terms")).to_have_count(0)
-    expect(page.get_by_label("Group rows")).to_have_value("person")
+    for shown in (page, other.page):
+        expect(shown.get_by_role("columnheader", name="Price")).to_have_attribute("aria-sort", "descending")
+        expect(shown.get_by_role("columnheader", name="Terms")).to_have_count(0)
+        expect(shown.get_by_label("Group rows")).to_have_value("person")
+    other.page.get_by_label("Saved filters").click()
+    other.page.get_by_role("button", name="NO, refused", exact=True).click()
+    expect(other.tab("Rejected")).to_have_attribute("aria-current", "page")
+    expect(other.page.get_by_label("Side", exact=True)).to_have_value("buy_no")
+    expect(OrdersPage(open_page("viewer")).open(tab="all").page.get_by_label("Group rows")).to_have_value("")
+
+
+def test_orders_are_chosen_changed_and_cancelled_on_a_phone(open_page: Callable[..., Page]) -> None:
+    page = open_page(**LOOKS["phone"])
+    market = MarketPage(page, FIRST).open()
+    for contracts in ("71", "72"):
+        market.place(side="Buy YES", cents="4", contracts=contracts)
+        expect(market.orders("resting").filter(has_text=contracts)).to_have_count(1)
+    OrdersPage(page).open(text=FIRST)
+    card = page.locator(".orders__card").filter(has_text="71 at 4")
+
+    card.get_by_role("button", name=f"Change BUY YES in {FIRST}").click()
+    page.get_by_label("Contracts left to fill").fill("61")
+    page.get_by_role("button", name="Decrease", exact=True).click()
+    expect(card).to_contain_text("61 left")
+
+    cards = page.locator(".orders__card").filter(has_text="at 4¢")
+    expect(cards).to_have_count(2)
+    for at in (0, 1):
+        cards.nth(at).get_by_role("checkbox", name=f"Choose BUY YES in {FIRST}").check()
+    page.get_by_role("button", name="Cancel 2 working orders in 1 market, 133 contracts").click()
+    OrdersPage(page).dialog.get_by_role("button", name="Cancel 2 working orders in 1 market, 133 contracts").click()
+
+    expect(page.get_by_text("Cancelling 2 orders", exact=True).first).to_be_visible()
+    expect(cards).to_have_count(0)
 
 
 def test_without_scripts_orders_are_read_and_cancelled(desk: RunningDesk, open_page: Callable[..., Page]) -> None:

@@ -179,3 +179,16 @@ def test_an_order_of_another_account_says_which_to_choose(place: Place, client: 
 
     assert "Choose the account Second account" in page
     assert "/orders/cancel/" not in page
+
+
+def test_the_fee_that_was_shown_stands_beside_what_was_charged_and_what_the_model_gives(
+    place: Place, client: Client
+) -> None:
+    intent = make_intent(place, fee_shown=Decimal("0.18"), fee_shown_worst=Decimal("0.25"))
+    order = make_order(place, intent=intent, fees=Decimal("0.19"), fees_predicted=Decimal("0.1875"))
+
+    page = client.get(f"/orders/intent:{order.intent_id}/").content.decode()
+
+    assert "<dd>$0.18 / $0.25</dd>" in page
+    assert "Fees our model gives for these fills" in page
+    assert "$0.19" in page

@@ -26,6 +26,27 @@ function limitsLine(limits) {
   };
 }
 
+/** What the fee is made of. @param {Preview} data */
+function feeTitle(data) {
+  const parts = ["All in one fill / contract by contract."];
+  if (data.fee_trade && data.fee_rounding)
+    parts.push(`In one fill: trade fee ${dollars(data.fee_trade)}, rounding ${dollars(data.fee_rounding)}.`);
+  if (data.rebate && toUnits(data.rebate, 6)) parts.push(`Contract by contract, ${dollars(data.rebate)} comes back.`);
+  if (data.fee_free_until) parts.push(`No fee before ${data.fee_free_until}.`);
+  return parts.join(" ");
+}
+
+/** @param {{cost: number, left: number, capacity: number, rate: number, degraded: boolean}} tokens */
+function tokensLine({ cost, left, capacity, rate, degraded }) {
+  const alone = degraded ? " Counted by this process alone: the shared count is out of reach." : "";
+  const short = left < cost ? ", waits for more" : "";
+  return {
+    text: `${cost} of ${left} left${short}`,
+    title: `Write tokens: at most ${capacity}, ${rate} come back per second.${alone}`,
+    isPresent: true,
+  };
+}
+
 /**
  * One line of the preview: what is not known says so, with the reason as a title. `isPresent` is false for
  * what the desk said nothing about.
@@ -41,11 +62,13 @@ export function previewLine(name, data) {
   switch (name) {
     case "fee":
       if (raw === null) return line("not known");
-      return line(`${dollars(raw)} / ${dollars(data.fee_worst)}`, "All in one fill / contract by contract");
+      return line(`${dollars(raw)} / ${dollars(data.fee_worst)}`, feeTitle(data));
     case "fee_maker":
       if (raw === undefined) return { text: "-", title: "", isPresent: false };
       if (raw === null) return line("not known");
       return line(data.fee_maker_worst ? `${dollars(raw)} / ${dollars(data.fee_maker_worst)}` : dollars(raw));
+    case "tokens":
+      return raw ? tokensLine(raw) : { text: "-", title: "", isPresent: false };
     case "cost": {
       const proceeds = toUnits(data.proceeds, 6);
       if (toUnits(data.cost, 6) === 0 && proceeds > 0)

@@ -252,7 +252,9 @@ export function createTicket(form, options) {
     }
     attempt = attempt || crypto.randomUUID();
     sessionStorage.setItem(storageKey, attempt);
-    const answer = await options.live.command("order.place", { ...values, idempotency_key: attempt });
+    // The desk refuses it when what was shown no longer holds at that moment.
+    const seen = shown?.data["shown"] ? { shown: shown.data["shown"] } : {};
+    const answer = await options.live.command("order.place", { ...values, ...seen, idempotency_key: attempt });
     clearTimeout(slow);
     if (answer.kind === "unknown") {
       setState("unknown");

@@ -2,7 +2,10 @@
 import { desk } from "../frame/desk.js";
 import { csrfToken, setText } from "../frame/dom.js";
 import { toast } from "../frame/toasts.js";
-import { browserStorage, createColumnMemory } from "../grid/column-memory.js";
+import { createColumnMemory } from "../grid/column-memory.js";
+import { wireColumnMenu } from "../grid/column-menu.js";
+import { keptHere } from "../grid/kept-here.js";
+import { wireSavedFilters } from "../grid/saved-filters.js";
 import { defaultStatus, isNarrowed, readFilters, rowsUrl, toSearch } from "./filters.js";
 import { PAGE_ROWS, createMarketsGrid } from "./grid.js";
 import { watchFeed, watchPositions, watchTickers } from "./live.js";
@@ -24,6 +27,7 @@ const {
 const form = /** @type {HTMLFormElement} */ (find("[data-filters]"));
 const search = /** @type {HTMLInputElement} */ (find("[data-search]"));
 
+const kept = keptHere(person);
 let filters = readFilters(location.search);
 /** The list that stars change; the server says which with each page of rows. @type {{id: number | null, name: string}} */
 let target = { id: null, name: "Starred" };
@@ -236,26 +240,15 @@ async function star(row) {
   }
 }
 
-/* --- columns --------------------------------------------------------------------------------- */
-
-/** @param {ReturnType<typeof createMarketsGrid>} shown */
-function wireColumns(shown) {
-  const menu = find("[data-columns-menu]");
-  menu.hidden = false;
-  const boxes = /** @type {NodeListOf<HTMLInputElement>} */ (menu.querySelectorAll("[data-column]"));
-  const sync = () => boxes.forEach((box) => (box.checked = shown.isShown(box.dataset["column"] ?? "")));
-  menu.addEventListener("toggle", sync);
-  menu.addEventListener("change", (event) => {
-    const box = /** @type {HTMLInputElement} */ (event.target);
-    shown.setShown(box.dataset["column"] ?? "", box.checked);
-  });
-  find("[data-columns-reset]").addEventListener("click", () => {
-    shown.resetColumns();
-    sync();
-  });
-}
-
 /* --- start ----------------------------------------------------------------------------------- */
+
+wireSavedFilters(find("[data-saved-menu]"), {
+  storage: kept,
+  key: "markets.filters",
+  present: () => toSearch(filters),
+  // Another list has other tabs and menus around it: those come from the server.
+  onChoose: (saved) => location.assign(location.pathname + toSearch(readFilters(saved))),
+});
 
 /** Where the person was in this list, when they come back to it. */
 const placeKey = () => `desk:markets:place:${toSearch(filters)}`;
@@ -283,7 +276,7 @@ async function start() {
     zone: desk.data.time_zone,
     now: desk.clock.now,
     listName: () => target.name,
-    memory: createColumnMemory(`desk:markets:columns:${person}`, browserStorage()),
+    memory: createColumnMemory("markets.columns", kept),
     load,
     onOpen: open,
     onStar: star,
@@ -295,7 +288,7 @@ async function start() {
     onError: showError,
   });
   grid = shown;
-  wireColumns(shown);
+  wireColumnMenu(find("[data-columns-menu]"), shown);
   setInterval(shown.tick, 1_000);
   const place = Number(sessionStorage.getItem(placeKey()) ?? 0);
   if (place > 0 && place < PAGE_ROWS) setTimeout(() => shown.scrollTo(place), 0);

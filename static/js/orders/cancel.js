@@ -11,9 +11,9 @@ const LOST = "The answer was lost. The list shows what becomes of each order; ca
 
 /**
  * @param {HTMLDialogElement} dialog
- * @param {{account: string, cancelUrl: string, cancelAllUrl: string}} where
+ * @param {{account: string, cancelAllUrl: string}} where
  */
-export function createCancels(dialog, { account, cancelUrl, cancelAllUrl }) {
+export function createCancels(dialog, { account, cancelAllUrl }) {
   const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (dialog.querySelector(selector));
 
   /**
@@ -41,6 +41,20 @@ export function createCancels(dialog, { account, cancelUrl, cancelAllUrl }) {
     else toast({ title: "Cancel sent, answer lost", text: LOST, level: "warning" });
   }
 
+  /** @param {Record<"cancels" | "withdrawn" | "unresolved" | "done", string[]>} done keys by what was done */
+  function manyToast({ cancels, withdrawn, unresolved, done }) {
+    const words = [
+      withdrawn.length ? `${plural(withdrawn.length, "order")} withdrawn before the send.` : "",
+      done.length ? `${plural(done.length, "order")} ended before that.` : "",
+      unresolved.length ? `${plural(unresolved.length, "order")} not known yet: look at the tab Unknown.` : "",
+    ];
+    toast({
+      title: `Cancelling ${plural(cancels.length, "order")}`,
+      text: words.filter(Boolean).join(" "),
+      level: unresolved.length ? "warning" : "ok",
+    });
+  }
+
   return {
     /** @param {BlotterRow} row */
     async one(row) {
@@ -55,18 +69,13 @@ export function createCancels(dialog, { account, cancelUrl, cancelAllUrl }) {
     async selected(rows, accountName) {
       const isYes = await ask(`Cancel ${scopeWords(rows)}`, `In the account ${accountName}:`, scopeLines(rows));
       if (!isYes) return false;
-      try {
-        const done = await post(cancelUrl, {
-          account_id: account,
-          idempotency_key: crypto.randomUUID(),
-          confirmed: "yes",
-          order_id: rows.map((row) => row.orderId),
-        });
-        const gone = done["gone"] ? `${plural(done["gone"], "order")} ended before that.` : "";
-        toast({ title: `Cancelling ${plural(done["cancels"], "order")}`, text: gone, level: "ok" });
-      } catch (error) {
-        tell(error);
+      const answer = await desk.socket.command("order.cancel_many", { keys: rows.map((row) => row.key) });
+      if (answer.kind === "error") {
+        toast({ title: "Not cancelled", text: answer.text, level: "danger" });
+        return false;
       }
+      if (answer.kind === "unknown") toast({ title: "Cancel sent, answer lost", text: LOST, level: "warning" });
+      else manyToast(answer.value);
       return true;
     },
     /** @param {BlotterRow[]} working @param {number} unknown @param {string} accountName */

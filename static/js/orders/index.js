@@ -1,8 +1,10 @@
 /** The Orders page: live rows of the account, older ones from the server, one choice of tab and filters over both. */
 import { desk } from "../frame/desk.js";
 import { setText } from "../frame/dom.js";
-import { browserStorage, createColumnMemory } from "../grid/column-memory.js";
+import { createColumnMemory } from "../grid/column-memory.js";
 import { wireColumnMenu } from "../grid/column-menu.js";
+import { keptHere } from "../grid/kept-here.js";
+import { wireSavedFilters } from "../grid/saved-filters.js";
 import { NARROW_PX } from "../grid/theme.js";
 import { watchFeed } from "../markets/live.js";
 import { createCancels } from "./cancel.js";
@@ -26,14 +28,13 @@ const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (roo
 const maybe = (/** @type {string} */ selector) =>
   /** @type {HTMLButtonElement | null} */ (root.querySelector(selector));
 const { account = "", accountName = "", environment = "", person = "", rowsUrl = "" } = root.dataset;
-const { cancelUrl = "", cancelAllUrl = "", mayCancel = "no" } = root.dataset;
+const { cancelAllUrl = "", mayCancel = "no" } = root.dataset;
 /** @type {{people: Record<string, string>, titles: Record<string, string>, counts: Record<string, number>}} */
 const told = JSON.parse(document.getElementById("orders-data")?.textContent ?? "{}");
 const form = /** @type {HTMLFormElement} */ (find("[data-filters]"));
 const search = /** @type {HTMLInputElement} */ (find("[data-search]"));
 const groupField = /** @type {HTMLSelectElement} */ (find("[data-group]"));
-const storage = browserStorage();
-const groupKey = `desk:orders:group:${person}`;
+const kept = keptHere(person);
 
 let choice = readChoice(location.search);
 /** Rows that only the server's pages gave; a live row of the same key counts instead. @type {Map<string, DeskRow>} */
@@ -73,7 +74,6 @@ function workingRows() {
 
 const cancels = createCancels(/** @type {HTMLDialogElement} */ (find("[data-confirm]")), {
   account,
-  cancelUrl,
   cancelAllUrl,
 });
 const changes = createChanges(/** @type {HTMLDialogElement} */ (find("[data-change]")), {
@@ -89,7 +89,7 @@ const grid = createOrdersGrid(find("[data-grid]"), {
   now: desk.clock.now,
   canCancel: mayCancel === "yes",
   titleOf: (ticker) => told.titles[ticker] ?? "",
-  memory: createColumnMemory(`desk:orders:columns:${person}`, storage, { withSort: true }),
+  memory: createColumnMemory("orders.columns", kept, { withSort: true }),
   onOpen(row, inNewTab) {
     if (inNewTab) window.open(orderAddress(row.key), "_blank", "noopener");
     else location.assign(orderAddress(row.key));
@@ -103,7 +103,10 @@ const cards = createCards(find("[data-cards]"), {
   format: desk.data.price_format,
   canCancel: mayCancel === "yes",
   onCancel: (row) => void cancels.one(row),
+  onChange: (key) => changes.open(key),
+  onSelection: showSelection,
 });
+const selection = () => (isNarrow() ? cards : grid);
 const hands = watchHands(find("[data-grid]"));
 const isNarrow = () => window.innerWidth < NARROW_PX;
 
@@ -179,8 +182,8 @@ function showCancelling() {
 function showSelection() {
   const button = maybe("[data-cancel-selected]");
   if (!button) return;
-  const rows = grid.selected();
-  button.hidden = isNarrow();
+  const rows = selection().selected();
+  button.hidden = isNarrow() && rows.length === 0;
   button.disabled = rows.length === 0;
   setText(button, rows.length ? `Cancel ${scopeWords(rows)}` : "Cancel selected");
 }
@@ -273,7 +276,7 @@ search.addEventListener("input", () => {
 });
 form.addEventListener("change", (event) => {
   if (event.target === groupField) {
-    storage?.setItem(groupKey, groupField.value);
+    kept.setItem("orders.group", JSON.stringify(groupField.value));
     draw();
   } else if (event.target instanceof HTMLSelectElement) readForm("push");
 });
@@ -302,8 +305,11 @@ window.addEventListener("popstate", () => choose(readChoice(location.search), "n
 /* --- controls ---------------------------------------------------------------------------------- */
 
 async function cancelSelected() {
-  const rows = grid.selected();
-  if (rows.length && (await cancels.selected(rows, accountName))) grid.clearSelection();
+  const rows = selection().selected();
+  if (!rows.length || !(await cancels.selected(rows, accountName))) return;
+  grid.clearSelection();
+  cards.clearSelection();
+  showSelection();
 }
 
 function cancelAll() {
@@ -329,11 +335,17 @@ function start() {
   isStarted = true;
   find("[data-plain]").hidden = true;
   groupField.hidden = false;
-  groupField.value = storage?.getItem(groupKey) ?? "";
+  groupField.value = String(JSON.parse(kept.getItem("orders.group") ?? '""'));
   if (groupField.selectedIndex < 0) groupField.value = "";
   find("[data-apply]").hidden = true;
   if (isNarrow()) find("[data-fold]").removeAttribute("open");
   wireColumnMenu(find("[data-columns-menu]"), grid);
+  wireSavedFilters(find("[data-saved-menu]"), {
+    storage: kept,
+    key: "orders.filters",
+    present: () => toSearch(choice),
+    onChoose: (saved) => choose(readChoice(saved), "push"),
+  });
   showChoice();
   draw();
   void pages.load();

@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { previewLine } from "../../../static/js/market/ticket-preview.js";
+
+const DATA = {
+  fee: "1.750000",
+  fee_worst: "2.000000",
+  fee_trade: "1.746000",
+  fee_rounding: "0.004000",
+  rebate: "0.010000",
+  fee_maker: "0.440000",
+  fee_maker_worst: "0.500000",
+  fee_free_until: null,
+  tokens: { cost: 10, left: 80, capacity: 100, rate: 10, degraded: false },
+};
+
+test("the fee says both splits, and its parts on a closer look", () => {
+  const line = previewLine("fee", DATA);
+  assert.equal(line.text, "$1.75 / $2.00");
+  assert.match(line.title, /trade fee \$1\.75, rounding \$0\.00\. Contract by contract, \$0\.01 comes back\./);
+  assert.equal(previewLine("fee_maker", DATA).text, "$0.44 / $0.50");
+  assert.equal(previewLine("fee_maker", {}).isPresent, false);
+});
+
+test("tokens say what the order takes and when it has to wait", () => {
+  assert.equal(previewLine("tokens", DATA).text, "10 of 80 left");
+  assert.equal(previewLine("tokens", { tokens: { ...DATA.tokens, left: 4 } }).text, "10 of 4 left, waits for more");
+  assert.match(previewLine("tokens", { tokens: { ...DATA.tokens, degraded: true } }).title, /this process alone/);
+  assert.equal(previewLine("tokens", {}).isPresent, false);
+});
