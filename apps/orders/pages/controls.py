@@ -1,4 +1,4 @@
-"""Pages beside the blotter: order groups, limits, and what the pause of the top bar reads."""
+"""Pages beside the blotter: batches, order groups, limits, and what the pause of the top bar reads."""
 
 from collections.abc import Mapping
 
@@ -12,11 +12,26 @@ from apps.accounts.permissions import requires
 from apps.core.errors import DeskError, NotAllowed
 from apps.core.permissions import Permission
 from apps.core.timestamps import utc_now
+from apps.markets.models import Market
 from apps.orders import services
 from apps.orders.models import RiskLimit
 from apps.orders.pages.blotter import people_of
 from apps.orders.pages.limit_form import limit_fields, limit_typed, limit_values, typed_from
 from apps.orders.pages.limits import limits_context, use_of_everybody
+
+# As static/js/orders/batch-parse.js knows them.
+BATCH_COLUMNS = (
+    "ticker",
+    "side",
+    "price",
+    "count",
+    "terms",
+    "expires_at",
+    "post_only",
+    "reduce_only",
+    "cancel_on_pause",
+    "group",
+)
 
 
 @requires(Permission.DESK_VIEW)
@@ -27,6 +42,32 @@ def order_groups(request: DeskRequest) -> HttpResponse:
         request,
         "orders/groups.html",
         {"account": request.account, "may_place": request.actor.may(Permission.ORDER_PLACE)},
+    )
+
+
+@requires(Permission.ORDER_PLACE)
+@require_safe
+def order_batch(request: DeskRequest) -> HttpResponse:
+    """Several orders from a pasted table; the dry run and the send go over the socket."""
+    return render(request, "orders/batch.html", {"account": request.account})
+
+
+@requires(Permission.ORDER_PLACE)
+@require_safe
+def order_batch_template(request: DeskRequest) -> HttpResponse:
+    """A CSV file with every column that a batch may have, and two lines that show how they are written."""
+    environment = request.account.environment if request.account else ""
+    market = Market.objects.filter(environment=environment, status="active").order_by("ticker").first()
+    ticker = market.ticker if market else "TICKER"
+    lines = [
+        ",".join(BATCH_COLUMNS),
+        f"{ticker},buy yes,21,100,GTC,,yes,,,",
+        f"{ticker},buy no,52.5,40,IOC,,,,,",
+    ]
+    return HttpResponse(
+        "".join(f"{line}\r\n" for line in lines),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="batch-template.csv"'},
     )
 
 
