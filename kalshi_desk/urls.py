@@ -7,6 +7,7 @@ urlpatterns = [
     path("settings/vault/", include("apps.vault.urls")),
     path("markets/", include("apps.markets.urls")),
     path("orders/", include("apps.orders.urls")),
+    path("rfq/", include("apps.rfq.urls")),
     path("portfolio/", include("apps.portfolio.urls")),
     path("", include("apps.accounts.urls")),
     path("", include("apps.web.urls")),

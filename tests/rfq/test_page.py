@@ -1,0 +1,29 @@
+"""The page of the RFQ desk: who sees what of it before any script runs."""
+
+import pytest
+from django.urls import reverse
+
+from tests.support.people import client_of, make_account, make_desk, make_person
+
+pytestmark = pytest.mark.django_db
+
+
+def page_of(role: str) -> str:
+    desk = make_desk()
+    make_account(desk)
+    answer = client_of(make_person(desk, role)).get(reverse("rfq_desk"))
+    assert answer.status_code == 200
+    return str(answer.content.decode())
+
+
+def test_the_page_names_its_account_and_its_four_areas() -> None:
+    text = page_of("quoter")
+    for area in ("My RFQs", "Quotes", "Request", 'data-module="rfq"'):
+        assert area in text
+    assert 'href="/rfq/" aria-current="page"' in text
+
+
+def test_without_an_account_the_page_says_so() -> None:
+    desk = make_desk()
+    answer = client_of(make_person(desk, "quoter")).get(reverse("rfq_desk"))
+    assert "No account is selected" in answer.content.decode()
