@@ -2,9 +2,10 @@
 
 `reach(name)` does nothing unless a test asks for it: with a handler of its own (`handled_by`, in one
 process), or with DESK_KILL_AT="name" or "name:3" in the environment, which kills the process with
-SIGKILL the first or third time that it gets there. With DESK_TRACE_TO="file" each place is written down
-with the time at which it was reached, which is how benchmarks see where an order's time goes. Production
-settings refuse both variables.
+SIGKILL the first or third time that it gets there. With DESK_KILL_FILE="file" the file names a place while the desk
+runs: the first process that gets there takes the file away and dies. With DESK_TRACE_TO="file" each place is
+written down with the time at which it was reached, which is how benchmarks see where an order's time goes.
+Production settings refuse these variables.
 """
 
 import os
@@ -12,8 +13,10 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 VARIABLE = "DESK_KILL_AT"
+FILE_VARIABLE = "DESK_KILL_FILE"
 TRACE_VARIABLE = "DESK_TRACE_TO"
 
 # Every place, in the order of the paths: submit, send, cancel, change, look up, reconcile. A test reaches each of them.
@@ -67,6 +70,19 @@ POINTS = (
     "sweep.interrupted",
     "sweep.queued",
 )
+# From an accepted quote to its confirmation (docs/rfq.md): the gateway's half, then whoever confirms.
+RFQ_POINTS = (
+    "accept.heard",
+    "accept.stored",
+    "accept.committed",
+    "accept.queued",
+    "confirm.started",
+    "confirm.leased",
+    "confirm.ready",
+    "confirm.noted",
+    "confirm.answered",
+    "confirm.applied",
+)
 
 Handler = Callable[[str], None]
 
@@ -74,7 +90,7 @@ Handler = Callable[[str], None]
 def _killer(wanted: str) -> Handler:
     """Return a handler that ends this process at the n-th time of one place. Raises ValueError."""
     name, _, count = wanted.partition(":")
-    if name not in POINTS or not (count or "1").isdecimal():
+    if name not in POINTS + RFQ_POINTS or not (count or "1").isdecimal():
         raise ValueError(f"{VARIABLE}={wanted!r} names no place to end at; apps/core/killpoints.py lists them")
     left = int(count or "1")
 
@@ -84,6 +100,22 @@ def _killer(wanted: str) -> Handler:
             left -= 1
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
+
+    return kill
+
+
+def _file_killer(path: str) -> Handler:
+    """Return a handler that ends this process at the place that a file names, once per file."""
+    file = Path(path)
+
+    def kill(reached: str) -> None:
+        try:
+            if file.read_text().strip() != reached:
+                return
+            file.unlink()  # of several processes only one succeeds
+        except FileNotFoundError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
 
     return kill
 
@@ -101,6 +133,8 @@ def _tracer(path: str) -> Handler:
 def _handler_from(environment: Mapping[str, str]) -> Handler | None:
     if environment.get(VARIABLE):
         return _killer(environment[VARIABLE])
+    if environment.get(FILE_VARIABLE):
+        return _file_killer(environment[FILE_VARIABLE])
     return _tracer(environment[TRACE_VARIABLE]) if environment.get(TRACE_VARIABLE) else None
 
 

@@ -269,6 +269,9 @@ EXCHANGE_HOSTS: dict[str, dict[str, list[str]]] = {
 # Environments that people may add accounts for. Production is opt-in.
 EXCHANGE_ENVIRONMENTS = env.names("DESK_ENVIRONMENTS", "paper,demo,production")
 
+# Beginnings of tickers of markets, other than combos, that have the short windows of high volatility (docs/rfq.md).
+RFQ_FAST_MARKETS = tuple(env.names("DESK_RFQ_FAST"))
+
 # --- vault -----------------------------------------------------------------------------------
 # The web process gets only the public half; the worker and the gateway get both.
 VAULT_PUBLIC_KEY_FILE = env.path("DESK_VAULT_PUBLIC_KEY", DATA_DIR / "vault" / "public.pem")

@@ -24,6 +24,8 @@ if any(not origin.startswith("https://") for origin in PUBLIC_ORIGINS):
     _refuse("DESK_ORIGINS has an origin without https.", "List full origins, such as https://desk.example.org.")
 if env.text(killpoints.VARIABLE, ""):
     _refuse(f"{killpoints.VARIABLE} is set.", "Unset it: it kills processes on purpose, for tests.")
+if env.text(killpoints.FILE_VARIABLE, ""):
+    _refuse(f"{killpoints.FILE_VARIABLE} is set.", "Unset it: it kills processes on purpose, for tests.")
 if env.text(killpoints.TRACE_VARIABLE, ""):
     _refuse(f"{killpoints.TRACE_VARIABLE} is set.", "Unset it: it writes a line at each step, for benchmarks.")
 
