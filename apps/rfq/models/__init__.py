@@ -3,11 +3,12 @@
 from apps.rfq.models.quotes import Confirmation, IncomingRfq, Markout, Quote
 from apps.rfq.models.requests import Accept, ComboTicker, ReceivedQuote, Rfq
 from apps.rfq.models.rules import FairMark, QuoteDecision, QuoteRule, QuoteRuleVersion, StreamFilter, StreamMinute
-from apps.rfq.models.team import Approval, Comment
+from apps.rfq.models.team import Approval, ApprovalThreshold, Comment
 
 __all__ = [
     "Accept",
     "Approval",
+    "ApprovalThreshold",
     "ComboTicker",
     "Comment",
     "Confirmation",

@@ -4,7 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from apps.accounts.models import Desk
+from apps.accounts.models import Desk, ExchangeAccount
+from apps.core.fields import CountField, MoneyField
 
 
 class Comment(models.Model):
@@ -35,6 +36,8 @@ class Approval(models.Model):
         USED = "used", "Carried out"
 
     desk = models.ForeignKey(Desk, on_delete=models.PROTECT, related_name="+")
+    account = models.ForeignKey(ExchangeAccount, null=True, on_delete=models.PROTECT, related_name="+")
+    idempotency_key = models.UUIDField(null=True)  # of the click that asked
     kind = models.CharField(max_length=20)  # rfq | accept | quote | rule
     subject = models.CharField(max_length=40, blank=True)
     content = models.JSONField()
@@ -46,11 +49,23 @@ class Approval(models.Model):
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     decided_at = models.DateTimeField(null=True)
     words = models.CharField(max_length=300, blank=True)
+    result = models.CharField(max_length=40, blank=True)  # what came of it: "rfq:17", "accept:4", "quote:9"
 
     class Meta:
         constraints = [
             models.CheckConstraint(
                 condition=Q(decided_by=None) | ~Q(decided_by=models.F("asked_by")), name="approval_by_another"
             ),
+            models.UniqueConstraint(fields=["asked_by", "idempotency_key"], name="approval_once_per_click"),
         ]
         indexes = [models.Index(fields=["desk", "state"])]
+
+
+class ApprovalThreshold(models.Model):
+    """From what size on a desk wants a second pair of eyes. null: never by this measure; no row: never at all."""
+
+    desk = models.OneToOneField(Desk, on_delete=models.CASCADE, related_name="+")
+    contracts = CountField(null=True)  # more contracts than this
+    cost = MoneyField(null=True)  # more dollars than this
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    changed_at = models.DateTimeField()
