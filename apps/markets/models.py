@@ -78,6 +78,7 @@ class Market(models.Model):
     price_ranges = models.JSONField(default=list)  # [{"start","end","step"}], dollar strings
     can_close_early = models.BooleanField(default=False)
     mve_collection_ticker = models.CharField(max_length=120, blank=True)
+    legs = models.JSONField(default=list)  # of a combo: [{"event_ticker","market_ticker","side"}], else empty
     extra = models.JSONField(default=dict)  # fields we do not know yet, as they came
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -87,6 +88,31 @@ class Market(models.Model):
             models.Index(fields=["environment", "status", "close_time"]),
             models.Index(fields=["environment", "-volume_24h"]),
         ]
+
+
+class Collection(models.Model):
+    """Rules by which markets of some events are joined into combos (docs: multivariate event collections)."""
+
+    environment = models.CharField(max_length=12, choices=Environment.choices)
+    ticker = models.CharField(max_length=120)
+    series_ticker = models.CharField(max_length=80)
+    title = models.CharField(max_length=300, blank=True)
+    description = models.TextField(blank=True)
+    open_time = models.DateTimeField(null=True)
+    close_time = models.DateTimeField(null=True)
+    # [{"ticker","is_yes_only","size_min","size_max"}]: whose markets may be legs; sizes count legs of one combo
+    events = models.JSONField(default=list)
+    is_ordered = models.BooleanField(default=False)  # the order of the legs tells combos apart
+    is_single_market_per_event = models.BooleanField(default=False)
+    is_all_yes = models.BooleanField(default=False)
+    size_min = models.PositiveIntegerField(default=0)
+    size_max = models.PositiveIntegerField(default=0)  # 0: the exchange gave none
+    is_listed = models.BooleanField(default=True)  # False: the exchange lists it as open or unopened no more
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "ticker"], name="collection_once")]
+        indexes = [models.Index(fields=["environment", "is_listed", "close_time"])]
 
 
 class Watchlist(models.Model):

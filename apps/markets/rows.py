@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from apps.core.errors import WireFormatError
 from apps.core.money import parse_count, parse_price
 from apps.core.timestamps import parse_rfc3339
-from apps.markets.models import Event, Market, Series
+from apps.exchange.wire.schemas.communications import Collection as WireCollection
+from apps.markets.models import Collection, Event, Market, Series
 
 T = TypeVar("T")
 Raw = Mapping[str, Any]
@@ -50,6 +51,7 @@ _MARKET_FIELDS_STORED = frozenset(
         "price_ranges",
         "can_close_early",
         "mve_collection_ticker",
+        "mve_selected_legs",
     ]
 )
 _MARKET_FIELDS_DROPPED = frozenset(
@@ -143,8 +145,50 @@ def market_row(environment: str, raw: Raw, *, event: Event) -> Market:
         price_ranges=ranges if isinstance(ranges, list) else [],
         can_close_early=raw.get("can_close_early") is True,
         mve_collection_ticker=_text(raw.get("mve_collection_ticker"), 120),
+        legs=_legs(raw.get("mve_selected_legs")),
         extra=extra,
     )
+
+
+def collection_row(environment: str, raw: WireCollection) -> Collection:
+    """Raises WireFormatError when there is no ticker."""
+    events = [
+        {
+            "ticker": event.ticker,
+            "is_yes_only": event.is_yes_only,
+            "size_min": event.size_min,
+            "size_max": event.size_max,
+        }
+        for event in raw.associated_events
+    ]
+    return Collection(
+        environment=environment,
+        ticker=_ticker({"ticker": raw.collection_ticker}, "ticker"),
+        series_ticker=_text(raw.series_ticker, 80),
+        title=_text(raw.title, 300),
+        description=_text(raw.functional_description or raw.description, None),
+        open_time=_read(raw.open_date, parse_rfc3339),
+        close_time=_read(raw.close_date, parse_rfc3339),
+        events=events,
+        is_ordered=raw.is_ordered,
+        is_single_market_per_event=raw.is_single_market_per_event,
+        is_all_yes=raw.is_all_yes,
+        size_min=max(raw.size_min, 0),
+        size_max=max(raw.size_max, 0),
+    )
+
+
+def _legs(raw: Any) -> list[dict[str, str]]:
+    """Return the legs of a combo; one that cannot be read makes the whole unknown, which is empty."""
+    found = []
+    for leg in raw if isinstance(raw, list) else []:
+        if not isinstance(leg, dict):
+            return []
+        names = {name: leg.get(name) for name in ("event_ticker", "market_ticker", "side")}
+        if not all(isinstance(value, str) and value for value in names.values()):
+            return []
+        found.append({name: str(value)[:120] for name, value in names.items()})
+    return found
 
 
 class _Reader:

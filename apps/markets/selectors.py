@@ -334,6 +334,9 @@ def _filtered(query: QuerySet[Market], chosen: MarketFilter) -> QuerySet[Market]
             | Q(event__title__icontains=word)
             | Q(event__sub_title__icontains=word)
         )
+    if not (chosen.text or chosen.event or chosen.series) and chosen.tickers is None:
+        # Combos are made by the thousand; a list of everything shows the markets that they are made of.
+        query = query.filter(mve_collection_ticker="")
     if chosen.status:
         query = query.filter(status__in=STATUS_FILTERS.get(chosen.status, (chosen.status,)))
     if chosen.category:

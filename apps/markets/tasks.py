@@ -35,6 +35,7 @@ def catalogue_environment_sync(environment: str) -> None:
         return
     try:
         services.catalogue_sync(environment)
+        services.collections_sync(environment)
     except (ExchangeError, DeskError) as exc:
         logger.warning("catalogue of %s was not synced, beat tries again: %s", environment, exc)
     finally:

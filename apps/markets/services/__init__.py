@@ -9,12 +9,15 @@ from apps.markets.services.catalogue import (
     markets_save,
     series_save,
 )
+from apps.markets.services.collections import collections_sync, combo_save
 from apps.markets.services.lifecycle import lifecycle_apply
 from apps.markets.services.watchlists import watchlist_create, watchlist_remove, watchlist_rename, watchlist_star
 
 __all__ = [
     "CatalogueSync",
     "catalogue_sync",
+    "collections_sync",
+    "combo_save",
     "event_fetch",
     "event_save",
     "lifecycle_apply",

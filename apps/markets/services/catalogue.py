@@ -125,11 +125,11 @@ def event_fetch(environment: str, ticker: str, *, client: Reader | None = None) 
 
 def series_save(environment: str, raws: Iterable[Raw]) -> int:
     """Insert or update series; return how many."""
-    return _upsert(Series, (row for raw in raws if (row := _row(rows.series_row, environment, raw)) is not None))
+    return upsert(Series, (row for raw in raws if (row := _row(rows.series_row, environment, raw)) is not None))
 
 
 def event_save(environment: str, raw: Raw) -> int:
-    return _events_save(environment, [raw])
+    return events_save(environment, [raw])
 
 
 def markets_save(environment: str, raws: Iterable[Raw]) -> int:
@@ -147,7 +147,7 @@ def markets_save(environment: str, raws: Iterable[Raw]) -> int:
             row = _row(rows.market_row, environment, raw, event=event)
             if row is not None:
                 built.append(row)
-        stored += _upsert(Market, built)
+        stored += upsert(Market, built)
     return stored
 
 
@@ -160,7 +160,7 @@ def _full_pass(environment: str, reader: Reader) -> CatalogueSync:
     seen: set[str] = set()
     for status in EVENT_STATUSES:
         for page in _pages(reader, "/events", "events", status=status, with_nested_markets=True, limit=200):
-            events += _events_save(environment, page)
+            events += events_save(environment, page)
             nested = [market for event in page for market in event.get("markets") or []]
             markets += markets_save(environment, nested)
             seen.update(str(market.get("ticker")) for market in nested)
@@ -175,7 +175,7 @@ def _changes_pass(environment: str, reader: Reader, *, since: datetime) -> Catal
     series = series_save(environment, reader.get("/series", params={"min_updated_ts": changed}).get("series") or [])
     events = markets = 0
     for page in _pages(reader, "/events", "events", min_updated_ts=changed, with_nested_markets=True, limit=200):
-        events += _events_save(environment, page)
+        events += events_save(environment, page)
         markets += markets_save(environment, [market for event in page for market in event.get("markets") or []])
     for page in _pages(reader, "/markets", "markets", min_updated_ts=changed, mve_filter="exclude", limit=1000):
         _events_ensure(environment, reader, page)
@@ -212,7 +212,8 @@ def _events_ensure(environment: str, reader: Reader, markets: Sequence[Raw]) -> 
             event_save(environment, event)
 
 
-def _events_save(environment: str, raws: Iterable[Raw]) -> int:
+def events_save(environment: str, raws: Iterable[Raw]) -> int:
+    """Insert or update events; return how many."""
     built = [row for raw in raws if (row := _row(rows.event_row, environment, raw)) is not None]
     # EventData.category is deprecated: where it is not sent, the series says it.
     names = {row.series_ticker for row in built if not row.category}
@@ -220,7 +221,7 @@ def _events_save(environment: str, raws: Iterable[Raw]) -> int:
     categories = dict(series)
     for row in built:
         row.category = row.category or categories.get(row.series_ticker, "")
-    return _upsert(Event, built)
+    return upsert(Event, built)
 
 
 # --- plumbing --------------------------------------------------------------------------------
@@ -238,7 +239,8 @@ def _row(build: Any, environment: str, raw: Raw, **extra: Any) -> Any:
         return None
 
 
-def _upsert(model: type[models.Model], built: Iterable[models.Model]) -> int:
+def upsert(model: type[models.Model], built: Iterable[models.Model]) -> int:
+    """Insert or update rows by (environment, ticker), all other columns; return how many."""
     updated = [
         field.name
         for field in model._meta.concrete_fields

@@ -1,13 +1,18 @@
 """Combos: markets over several markets of one collection. Source: docs:api-reference/multivariate."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from apps.exchange.wire.api.calls import one, pages, segment
-from apps.exchange.wire.client import ExchangeClient
+from apps.exchange.wire.api.calls import one, segment
+from apps.exchange.wire.client import ExchangeClient, Params
+from apps.exchange.wire.errors import ReadFailed
 from apps.exchange.wire.schemas.communications import Collection, ComboMarket
 
+logger = logging.getLogger(__name__)
+
 _PATH = "/multivariate_event_collections"
+PAGES_AT_MOST = 100
 LOOKUP_COST = 2  # tokens of looking a known combination up
 
 Leg = tuple[str, str, str]  # event ticker, market ticker, side "yes" or "no"
@@ -16,9 +21,28 @@ Leg = tuple[str, str, str]  # event ticker, market ticker, side "yes" or "no"
 def get_collections(
     client: ExchangeClient, *, status: str | None = None, series_ticker: str | None = None
 ) -> Iterator[Collection]:
-    """status: unopened, open or closed; None: all."""
+    """Yield collections, page by page; one that cannot be read is left out, logged, and hides no other.
+
+    status: unopened, open or closed; None: all.
+    """
     params = {"status": status, "series_ticker": series_ticker, "limit": 200}
-    return pages(client, _PATH, key="multivariate_contracts", cls=Collection, params=params)
+    for raw in _raw_pages(client, params):
+        try:
+            yield one(Collection, raw, is_read=True)
+        except ReadFailed as exc:
+            logger.warning("a collection cannot be read: %s", exc)
+
+
+def _raw_pages(client: ExchangeClient, params: Params) -> Iterator[dict[str, Any]]:
+    cursor: str | None = None
+    for _ in range(PAGES_AT_MOST):
+        body = client.get(_PATH, params={**params, "cursor": cursor})
+        yield from (raw for raw in body.get("multivariate_contracts") or [] if isinstance(raw, dict))
+        following = body.get("cursor")
+        if not following or following == cursor:
+            return
+        cursor = str(following)
+    logger.error("the list of collections did not end after %d pages", PAGES_AT_MOST)
 
 
 def get_collection(client: ExchangeClient, collection_ticker: str) -> Collection:
