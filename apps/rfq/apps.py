@@ -9,12 +9,21 @@ class RfqConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import ports
         from apps.rfq import feed
-        from apps.rfq.commands import quotes, requests
+        from apps.rfq.commands import confirmations as confirmation_commands
+        from apps.rfq.commands import quotes, requests, stream, team
+        from apps.rfq.services import delays, guard, last_look
         from apps.rfq.services.requests_sweep import account_read
 
         requests.register()
         quotes.register()
+        stream.register()
+        team.register()
         ports.register_feed_handler("quote_created", feed.quotes_received)
         ports.register_feed_handler("quote_executed", feed.executions_received)
         ports.register_urgent_handler("quote_accepted", feed.accept_heard)
         ports.communications_reconcilers.append(account_read)
+        confirmation_commands.register()
+        ports.register_stream_taker("rfq_created", delays.requests_seen)
+        ports.wanted_tickers.append(last_look.quoted_tickers)
+        ports.gateway_jobs["rfq-guard"] = guard.guard
+        ports.gateway_jobs["rfq-watch"] = guard.watch

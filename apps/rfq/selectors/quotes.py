@@ -11,12 +11,12 @@ from apps.rfq.models import Quote
 from apps.rfq.services.quotes import LIVE
 
 MOST = 500  # rows of a topic
-_UNSETTLED = (*LIVE, QuoteState.NOT_SEEN, QuoteState.ACCEPTED, QuoteState.CONFIRMED)
+UNSETTLED = (*LIVE, QuoteState.NOT_SEEN, QuoteState.ACCEPTED, QuoteState.CONFIRMED)
 
 
 def quote_rows_of(account_id: int) -> dict[str, Row]:
     """Return everything that may still trade and what ended in the last 24 h, by row key."""
-    shown = Q(state__in=_UNSETTLED) | Q(created_at__gte=utc_now() - RECENT)
+    shown = Q(state__in=UNSETTLED) | Q(created_at__gte=utc_now() - RECENT)
     rows = Quote.objects.filter(shown, account_id=account_id).select_related(
         "account", "incoming", "owner", "placed_by", "rule_version__rule", "confirmation"
     )

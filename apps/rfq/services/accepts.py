@@ -20,6 +20,7 @@ from apps.rfq import queue
 from apps.rfq.events import requests as events
 from apps.rfq.models import Accept, ReceivedQuote, Rfq
 from apps.rfq.services.requests import account_check
+from apps.rfq.services.team import owner_check
 
 # A quote whose price has just changed cannot be taken: the finger was on its way to the older price.
 REARM = timedelta(milliseconds=300)
@@ -46,8 +47,9 @@ def accept_submit(
 
     Raises:
         NotAllowed, NotFound: role, another desk's request, an unknown quote.
-        DeskError: `price_moved`, `accept_taken` (says who took what), `quote_over`, `rfq_over`, `side_not_quoted`,
-            `just_changed`, `insufficient_funds`, `idempotency_mismatch`, or a check of the market. Nothing was stored.
+        DeskError: `price_moved`, `accept_taken` (says who took what), `not_owner`, `quote_over`, `rfq_over`,
+            `side_not_quoted`, `just_changed`, `insufficient_funds`, `idempotency_mismatch`, or a check of the market.
+            Nothing was stored.
     """
     require(actor, Permission.RFQ_TRADE)
     now = now or utc_now()
@@ -88,6 +90,7 @@ def accept_check(
         raise NotFound("This quote is not known here. It may have come and gone; look at the list.")
     if not is_stored and rfq.accepts.exclude(state__in=OVER).exists():
         raise _taken(rfq)
+    owner_check(actor, rfq.owner_id, what="request")
     if rfq.state != RfqState.OPEN or rfq.close_wanted_at is not None:
         raise DeskError("rfq_over", "This request is no longer open: nothing can be taken.")
     if quote.state != QuoteState.OPEN:

@@ -1,7 +1,7 @@
 """Our quote from the click (or a rule) to the committed row, and the wish to have it gone. Nothing is sent here."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ from apps.core.errors import DeskError, NotFound, WireFormatError
 from apps.core.grid import PriceGrid
 from apps.core.money import cents_text, dollars_text
 from apps.core.permissions import Actor, Permission
-from apps.core.rfq import Policy, QuoteState, windows, worst_contracts
+from apps.core.rfq import Policy, QuoteState, worst_contracts
 from apps.core.timestamps import utc_now
 from apps.markets.models import Market
 from apps.orders.access import require
@@ -24,8 +24,13 @@ from apps.rfq import queue
 from apps.rfq.events import quotes as events
 from apps.rfq.models import IncomingRfq, Quote, QuoteRuleVersion
 from apps.rfq.offers import Offer
+from apps.rfq.services.last_look import prices_of
 from apps.rfq.services.requests import account_check
+from apps.rfq.services.team import owner_check
+from apps.rfq.windows import windows_of
 
+# A confirmation window that a person cannot be expected to meet.
+NO_TIME_FOR_PEOPLE = timedelta(seconds=5)
 IN_FLIGHT = (QuoteState.COMMITTED, QuoteState.SENDING, QuoteState.UNKNOWN)
 # What may still be accepted.
 LIVE = (*IN_FLIGHT, QuoteState.OPEN)
@@ -59,6 +64,10 @@ def quote_submit(
     if known is not None:
         return known
     account, _ = quote_check(actor, offer, incoming, now=now)
+    if not (grounds.book or {}).get("reference"):
+        # What the last look measures moves from.
+        seen = prices_of(account.environment, incoming).as_book()
+        grounds = replace(grounds, book={**seen, **(grounds.book or {})})
     try:
         with transaction.atomic():
             return _known(actor, offer, incoming) or _commit(actor, offer, incoming, account, grounds, now=now)
@@ -86,6 +95,8 @@ def quote_check(
     market = market_check(actor, account.environment, incoming.ticker, now=now)
     exchange_check(account.environment, now=now)
     pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
+    for stands in Quote.objects.filter(account_id=account.pk, incoming=incoming, state__in=LIVE):
+        owner_check(actor, stands.owner_id, what="quote")  # a new one would re-price it
     problem = offer.prices.problem()
     if problem is not None:
         raise DeskError("bad_prices", problem, fields={"yes_bid": problem})
@@ -171,7 +182,13 @@ def _grid_check(market: Market, offer: Offer) -> None:
 
 
 def _policy_check(offer: Offer, incoming: IncomingRfq) -> None:
-    span = windows(is_combo=bool(incoming.legs)).confirm
+    span = windows_of(incoming.ticker, is_combo=bool(incoming.legs)).confirm
+    if offer.policy is Policy.MANUAL and span <= NO_TIME_FOR_PEOPLE and not offer.insists:
+        text = (
+            f"Quotes here must be confirmed within {int(span.total_seconds())} s: waiting for a person nearly always "
+            "lapses. Choose automatic with a bound, or insist."
+        )
+        raise DeskError("policy_too_slow", text, fields={"policy": text})
     if offer.policy is Policy.AUTO and offer.max_move is None:
         text = "Confirming by itself needs a bound: how far may fair value move against us?"
         raise DeskError("policy_needs_bound", text, fields={"max_move": text})
