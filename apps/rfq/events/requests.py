@@ -1,6 +1,6 @@
 """Rows of the topic `rfqs:<account>`: each request whole, with its quotes, its accept and its timeline."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 
@@ -58,8 +58,9 @@ def rfq_row(rfq: Rfq) -> Row:
         "account_id": rfq.account_id,
         "subaccount": rfq.subaccount,
         "rfq_id": rfq.rfq_id,
+        "idempotency_key": str(rfq.idempotency_key) if rfq.idempotency_key else None,
         "ticker": rfq.ticker,
-        "title": titles[rfq.ticker],
+        "title": _title(rfq, titles),
         "collection": rfq.collection_ticker,
         "is_combo": bool(rfq.legs),
         "legs": legs_rows(rfq.legs, titles),
@@ -89,6 +90,12 @@ def rfq_row(rfq: Rfq) -> Row:
         "lapsed": [accept_row(rfq, accept) for accept in accepts if accept.state in _ENDED_ACCEPTS],
         "timeline": timeline(rfq, quotes, accepts),
     }
+
+
+def _title(rfq: Rfq, titles: Mapping[str, str]) -> str:
+    """Return what the market is called; a combo that the catalogue does not know is called by its legs."""
+    title = titles[rfq.ticker]
+    return title if title != rfq.ticker or not rfq.legs else " + ".join(titles[leg["market_ticker"]] for leg in rfq.legs)
 
 
 def state_text(rfq: Rfq, accept: Accept | None) -> str:
