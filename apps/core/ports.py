@@ -35,6 +35,7 @@ class Topic:
     key, None removes. Every row carries an increasing integer "v".
     state(topic): the present state in the same shape as a frame, or None when there is none
     yet; synchronous, may use the database. None here means: the gateway's last frame in Redis.
+    is_on_demand: made by the gateway only while somebody looks; such frames wait behind what is private and urgent.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Topic:
     scope: Literal["environment", "account"]
     mode: Literal["whole", "rows"]
     state: Callable[[TopicName], dict[str, Any] | None] | None = None
+    is_on_demand: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,8 @@ class Hub:
         name = self._names.get(frame.topic)
         if name is None:
             return  # the last subscriber left while the state was being read
-        is_urgent = ports.topics[name.kind].scope == "account"
+        topic = ports.topics[name.kind]
+        is_urgent = topic.scope == "account" and not topic.is_on_demand
         for client in self._subscribers[frame.topic]:
             client.put(frame, is_urgent=is_urgent)
 
@@ -280,8 +281,8 @@ class Hub:
 
     # --- interest ----------------------------------------------------------------------------
     async def _announce(self, topics: list[str]) -> None:
-        """Tell the gateway which market data browsers need now."""
-        needed = [topic for topic in topics if _is_market_data(topic)]
+        """Tell the gateway which of the frames that it makes on demand browsers need now."""
+        needed = [topic for topic in topics if _is_on_demand(topic)]
         if not needed or self._redis is None or not self._attached.is_set():
             return
         now_ms = time.time_ns() // 1_000_000
@@ -300,9 +301,10 @@ class Hub:
             await self._announce(list(self._names))
 
 
-def _is_market_data(topic: str) -> bool:
+def _is_on_demand(topic: str) -> bool:
     name = parse_topic(topic)
-    return bool(name.name) and ports.topics[name.kind].scope == "environment"
+    kind = ports.topics[name.kind]
+    return kind.is_on_demand or (bool(name.name) and kind.scope == "environment")
 
 
 def _downed(name: TopicName, value: dict[str, object] | None, why: str) -> dict[str, object] | None:

@@ -33,6 +33,16 @@ def interesting_tickers(environment: str, *, now_ms: int | None = None) -> set[s
     return {ticker for raw in topics if (ticker := ticker_of(raw, environment))}
 
 
+def interesting_names(kind: str, *, now_ms: int, kept_ms: int) -> set[str] | None:
+    """Return the topics of one kind that were needed within kept_ms; None when Redis is away. Blocks."""
+    try:
+        found = live.redis_client().zrangebyscore(live.INTEREST, now_ms - kept_ms, "+inf")
+    except (redis.RedisError, OSError):
+        return None
+    names = (raw.decode(errors="replace") for raw in found if isinstance(raw, bytes))
+    return {name for name in names if name.startswith(f"{kind}:")}
+
+
 def ticker_of(raw: bytes | str, environment: str) -> str | None:
     """Return the market of a book or tape topic of this environment, None for any other topic."""
     try:

@@ -1,0 +1,76 @@
+"""What we could bid on a request that somebody looks at: by the first rule that matches, else a plain default."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from apps.accounts.models import ExchangeAccount
+from apps.core.errors import WireFormatError
+from apps.core.grid import PriceGrid
+from apps.core.quoting import Pricing, bids
+from apps.core.rfq import QuotePrices
+from apps.portfolio.models import Balance, Position
+from apps.rfq.reports import RfqReport
+from apps.rfq.services.fair import Fair, Valuation
+from apps.rfq.services.market_facts import FactsCache
+from apps.rfq.services.stream import Entry
+
+# Where no rule speaks: two cents to us on either side of the best fair value there is.
+DEFAULT = Pricing(edge_yes=Decimal("0.02"), edge_no=Decimal("0.02"), min_width=Decimal("0.02"))
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """prices None: the fair value or the price steps are not known. rule: its name, or ""."""
+
+    fair: Fair
+    position: Decimal | None
+    prices: QuotePrices | None
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSuggestions:
+    """Suggestions for the requests of one frame."""
+
+    valuation: Valuation
+    facts: FactsCache
+    positions: Mapping[str, Decimal]
+    is_position_known: bool
+
+    def of(self, report: RfqReport) -> Suggested:
+        fair = self.valuation.fair_of(report.ticker, report.legs)
+        position = self.positions.get(report.ticker, Decimal(0)) if self.is_position_known else None
+        return Suggested(fair, position, self._prices(report, fair, position))
+
+    def _prices(self, report: RfqReport, fair: Fair, position: Decimal | None) -> QuotePrices | None:
+        if fair.value is None or not 0 < fair.value < 1:
+            return None
+        try:
+            grid = PriceGrid.from_ranges(self.facts.of(report.ticker).ranges)
+        except WireFormatError:
+            return None
+        made = bids(DEFAULT, grid, fair=fair.value, position=position or Decimal(0))
+        return made if made.problem() is None else None
+
+
+class Suggester:
+    def wanted(self, environment: str, fresh: Iterable[Entry]) -> set[str]:
+        """Return the ids of the new requests that a rule of this installation may answer."""
+        return set()
+
+    def for_account(
+        self,
+        account: ExchangeAccount,
+        tickers: Iterable[str],
+        valuation: Valuation,
+        facts: FactsCache,
+        *,
+        now: datetime,
+    ) -> AccountSuggestions:
+        """Read what an account holds of these markets (its first subaccount)."""
+        held = Position.objects.filter(account=account, subaccount=0, ticker__in=list(tickers))
+        positions = dict(held.values_list("ticker", "position"))
+        is_known = Balance.objects.filter(account=account, subaccount=0).exists()
+        return AccountSuggestions(valuation, facts, positions, is_known)
