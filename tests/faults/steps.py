@@ -72,7 +72,13 @@ def history_of(seed: int, *, mood: str = "") -> History:
             submitted += batch_size(batch)
             steps.append(batch)
         else:
-            steps.append(_step(rng, kind))
+            step = _step(rng, kind)
+            way = _toward(rng, step.name) if kind == "kill" else []
+            if way:  # it needs an order that rests
+                submitted += 1
+                order = replace(_submit(rng, submitted), side="buy_yes", price="0.4500", where="")
+                steps += [replace(order, name="good_till_canceled"), *[Step("work")] * 3]
+            steps += [step, *way]
         if kind in _NEEDS_WORK and rng.random() < 0.6:
             steps.append(_step(rng, "work"))
     return History(
@@ -121,6 +127,26 @@ _NEEDS_WORK = ("submit", "batch", "group", "fault", "kill", "during", "change", 
 def batch_size(step: Step) -> int:
     """Lines of a batch step: two to four."""
     return 2 + step.pick % 3
+
+
+def _toward(rng: random.Random, place: str) -> list[Step]:
+    """Steps that lead to a place to die at that chance alone seldom reaches."""
+    way, _, where = place.partition(".")
+    match way:
+        case "amend" | "decrease" | "change":
+            lost = [Step("fault", name="lose_after")] if where.startswith("look") else []
+            change = Step(
+                "change",
+                pick=rng.randrange(1_000),
+                name="decrease" if way == "decrease" else "amend",
+                price=rng.choice(PRICES),
+            )
+            return [*lost, change, *[Step("work")] * 4]
+        case "cancel":
+            return [Step("cancel", pick=rng.randrange(1_000)), *[Step("work")] * 4]
+        case "fills":
+            return [Step("trade", side="ask", price="0.4000", number=25), *[Step("deliver")] * 4, Step("reconcile")]
+    return []
 
 
 def _submit(rng: random.Random, number: int) -> Step:
