@@ -1,20 +1,28 @@
 """Messages of the gateway about our requests, the quotes on them, and our quotes on requests of others."""
 
 import logging
+from datetime import datetime
 from typing import Any
+
+from django.db.models import Q
 
 from apps.core.errors import WireFormatError
 from apps.core.ports import FeedContext
-from apps.core.rfq import QuoteState
-from apps.core.timestamps import parse_rfc3339
+from apps.core.rfq import QuoteState, RfqState
+from apps.core.timestamps import from_unix_ms, parse_rfc3339
 from apps.rfq import queue, reports
-from apps.rfq.models import ReceivedQuote, Rfq
+from apps.rfq.models import Quote, ReceivedQuote, Rfq
+from apps.rfq.services import guard
 from apps.rfq.services.accepts_send import accept_move, accept_report
 from apps.rfq.services.auto_accept import auto_accepts_fire
+from apps.rfq.services.confirm_apply import execution_told
+from apps.rfq.services.confirmations import Heard
 from apps.rfq.services.quotes_send import join_or_apply
 from apps.rfq.services.requests_apply import received_apply
 
 logger = logging.getLogger(__name__)
+
+_IN_DOUBT = (RfqState.SENDING, RfqState.UNKNOWN, RfqState.NOT_SEEN)
 
 
 def quotes_received(context: FeedContext, messages: list[Any]) -> None:
@@ -35,14 +43,20 @@ def quotes_received(context: FeedContext, messages: list[Any]) -> None:
 
 
 def accept_heard(context: FeedContext, message: Any) -> None:
-    """quote_accepted on one of our requests: what we took, here or elsewhere with our key."""
-    rfq = _own(context, message.rfq_id)
-    if rfq is None:
-        return
+    """quote_accepted: one of our quotes was taken, its window runs; or what we took, here or elsewhere with our key."""
     try:
         report = reports.quote_from_ws(message)
     except WireFormatError as exc:
         _read_instead(context, exc)
+        return
+    if _is_our_quote(context, message):
+        _confirmation_begun(context, report)
+        return
+    rfq = _own(context, message.rfq_id)
+    if rfq is None:
+        in_doubt = Rfq.objects.filter(account_id=context.account_id, rfq_id=None, state__in=_IN_DOUBT)
+        if not in_doubt.exists():  # else the reading that was queued tells whose it is
+            _confirmation_begun(context, report)
         return
     received_apply(rfq, report)
     accept_report(rfq, report)
@@ -53,15 +67,13 @@ def executions_received(context: FeedContext, messages: list[Any]) -> None:
     for message in messages:
         rfq = _own(context, message.rfq_id)
         if rfq is None:
+            _ours_executed(context, message)
             continue
         quote = ReceivedQuote.objects.filter(rfq=rfq, quote_id=message.quote_id).first()
         accept = None if quote is None else quote.accepts.select_related("rfq__account").order_by("pk").last()
         facts: dict[str, Any] = {"order_id": message.order_id}
-        try:
-            if message.executed_ts:
-                facts["executed_at"] = parse_rfc3339(message.executed_ts)
-        except WireFormatError as exc:
-            logger.warning("an execution carries no readable time: %s", exc)
+        if (executed_at := _executed_at(message)) is not None:
+            facts["executed_at"] = executed_at
         if accept is not None:
             accept_move(accept, "executed", **facts)
         if quote is not None:
@@ -73,6 +85,30 @@ def deletions_received(context: FeedContext, rfq_ids: list[str]) -> None:
     """rfq_deleted of our own: the reason and what executed are read."""
     for rfq in Rfq.objects.filter(account_id=context.account_id, rfq_id__in=rfq_ids):
         queue.enqueue(queue.RFQ_RESOLVE, rfq.pk)
+
+
+def _is_our_quote(context: FeedContext, message: Any) -> bool:
+    unnamed = Q(quote_id=None, incoming__rfq_id=message.rfq_id)  # its answer is still under way
+    return Quote.objects.filter(Q(quote_id=message.quote_id) | unnamed, account_id=context.account_id).exists()
+
+
+def _confirmation_begun(context: FeedContext, report: reports.QuoteReport) -> None:
+    join_or_apply(context.account_id, report, heard=Heard("ws", from_unix_ms(context.recv_ms)))
+    guard.wake()
+
+
+def _ours_executed(context: FeedContext, message: Any) -> None:
+    quote = Quote.objects.filter(account_id=context.account_id, quote_id=message.quote_id).first()
+    if quote is not None:
+        execution_told(quote, order_id=message.order_id, executed_at=_executed_at(message))
+
+
+def _executed_at(message: Any) -> datetime | None:
+    try:
+        return parse_rfc3339(message.executed_ts) if message.executed_ts else None
+    except WireFormatError as exc:
+        logger.warning("an execution carries no readable time: %s", exc)
+        return None
 
 
 def _own(context: FeedContext, rfq_id: str) -> Rfq | None:

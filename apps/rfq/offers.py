@@ -21,7 +21,8 @@ LONGEST = timedelta(hours=24)
 class Offer:
     """Our two bids on one request, dollars per contract; 0: no price on that side.
 
-    rfq_id is the exchange's. max_move: last look, the most that fair value may have moved against us.
+    rfq_id is the exchange's. max_move: last look, the most that fair value may have moved against us. insists: manual
+    confirmation although the window is too short for a person.
     """
 
     idempotency_key: uuid.UUID
@@ -34,6 +35,7 @@ class Offer:
     policy: Policy = Policy.MANUAL
     max_move: Decimal | None = None
     ends_in: timedelta | None = None
+    insists: bool = False
 
 
 def offer_from_params(actor: Actor, params: Mapping[str, Any]) -> Offer:
@@ -79,6 +81,7 @@ def offer_from_params(actor: Actor, params: Mapping[str, Any]) -> Offer:
         policy=read("policy", _policy, default=Policy.MANUAL),
         max_move=read("max_move", text_of(parse_price)),
         ends_in=read("ends_in_s", _seconds),
+        insists=read("insists", flag_from, default=False),
     )
     if faults:
         raise DeskError("bad_input", "Some fields cannot be read: " + "; ".join(faults), fields=faults)

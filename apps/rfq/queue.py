@@ -11,13 +11,19 @@ QUOTE_SEND = "apps.rfq.tasks.quote_send"
 QUOTE_PULL = "apps.rfq.tasks.quote_pull"
 QUOTE_RESOLVE = "apps.rfq.tasks.quote_resolve"
 CONFIRM_SEND = "apps.rfq.tasks.confirm_send"
+CONFIRM_LOOK = "apps.rfq.tasks.confirm_look"
+OWN_QUOTES_READ = "apps.rfq.tasks.own_quotes_sync"
+COMBO_RESOLVE = "apps.rfq.tasks.combo_resolve"
 ACCOUNT_READ = "apps.rfq.tasks.account_rfqs_sync"
 
 __all__ = [
     "ACCEPT_RESOLVE",
     "ACCEPT_SEND",
     "ACCOUNT_READ",
+    "COMBO_RESOLVE",
+    "CONFIRM_LOOK",
     "CONFIRM_SEND",
+    "OWN_QUOTES_READ",
     "QUOTE_PULL",
     "QUOTE_RESOLVE",
     "QUOTE_SEND",

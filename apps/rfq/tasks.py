@@ -11,7 +11,18 @@ from apps.core.permissions import Permission
 from apps.exchange.selectors import accounts_with_keys
 from apps.exchange.wire.errors import ExchangeError
 from apps.rfq import queue
-from apps.rfq.services import accepts_send, auto_accept, quotes_send, requests_send, requests_sweep
+from apps.rfq.services import (
+    accepts_send,
+    auto_accept,
+    guard,
+    quotes_send,
+    requests_send,
+    requests_sweep,
+    verify,
+)
+from apps.rfq.services import (
+    confirm_send as confirming,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +84,27 @@ def quote_resolve(quote_pk: int) -> None:
 
 
 @shared_task(ignore_result=True)
+@task_permission(Permission.RFQ_TRADE)
+def confirm_send(confirmation_pk: int) -> None:
+    """Confirm one accepted quote. A repeat finds no free lease; who decided is asked for their right again."""
+    confirming.confirm_send(confirmation_pk)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def confirm_look(confirmation_pk: int) -> None:
+    """Read what became of one accepted quote. It only reads."""
+    confirming.confirmation_look(confirmation_pk)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def own_quotes_sync() -> None:
+    """Hold our open quotes against the exchange's list, where nobody has for a second. It only reads."""
+    guard.own_quotes_sweep()
+
+
+@shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
 def rfq_sweep() -> None:
     """Expire, hand over again, look up. Beat runs this every second."""
@@ -80,6 +112,9 @@ def rfq_sweep() -> None:
     accepts_send.accepts_sweep()
     auto_accept.auto_accepts_fire()
     quotes_send.quotes_sweep()
+    confirming.confirmations_sweep()
+    guard.own_quotes_queue()
+    verify.ends_verify()
 
 
 @shared_task(ignore_result=True)

@@ -5,14 +5,22 @@ import pytest
 from apps.orders import queue as orders_queue
 from apps.paper.testing import InProcessPaper
 from apps.rfq import queue
-from apps.rfq.services import accepts_send, incoming, quotes_send, requests_send, requests_sweep
+from apps.rfq.services import (
+    accepts_send,
+    confirm_send,
+    guard,
+    incoming,
+    quotes_send,
+    requests_send,
+    requests_sweep,
+)
 from tests.orders.conftest import Place, Published, commits, place, published
 from tests.rfq.scene import Scene
 
 __all__ = ["commits", "place", "published"]
 
 # Every module that talks to the exchange.
-TALKERS = [accepts_send, incoming, quotes_send, requests_send, requests_sweep]
+TALKERS = [accepts_send, confirm_send, guard, incoming, quotes_send, requests_send, requests_sweep]
 
 
 @pytest.fixture

@@ -12,18 +12,28 @@ from apps.core.timestamps import utc_now
 from apps.rfq.events import quotes as events
 from apps.rfq.models import IncomingRfq, Quote
 from apps.rfq.reports import QuoteReport
+from apps.rfq.services.confirmations import Heard, quote_told
 
 logger = logging.getLogger(__name__)
 
 
-def quote_apply(account_id: int, report: QuoteReport) -> Quote | None:
+def quote_apply(account_id: int, report: QuoteReport, *, heard: Heard | None = None) -> Quote | None:
     """Take in what the exchange says of one of our quotes; one that no row of ours is appears as made elsewhere.
 
-    Returns the row, or None when the report's state is newer than this desk.
+    Returns the row, or None when the report's state is newer than this desk. An accept opens its confirmation, whoever
+    told of it (`confirmations.quote_told`).
     """
     if report.state is None:
         logger.warning("our quote %s has a state that this desk does not know", report.quote_id)
         return None
+    quote = _applied(account_id, report, state=report.state)
+    if report.state is not QuoteState.OPEN:
+        quote_told(quote, report, heard=heard)
+        quote.refresh_from_db()
+    return quote
+
+
+def _applied(account_id: int, report: QuoteReport, *, state: QuoteState) -> Quote:
     with transaction.atomic():
         quote = (
             Quote.objects.select_for_update(of=("self",))
@@ -32,11 +42,11 @@ def quote_apply(account_id: int, report: QuoteReport) -> Quote | None:
             .first()
         )
         if quote is None:
-            return _external(account_id, report, state=report.state)
+            return _external(account_id, report, state=state)
         changes: dict[str, Any] = {}
-        if report.state != quote.state and quote_may_go(QuoteState(quote.state), report.state):
-            changes["state"] = report.state
-            if report.state in (QuoteState.CANCELLED, QuoteState.EXECUTED):
+        if state != quote.state and quote_may_go(QuoteState(quote.state), state):
+            changes["state"] = state
+            if state in (QuoteState.CANCELLED, QuoteState.EXECUTED):
                 changes["ended_at"] = report.cancelled_at or report.executed_at or utc_now()
             if report.reason and not quote.end_reason:  # ours says more
                 changes["end_reason"] = report.reason[:200]

@@ -25,6 +25,7 @@ from apps.rfq import queue, reports
 from apps.rfq.events import quotes as events
 from apps.rfq.models import Quote
 from apps.rfq.offers import Offer
+from apps.rfq.services.confirmations import Heard
 from apps.rfq.services.quotes import IN_FLIGHT, LIVE, pull_want, quote_check
 from apps.rfq.services.quotes_apply import quote_apply
 
@@ -171,8 +172,11 @@ def quote_resolve(quote_pk: int, *, now: datetime | None = None) -> Quote:
     return quote
 
 
-def join_or_apply(account_id: int, report: reports.QuoteReport) -> Quote | None:
-    """Take in one of our quotes as the exchange has it; one in doubt with the same prices is recognised as it."""
+def join_or_apply(account_id: int, report: reports.QuoteReport, *, heard: Heard | None = None) -> Quote | None:
+    """Take in one of our quotes as the exchange has it; one in doubt with the same prices is recognised as it.
+
+    heard: who told, and when, if it was no reading of now.
+    """
     known = Quote.objects.filter(account_id=account_id, quote_id=report.quote_id).exists()
     if not known:
         waiting = Quote.objects.select_related("account", "incoming").filter(
@@ -186,7 +190,7 @@ def join_or_apply(account_id: int, report: reports.QuoteReport) -> Quote | None:
         quote = waiting.order_by("claimed_at").last()
         if quote is not None:
             quote_opened(quote, report.quote_id)
-    return quote_apply(account_id, report)
+    return quote_apply(account_id, report, heard=heard)
 
 
 def quotes_expire(*, quote_pk: int | None = None, now: datetime | None = None) -> int:
@@ -296,6 +300,7 @@ def _offer_of(quote: Quote) -> Offer:
         rest_remainder=quote.rest_remainder,
         policy=Policy(quote.policy),
         max_move=quote.max_move,
+        insists=True,  # that was asked when it was submitted
     )
 
 

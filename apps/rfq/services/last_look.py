@@ -1,0 +1,200 @@
+"""Gather what the last look looks at: pauses, rights, the exchange, live prices, limits, what is held and owed."""
+
+import functools
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from apps.core.combos import bounds
+from apps.core.errors import DeskError, WireFormatError
+from apps.core.last_look import LastLook
+from apps.core.money import parse_price
+from apps.core.permissions import Permission
+from apps.core.rfq import ConfirmationState, Outcome, QuotePrices, QuoteState
+from apps.core.timestamps import from_unix_ms
+from apps.exchange.models import ExchangeStatus
+from apps.exchange.selectors import FEED_PREFIX, FeedState
+from apps.markets.models import Market
+from apps.orders.access import actor_of
+from apps.orders.services.checks import STATUS_TRUSTED_FOR, holding_of
+from apps.orders.services.limits import limits_of
+from apps.orders.services.pauses import pause_check
+from apps.orders.services.quotes import quotes_of
+from apps.rfq.models import Confirmation, IncomingRfq, Quote
+
+logger = logging.getLogger(__name__)
+
+# Sent and not filled yet: it will be held and paid, though no balance shows it.
+PENDING = (ConfirmationState.CONFIRMING, ConfirmationState.CONFIRMED)
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Live value of one YES, and the feed that it comes from. None: not known."""
+
+    feed: FeedState
+    fair_yes: Decimal | None = None
+    yes_bid: Decimal | None = None
+    yes_ask: Decimal | None = None
+
+    @property
+    def priced_at(self) -> datetime | None:
+        if self.fair_yes is None or self.feed.frame_ms is None:
+            return None
+        return from_unix_ms(self.feed.frame_ms)
+
+    def as_book(self) -> dict[str, str | None]:
+        """What is kept with a quote: prices as they were, and the value that its moves are measured from."""
+
+        def text(value: Decimal | None) -> str | None:
+            return None if value is None else str(value)
+
+        return {"yes_bid": text(self.yes_bid), "yes_ask": text(self.yes_ask), "reference": text(self.fair_yes)}
+
+
+def prices_of(environment: str, incoming: IncomingRfq) -> Prices:
+    """Return the middle of the live book; of a combo without one, the product of its legs' middles."""
+    feed = feed_state(environment)
+    if feed.state == "down":
+        return Prices(feed)
+    quotes = quotes_of(environment, incoming.ticker)
+    bid, ask = (quotes.bid, quotes.ask) if quotes is not None and quotes.is_live else (None, None)
+    fair = (bid + ask) / 2 if bid is not None and ask is not None else _product(environment, incoming)
+    return Prices(feed, fair, bid, ask)
+
+
+def look_at(
+    quote: Quote, *, side: Outcome | None, contracts: Decimal | None, prices: Prices, now: datetime
+) -> LastLook:
+    """Return what the last look of an accepted quote looks at; the caller holds the account's lock."""
+    environment = quote.account.environment
+    status = ExchangeStatus.objects.filter(environment=environment).first()
+    is_told = status is not None and status.checked_at is not None and now - status.checked_at <= STATUS_TRUSTED_FOR
+    market = Market.objects.filter(environment=environment, ticker=quote.ticker).first()
+    limits = limits_of(quote.desk_id, user_id=quote.placed_by_id or 0, account_id=quote.account_id)
+    position, cash = _held(quote)
+    return LastLook(
+        now=now,
+        paused=_paused(quote),
+        may_not=_may_not(quote),
+        exchange_active=status.exchange_active if status is not None and is_told else None,
+        trading_active=status.trading_active if status is not None and is_told else None,
+        market_status="" if market is None else market.status,
+        market_closes_at=None if market is None else market.close_time,
+        feed=prices.feed.state,
+        feed_why=prices.feed.why,
+        priced_at=prices.priced_at,
+        fair_at_quote=reference_of(quote),
+        fair_now=prices.fair_yes,
+        max_move=quote.max_move,
+        accepted_side="" if side is None else side.value,
+        price=None if side is None else QuotePrices(quote.yes_bid, quote.no_bid).maker_price(side),
+        contracts=contracts,
+        position=position,
+        cash=cash,
+        max_count=_decimal(limits.get("max_count")),
+        max_notional=_decimal(limits.get("max_notional")),
+        max_open_contracts=_decimal(limits.get("max_open_contracts")),
+    )
+
+
+def reference_of(quote: Quote) -> Decimal | None:
+    """What one YES was worth when we quoted, by the same source as `prices_of`."""
+    kept: dict[str, Any] = quote.book_at_send
+    try:
+        if kept.get("reference"):
+            return Decimal(kept["reference"])
+        if kept.get("yes_bid") and kept.get("yes_ask"):
+            return (parse_price(kept["yes_bid"]) + parse_price(kept["yes_ask"])) / 2
+    except (ArithmeticError, WireFormatError, TypeError) as exc:
+        logger.warning("the prices kept with quote %s cannot be read: %s", quote.pk, exc)
+    return None
+
+
+def quoted_tickers(environment: str) -> set[str]:
+    """The markets that our open quotes are judged by, for the gateway: their books, and those of their legs."""
+    rows = Quote.objects.filter(
+        account__environment=environment,
+        state__in=[QuoteState.COMMITTED, QuoteState.SENDING, QuoteState.UNKNOWN, QuoteState.OPEN, QuoteState.ACCEPTED],
+    )
+    wanted: set[str] = set()
+    for ticker, legs in rows.values_list("ticker", "incoming__legs"):
+        wanted.add(ticker)
+        wanted.update(leg["market_ticker"] for leg in legs)
+    return wanted
+
+
+def feed_state(environment: str) -> FeedState:
+    """`exchange.selectors.feed_state` that gives up at once: a window of three seconds waits for it."""
+    try:
+        raw = _client(settings.REDIS_URL).get(FEED_PREFIX + environment)
+    except (redis.RedisError, OSError):
+        return FeedState("down", "the live data server (Redis) cannot be reached")
+    return msgspec.json.decode(raw, type=FeedState) if raw else FeedState("down", "the gateway is not connected")
+
+
+def _product(environment: str, incoming: IncomingRfq) -> Decimal | None:
+    chances = []
+    for leg in incoming.legs:
+        quotes = quotes_of(environment, leg["market_ticker"])
+        if quotes is None or not quotes.is_live or quotes.bid is None or quotes.ask is None:
+            return None
+        middle = (quotes.bid + quotes.ask) / 2
+        chances.append(middle if leg["side"] == Outcome.YES else 1 - middle)
+    return bounds(chances).product if chances else None
+
+
+def _held(quote: Quote) -> tuple[Decimal | None, Decimal | None]:
+    """Return position and free cash, as if all that was confirmed and is not filled yet had been filled."""
+    holding = holding_of(quote.account_id, quote.subaccount, quote.ticker)
+    position, cash = holding.position, holding.cash
+    pending = Confirmation.objects.filter(
+        quote__account_id=quote.account_id, quote__subaccount=quote.subaccount, state__in=PENDING
+    ).exclude(quote_id=quote.pk)
+    for other in pending.select_related("quote"):
+        if other.contracts is None or not other.accepted_side:
+            continue
+        side = Outcome(other.accepted_side)
+        price = QuotePrices(other.quote.yes_bid, other.quote.no_bid).maker_price(side)
+        if cash is not None and price is not None:
+            cash -= price * other.contracts
+        if position is not None and other.quote.ticker == quote.ticker:
+            position += other.contracts if side is Outcome.YES else -other.contracts
+    return position, cash
+
+
+def _paused(quote: Quote) -> str:
+    try:
+        pause_check(user_id=quote.placed_by_id or 0, desk_id=quote.desk_id)
+    except DeskError as exc:
+        return exc.text
+    return ""
+
+
+def _may_not(quote: Quote) -> str:
+    """Who quoted must still have the right; a quote that was made elsewhere has nobody to ask."""
+    if quote.placed_by_id is None:
+        return ""
+    actor = actor_of(user_id=quote.placed_by_id, desk_id=quote.desk_id)
+    if actor is not None and actor.may(Permission.RFQ_TRADE):
+        return ""
+    return "The person who quoted may no longer trade requests on this desk."
+
+
+def _decimal(value: Decimal | int | None) -> Decimal | None:
+    return None if value is None else Decimal(value)
+
+
+@functools.lru_cache(maxsize=4)
+def _client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(
+        url, socket_timeout=0.2, socket_connect_timeout=0.2, retry=Retry(NoBackoff(), 1), client_name="desk-last-look"
+    )
