@@ -1,7 +1,8 @@
 from django.urls import path
 
-from apps.rfq.pages import views
+from apps.rfq.pages import fair_upload, views
 
 urlpatterns = [
     path("", views.rfq_desk, name="rfq_desk"),
+    path("fair/upload", fair_upload.fair_upload, name="rfq_fair_upload"),
 ]

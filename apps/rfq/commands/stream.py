@@ -5,10 +5,12 @@ from typing import Any
 
 from apps.core import ports
 from apps.core.errors import DeskError
+from apps.core.money import format_price
 from apps.core.permissions import Actor, Permission
 from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.rfq.events.incoming import KIND
-from apps.rfq.services import filters, stream, stream_job
+from apps.rfq.services import filters, marks, stream, stream_job
+from apps.rfq.services.fair import FairSource
 
 Params = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -37,6 +39,25 @@ def filter_list(actor: Actor, params: Params) -> Answer:
     return {"filters": [filters.filter_row(row) for row in rows]}
 
 
+def fair_set(actor: Actor, params: Params) -> Answer:
+    """{"ticker", "yes", "ends_in_s"? (8 h)}: what one YES is worth to the desk."""
+    mark = marks.mark_from_params(params)
+    marks.marks_set(actor, [mark], FairSource.MANUAL)
+    return {"ticker": mark.ticker, "yes": format_price(mark.yes)}
+
+
+def fair_clear(actor: Actor, params: Params) -> Answer:
+    """{"ticker"}: takes back the marks of people and files. Answer: {"cleared": how many}."""
+    ticker = params.get("ticker")
+    if not isinstance(ticker, str):
+        raise DeskError("bad_input", "Say which market.", fields={"ticker": "A market's ticker."})
+    return {"cleared": marks.mark_clear(actor, ticker)}
+
+
+def fair_list(actor: Actor, params: Params) -> Answer:
+    return {"marks": marks.marks_of(actor)}
+
+
 def _number(params: Params) -> int:
     number = params.get("filter")
     if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 2**63:
@@ -49,6 +70,9 @@ def register() -> None:
     register_command(Command("filter.save", Permission.RFQ_TRADE, filter_save))
     register_command(Command("filter.remove", Permission.RFQ_TRADE, filter_remove))
     register_command(Command("filter.list", Permission.DESK_VIEW, filter_list))
+    register_command(Command("fair.set", Permission.RFQ_TRADE, fair_set))
+    register_command(Command("fair.clear", Permission.RFQ_TRADE, fair_clear))
+    register_command(Command("fair.list", Permission.DESK_VIEW, fair_list))
     register_topic(Topic(KIND, Permission.DESK_VIEW, scope="account", mode="whole", is_on_demand=True))
     ports.register_stream_taker("rfq_created", stream.arrivals.created)
     ports.register_stream_taker("rfq_deleted", stream.arrivals.deleted)
