@@ -13,6 +13,7 @@ from apps.exchange.wire.errors import ExchangeError
 from apps.rfq import queue
 from apps.rfq.services import (
     accepts_send,
+    approvals,
     auto_accept,
     guard,
     quotes_send,
@@ -112,6 +113,7 @@ def rfq_sweep() -> None:
     accepts_send.accepts_sweep()
     auto_accept.auto_accepts_fire()
     quotes_send.quotes_sweep()
+    approvals.approvals_expire()
     confirming.confirmations_sweep()
     guard.own_quotes_queue()
     verify.ends_verify()

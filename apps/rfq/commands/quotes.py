@@ -14,6 +14,7 @@ from apps.rfq.events import quotes as events
 from apps.rfq.offers import offer_from_params
 from apps.rfq.selectors.quotes import quote_rows_of
 from apps.rfq.services import quotes
+from apps.rfq.services.approvals import asking
 from apps.rfq.services.incoming import incoming_get
 
 Params = Mapping[str, Any]
@@ -21,11 +22,12 @@ Answer = dict[str, Any]
 
 
 def send(actor: Actor, params: Params) -> Answer:
+    """Returns {"quote": row}, or {"approval": row} above the desk's threshold."""
     require(actor, Permission.RFQ_TRADE)
     offer = offer_from_params(actor, params)
     account = account_get(actor, offer.account_id)
     incoming = incoming_get(account.pk, account.environment, offer.rfq_id)
-    return {"quote": events.quote_row(quotes.quote_submit(actor, offer, incoming))}
+    return asking(actor, lambda: {"quote": events.quote_row(quotes.quote_submit(actor, offer, incoming))})
 
 
 def pull(actor: Actor, params: Params) -> Answer:

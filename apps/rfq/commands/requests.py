@@ -15,13 +15,16 @@ from apps.rfq.asks import ask_from_params, name_from, text_of
 from apps.rfq.events import requests as events
 from apps.rfq.selectors.requests import rfq_rows_of
 from apps.rfq.services import accepts, requests
+from apps.rfq.services.approvals import asking
 
 Params = Mapping[str, Any]
 Answer = dict[str, Any]
 
 
 def send(actor: Actor, params: Params) -> Answer:
-    return {"rfq": events.rfq_row(requests.rfq_submit(actor, ask_from_params(actor, params)))}
+    """Returns {"rfq": row}, or {"approval": row} above the desk's threshold."""
+    ask = ask_from_params(actor, params)
+    return asking(actor, lambda: {"rfq": events.rfq_row(requests.rfq_submit(actor, ask))})
 
 
 def close(actor: Actor, params: Params) -> Answer:
@@ -29,7 +32,7 @@ def close(actor: Actor, params: Params) -> Answer:
 
 
 def accept(actor: Actor, params: Params) -> Answer:
-    """Returns {"accept": row}; a repeat of the key answers with what has become of it."""
+    """Returns {"accept": row}, or {"approval": row}; a repeat of the key answers with what has become of it."""
     rfq = rfq_for(actor, params.get("rfq"))
     faults: dict[str, str] = {}
 
@@ -48,10 +51,14 @@ def accept(actor: Actor, params: Params) -> Answer:
         faults["buys"] = "Say what you want to own: yes or no."
     if faults:
         raise DeskError("bad_input", "Some fields cannot be read: " + "; ".join(faults), fields=faults)
-    taken = accepts.accept_submit(
-        actor, rfq, quote_id=quote_id, buys=Outcome(str(buys)), price_seen=price_seen, idempotency_key=key
-    )
-    return {"accept": events.accept_row(taken.rfq, taken)}
+
+    def submit() -> Answer:
+        taken = accepts.accept_submit(
+            actor, rfq, quote_id=quote_id, buys=Outcome(str(buys)), price_seen=price_seen, idempotency_key=key
+        )
+        return {"accept": events.accept_row(taken.rfq, taken)}
+
+    return asking(actor, submit)
 
 
 def rfqs_state(topic: TopicName) -> Answer:

@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from apps.core.errors import DeskError
+from apps.core.errors import DeskError, WireFormatError
+from apps.core.money import parse_count, parse_dollars
 from apps.core.permissions import Actor, Permission
 from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.core.topics import TopicName
+from apps.rfq.asks import text_of
 from apps.rfq.events import team as events
+from apps.rfq.events.approvals import approval_row, threshold_row
+from apps.rfq.selectors.approvals import approval_rows_of
 from apps.rfq.selectors.team import members_of, team_rows_of
-from apps.rfq.services import team
+from apps.rfq.services import approvals, four_eyes, team
 
 Params = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -46,6 +50,35 @@ def members(actor: Actor, params: Params) -> Answer:
     return {"members": members_of(actor)}
 
 
+def approve(actor: Actor, params: Params) -> Answer:
+    """{"approval" (row key), "hash" (the row's)} -> {"approval": row}: used, or declined with the reason in `words`."""
+    done = approvals.approve(actor, params.get("approval"), hash_seen=_text(params, "hash"))
+    return {"approval": approval_row(done)}
+
+
+def decline(actor: Actor, params: Params) -> Answer:
+    """{"approval", "words"?} -> {"approval": row}. A lead declines; its author withdraws."""
+    return {"approval": approval_row(approvals.decline(actor, params.get("approval"), words=_text(params, "words")))}
+
+
+def threshold(actor: Actor, params: Params) -> Answer:
+    """{"contracts"?, "cost"?} (text; absent or null: never by this measure) -> {"threshold": row}."""
+    values, faults = {}, {}
+    for name, parse in (("contracts", parse_count), ("cost", parse_dollars)):
+        raw = params.get(name)
+        try:
+            values[name] = None if raw in (None, "") else text_of(parse)(raw)
+        except (ValueError, WireFormatError) as exc:
+            faults[name] = str(exc)
+    if faults:
+        raise DeskError("bad_input", "Some fields cannot be read.", fields=faults)
+    return {"threshold": threshold_row(four_eyes.threshold_set(actor, **values))}
+
+
+def approvals_state(topic: TopicName) -> Answer:
+    return {"all": True, "rows": approval_rows_of(int(topic.scope))}
+
+
 def team_state(topic: TopicName) -> Answer:
     return {"all": True, "rows": team_rows_of(int(topic.scope))}
 
@@ -68,3 +101,8 @@ def register() -> None:
     register_command(Command("team.look", Permission.DESK_VIEW, look))
     register_command(Command("team.members", Permission.DESK_VIEW, members))
     register_topic(Topic("rfqteam", Permission.DESK_VIEW, scope="account", mode="rows", state=team_state))
+    register_command(Command("approval.approve", Permission.RFQ_MANAGE, approve))
+    # A lead declines, its author withdraws: the service asks which.
+    register_command(Command("approval.decline", Permission.RFQ_PULL, decline))
+    register_command(Command("approval.threshold", Permission.RFQ_MANAGE, threshold))
+    register_topic(Topic("approvals", Permission.DESK_VIEW, scope="account", mode="rows", state=approvals_state))

@@ -18,7 +18,8 @@ from apps.orders.services.checks import exchange_check, holding_of, market_check
 from apps.orders.services.pauses import pause_check
 from apps.rfq import queue
 from apps.rfq.events import requests as events
-from apps.rfq.models import Accept, ReceivedQuote, Rfq
+from apps.rfq.models import Accept, Approval, ReceivedQuote, Rfq
+from apps.rfq.services.four_eyes import accept_content, accept_size, gate, is_covered
 from apps.rfq.services.requests import account_check
 from apps.rfq.services.team import owner_check
 
@@ -39,6 +40,7 @@ def accept_submit(
     idempotency_key: uuid.UUID,
     is_auto: bool = False,
     now: datetime | None = None,
+    approval: Approval | None = None,
 ) -> Accept:
     """Commit the one accept of a request, then queue its send. The same key gives the same accept.
 
@@ -48,8 +50,8 @@ def accept_submit(
     Raises:
         NotAllowed, NotFound: role, another desk's request, an unknown quote.
         DeskError: `price_moved`, `accept_taken` (says who took what), `not_owner`, `quote_over`, `rfq_over`,
-            `side_not_quoted`, `just_changed`, `insufficient_funds`, `idempotency_mismatch`, or a check of the market.
-            Nothing was stored.
+            `side_not_quoted`, `just_changed`, `insufficient_funds`, `idempotency_mismatch`, `approval_needed`, or a
+            check of the market. Nothing was stored.
     """
     require(actor, Permission.RFQ_TRADE)
     now = now or utc_now()
@@ -66,6 +68,12 @@ def accept_submit(
             if known is not None:
                 return known
             quote = accept_check(actor, rfq, quote_id=quote_id, buys=buys, price_seen=price_seen, now=now)
+            if not (is_auto and is_covered(rfq)):
+                size = accept_size(rfq, contracts=events.contracts_of(rfq, quote, buys), price=price_seen)
+                content = accept_content(
+                    rfq, quote_id=quote_id, buys=buys, price_seen=price_seen, idempotency_key=idempotency_key
+                )
+                gate(rfq.desk_id, size, content, approval=approval)
             return _commit(
                 actor, rfq, quote, buys=buys, price_seen=price_seen, key=idempotency_key, is_auto=is_auto, now=now
             )

@@ -22,8 +22,9 @@ from apps.orders.services.checks import exchange_check, holding_of, market_check
 from apps.orders.services.pauses import pause_check
 from apps.rfq import queue
 from apps.rfq.events import quotes as events
-from apps.rfq.models import IncomingRfq, Quote, QuoteRuleVersion
+from apps.rfq.models import Approval, IncomingRfq, Quote, QuoteRuleVersion
 from apps.rfq.offers import Offer
+from apps.rfq.services.four_eyes import gate, offer_content, offer_size
 from apps.rfq.services.last_look import prices_of
 from apps.rfq.services.requests import account_check
 from apps.rfq.services.team import owner_check
@@ -46,7 +47,13 @@ class Grounds:
 
 
 def quote_submit(
-    actor: Actor, offer: Offer, incoming: IncomingRfq, *, grounds: Grounds | None = None, now: datetime | None = None
+    actor: Actor,
+    offer: Offer,
+    incoming: IncomingRfq,
+    *,
+    grounds: Grounds | None = None,
+    now: datetime | None = None,
+    approval: Approval | None = None,
 ) -> Quote:
     """Check a quote, commit it with its audit row, then queue the send. It replaces our open one on this request.
 
@@ -64,6 +71,8 @@ def quote_submit(
     if known is not None:
         return known
     account, _ = quote_check(actor, offer, incoming, now=now)
+    if grounds.rule_version is None:  # what a rule may quote, a lead saw when arming it
+        gate(actor.desk_id, offer_size(incoming, offer.prices), offer_content(offer), approval=approval)
     if not (grounds.book or {}).get("reference"):
         # What the last look measures moves from.
         seen = prices_of(account.environment, incoming).as_book()

@@ -21,7 +21,8 @@ from apps.orders.services.pauses import pause_check
 from apps.rfq import queue
 from apps.rfq.asks import Ask
 from apps.rfq.events import requests as events
-from apps.rfq.models import Rfq
+from apps.rfq.models import Approval, Rfq
+from apps.rfq.services.four_eyes import ask_content, ask_size, gate
 from apps.vault.models import ApiKey
 
 # What still may become an open request at the exchange, or is one.
@@ -30,7 +31,7 @@ LIVE = (*UNRESOLVED, RfqState.OPEN)
 MOST_OPEN = 100  # per member, docs:api-reference/communications/create-rfq
 
 
-def rfq_submit(actor: Actor, ask: Ask, *, now: datetime | None = None) -> Rfq:
+def rfq_submit(actor: Actor, ask: Ask, *, now: datetime | None = None, approval: Approval | None = None) -> Rfq:
     """Check a request, commit it with its audit row, then queue the send.
 
     The same idempotency key gives the same request, however often it is submitted.
@@ -38,7 +39,8 @@ def rfq_submit(actor: Actor, ask: Ask, *, now: datetime | None = None) -> Rfq:
     Raises:
         NotAllowed, NotFound: role, or another desk's account.
         DeskError: what is wrong, in words; `idempotency_mismatch`, `rfq_open` when the desk knows of an open
-            request on this market and the ask does not replace it. Nothing was stored.
+            request on this market and the ask does not replace it; `approval_needed` above the desk's threshold.
+            Nothing was stored.
     """
     require(actor, Permission.RFQ_TRADE)
     now = now or utc_now()
@@ -46,6 +48,7 @@ def rfq_submit(actor: Actor, ask: Ask, *, now: datetime | None = None) -> Rfq:
     if known is not None:
         return known
     account, market = rfq_check(actor, ask, now=now)
+    gate(actor.desk_id, ask_size(ask), ask_content(ask), approval=approval)
     try:
         with transaction.atomic():
             return known_rfq(actor, ask) or _commit(actor, ask, account=account, market=market, now=now)
