@@ -10,11 +10,12 @@ class RfqConfig(AppConfig):
         from apps.core import ports
         from apps.rfq import feed
         from apps.rfq.commands import confirmations as confirmation_commands
-        from apps.rfq.commands import quotes, requests, stream, team
+        from apps.rfq.commands import combos, quotes, requests, stream, team
         from apps.rfq.services import delays, guard, last_look
         from apps.rfq.services.requests_sweep import account_read
 
         requests.register()
+        combos.register()
         quotes.register()
         stream.register()
         team.register()

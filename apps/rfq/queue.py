@@ -22,6 +22,7 @@ __all__ = [
     "ACCOUNT_READ",
     "COMBO_RESOLVE",
     "CONFIRM_LOOK",
+    "COMBO_RESOLVE",
     "CONFIRM_SEND",
     "OWN_QUOTES_READ",
     "QUOTE_PULL",

@@ -24,6 +24,7 @@ from apps.rfq.services import (
 from apps.rfq.services import (
     confirm_send as confirming,
 )
+from apps.rfq.services.combos_send import combo_resolve as combo_resolve_once
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,13 @@ def accept_send(accept_pk: int) -> None:
 def accept_resolve(accept_pk: int) -> None:
     """Read what became of one accept. It only reads."""
     accepts_send.accept_resolve(accept_pk)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.RFQ_TRADE)
+def combo_resolve(resolution_pk: int) -> None:
+    """Ask for the market of some legs. A repeat finds it known; the person's right is asked for again."""
+    combo_resolve_once(resolution_pk)
 
 
 @shared_task(ignore_result=True)

@@ -7,6 +7,7 @@ from apps.paper.testing import InProcessPaper
 from apps.rfq import queue
 from apps.rfq.services import (
     accepts_send,
+    combos_send,
     confirm_send,
     guard,
     incoming,
@@ -20,7 +21,7 @@ from tests.rfq.scene import Scene
 __all__ = ["commits", "place", "published"]
 
 # Every module that talks to the exchange.
-TALKERS = [accepts_send, confirm_send, guard, incoming, quotes_send, requests_send, requests_sweep]
+TALKERS = [accepts_send, combos_send, confirm_send, guard, incoming, quotes_send, requests_send, requests_sweep]
 
 
 @pytest.fixture

@@ -95,7 +95,9 @@ def rfq_row(rfq: Rfq) -> Row:
 def _title(rfq: Rfq, titles: Mapping[str, str]) -> str:
     """Return what the market is called; a combo that the catalogue does not know is called by its legs."""
     title = titles[rfq.ticker]
-    return title if title != rfq.ticker or not rfq.legs else " + ".join(titles[leg["market_ticker"]] for leg in rfq.legs)
+    if title != rfq.ticker or not rfq.legs:
+        return title
+    return " + ".join(titles[leg["market_ticker"]] for leg in rfq.legs)
 
 
 def state_text(rfq: Rfq, accept: Accept | None) -> str:

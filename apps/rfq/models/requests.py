@@ -36,6 +36,46 @@ class ComboTicker(models.Model):
         indexes = [models.Index(fields=["environment", "ticker"])]
 
 
+class ComboResolution(models.Model):
+    """One wish to know the market of some legs, made by one account, and what became of it.
+
+    Asking again is harmless (the same legs are the same market), so it is repeated until it is answered. `is_created`
+    counts against the account's weekly budget at the exchange; in doubt it is true.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Asking the exchange"
+        DONE = "done", "Known"
+        REFUSED = "refused", "Refused"
+
+    desk = models.ForeignKey(Desk, on_delete=models.PROTECT, related_name="+")
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="+")
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    collection_ticker = models.CharField(max_length=120)
+    legs_key = models.CharField(max_length=2000)  # as of ComboTicker
+    legs = models.JSONField(default=list)  # [{"event_ticker","market_ticker","side"}]
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    ticker = models.CharField(max_length=120, blank=True)
+    is_created = models.BooleanField(default=False)
+    problem = models.JSONField(default=dict)  # {"code","text","tickers"} when it was refused, or is not answered yet
+    asked_at = models.DateTimeField()
+    created_at = models.DateTimeField(null=True)  # when the creation was sent, our clock
+    answered_at = models.DateTimeField(null=True)
+    looks = models.PositiveIntegerField(default=0)
+    next_look_at = models.DateTimeField(null=True)
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "collection_ticker", "legs_key"],
+                condition=Q(state="waiting"),
+                name="combo_resolution_once",
+            ),
+        ]
+        indexes = [models.Index(fields=["state"]), models.Index(fields=["account", "is_created", "created_at"])]
+
+
 class Rfq(models.Model):
     """One request for quotes of this desk; committed before its first byte is sent.
 

@@ -1,5 +1,6 @@
 """A request for quotes from the click to the committed row, and its wish to end. Nothing is sent here."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from apps.core.money import cents_text
 from apps.core.permissions import Actor, Permission
 from apps.core.rfq import RfqState
 from apps.core.timestamps import utc_now
+from apps.markets import builder
 from apps.markets.models import Market
 from apps.orders.access import require
 from apps.orders.services.checks import count_check, exchange_check, market_check
@@ -22,6 +24,7 @@ from apps.rfq import queue
 from apps.rfq.asks import Ask
 from apps.rfq.events import requests as events
 from apps.rfq.models import Approval, Rfq
+from apps.rfq.services import combos
 from apps.rfq.services.four_eyes import ask_content, ask_size, gate
 from apps.vault.models import ApiKey
 
@@ -44,19 +47,33 @@ def rfq_submit(actor: Actor, ask: Ask, *, now: datetime | None = None, approval:
     """
     require(actor, Permission.RFQ_TRADE)
     now = now or utc_now()
-    known = known_rfq(actor, ask)
+    ready = ask_ready(actor, ask)
+    known = known_rfq(actor, ready)
     if known is not None:
         return known
-    account, market = rfq_check(actor, ask, now=now)
+    account, _ = rfq_check(actor, ready, now=now)
     gate(actor.desk_id, ask_size(ask), ask_content(ask), approval=approval)
     try:
         with transaction.atomic():
-            return known_rfq(actor, ask) or _commit(actor, ask, account=account, market=market, now=now)
+            return known_rfq(actor, ready) or _commit(actor, ready, account=account, now=now)
     except IntegrityError:
-        known = known_rfq(actor, ask)
+        known = known_rfq(actor, ready)
         if known is None:
             raise
         return known
+
+
+def ask_ready(actor: Actor, ask: Ask) -> Ask:
+    """Return the ask of a combo with its legs in order and the market that they are, "" while it is not known.
+
+    The legs say what is asked for; a ticker that came beside them is not believed. Raises NotFound.
+    """
+    if not ask.is_combo:
+        return ask
+    environment = account_get(actor, ask.account_id).environment
+    collection = builder.collection_get(environment, ask.collection)
+    legs = combos.canonical(collection, ask.legs)
+    return replace(ask, legs=legs, ticker=combos.known_ticker(environment, collection, legs) or "")
 
 
 def known_rfq(actor: Actor, ask: Ask) -> Rfq | None:
@@ -64,7 +81,9 @@ def known_rfq(actor: Actor, ask: Ask) -> Rfq | None:
     known = Rfq.objects.filter(placed_by_id=actor.user_id, idempotency_key=ask.idempotency_key).first()
     if known is None:
         return None
-    if known.desk_id != actor.desk_id or any(getattr(known, name) != value for name, value in _terms(ask).items()):
+    # The market of a combo may have become known since then; its legs say what it is.
+    terms = {name: value for name, value in _terms(ask).items() if name != "ticker" or not ask.is_combo}
+    if known.desk_id != actor.desk_id or any(getattr(known, name) != value for name, value in terms.items()):
         raise DeskError(
             "idempotency_mismatch",
             "This request was sent already with other values. Look at your requests, then start a new one.",
@@ -72,21 +91,32 @@ def known_rfq(actor: Actor, ask: Ask) -> Rfq | None:
     return known
 
 
-def rfq_check(actor: Actor, ask: Ask, *, now: datetime, is_stored: bool = False) -> tuple[ExchangeAccount, Market]:
+def rfq_check(
+    actor: Actor, ask: Ask, *, now: datetime, is_stored: bool = False
+) -> tuple[ExchangeAccount, Market | None]:
     """Check everything but the role: asked when it is submitted, and again right before it is sent.
 
     is_stored: it has its place among the live requests already.
 
-    Raises DeskError, NotFound.
+    Returns the market, or None of a combo whose market the sender has yet to ask for. Raises DeskError, NotFound.
     """
     account = account_check(actor, ask.account_id)
-    if not ask.ticker:
+    market = None
+    if ask.ticker:
+        market = market_check(actor, account.environment, ask.ticker, now=now)
+    elif ask.is_combo:
+        collection = builder.collection_get(account.environment, ask.collection)
+        combos.legs_check(account.environment, collection, ask.legs, now=now)
+        combos.budget_check(account, now=now)
+    else:
         raise DeskError("combo_unresolved", "This combo has no market yet: resolve its legs first.")
-    market = market_check(actor, account.environment, ask.ticker, now=now)
     exchange_check(account.environment, now=now)
     pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
     if ask.contracts is not None:
-        count_check(market, ask.contracts)
+        if market is not None:
+            count_check(market, ask.contracts)
+        elif ask.contracts <= 0:
+            raise _field("count_too_small", "contracts", "Give at least one contract.")
         if ask.contracts != ask.contracts.to_integral_value():
             raise _field("count_not_whole", "contracts", "A request is for whole contracts.")
     if ask.target_cost is not None and ask.target_cost <= 0:
@@ -96,8 +126,8 @@ def rfq_check(actor: Actor, ask: Ask, *, now: datetime, is_stored: bool = False)
             raise _field(
                 "limit_out_of_range", name, f"A limit is above 0 and below 100 cents, not {cents_text(limit)}."
             )
-    if not is_stored:
-        _room_check(ask)
+    if not is_stored and ask.ticker:
+        room_check(ask)
     return account, market
 
 
@@ -144,7 +174,8 @@ def close_want(rfq: Rfq, *, actor_id: int | None, why: str, now: datetime) -> No
     )
 
 
-def _room_check(ask: Ask) -> None:
+def room_check(ask: Ask) -> None:
+    """May one more request be open, on this market? Raises DeskError."""
     live = Rfq.objects.filter(account_id=ask.account_id, state__in=LIVE)
     same = live.filter(ticker=ask.ticker).first()
     if same is not None and same.state in UNRESOLVED:
@@ -159,7 +190,7 @@ def _room_check(ask: Ask) -> None:
         raise DeskError("rfq_too_many", f"{MOST_OPEN} requests are open, the most that the exchange takes. Close one.")
 
 
-def _commit(actor: Actor, ask: Ask, *, account: ExchangeAccount, market: Market, now: datetime) -> Rfq:
+def _commit(actor: Actor, ask: Ask, *, account: ExchangeAccount, now: datetime) -> Rfq:
     rfq = Rfq.objects.create(
         **_terms(ask),
         desk_id=account.desk_id,
@@ -189,9 +220,7 @@ def _terms(ask: Ask) -> dict[str, Any]:
         "subaccount": ask.subaccount,
         "ticker": ask.ticker,
         "collection_ticker": ask.collection,
-        "legs": [
-            {"event_ticker": leg.event_ticker, "market_ticker": leg.market_ticker, "side": leg.side} for leg in ask.legs
-        ],
+        "legs": combos.rows_of(ask.legs),
         "contracts": ask.contracts,
         "target_cost": ask.target_cost,
         "rest_remainder": ask.rest_remainder,

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,8 +23,10 @@ from apps.orders.access import actor_of
 from apps.rfq import queue
 from apps.rfq.asks import Ask, AutoAccept
 from apps.rfq.events import requests as events
-from apps.rfq.models import Rfq
-from apps.rfq.services.requests import close_want, rfq_check
+from apps.rfq.models import ComboResolution, Rfq
+from apps.rfq.services.combos import combo_want
+from apps.rfq.services.combos_send import combo_resolve
+from apps.rfq.services.requests import close_want, rfq_check, room_check
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +43,8 @@ def rfq_send(rfq_pk: int) -> Rfq | None:
 
     Safe to call twice, late, or never. Source: docs:api-reference/communications/create-rfq.
     """
+    if not _combo_known(rfq_pk):
+        return None
     if not _claim(rfq_pk):
         rfqs_expire(rfq_pk=rfq_pk)
         return None
@@ -143,6 +148,41 @@ def rfqs_interrupted(*, now: datetime | None = None) -> int:
         rfq_end(rfq, state=RfqState.UNKNOWN, code="interrupted", text=text) for rfq in stuck.select_related("account")
     )
     return sum(rfq.state == RfqState.UNKNOWN for rfq in ended)
+
+
+def _combo_known(rfq_pk: int) -> bool:
+    """Give a combo without a market its market; False while the exchange has not named it, or when it was refused.
+
+    Asking is repeated with the sweep, as long as the request is fresh: the same legs are the same market.
+    """
+    fresh = Rfq.objects.filter(state=RfqState.COMMITTED, created_at__gt=utc_now() - GOOD_FOR, close_wanted_at=None)
+    rfq = fresh.select_related("account").filter(pk=rfq_pk, ticker="").exclude(legs=[]).first()
+    if rfq is None:
+        return True
+    try:
+        ticker = _combo_ticker(rfq)
+        if ticker is None:
+            return False
+        room_check(replace(ask_of(rfq), ticker=ticker))
+    except DeskError as exc:
+        _refuse_unsent(rfq, code=exc.code, text=f"Not sent: {exc.text}"[:400], now=utc_now())
+        return False
+    Rfq.objects.filter(pk=rfq.pk, ticker="").update(ticker=ticker, version=F("version") + 1)
+    return True
+
+
+def _combo_ticker(rfq: Rfq) -> str | None:
+    """Raises DeskError when the legs are refused, or nobody may ask."""
+    actor = None if rfq.placed_by_id is None else actor_of(user_id=rfq.placed_by_id, desk_id=rfq.desk_id)
+    if actor is None:
+        raise NotAllowed("The person who asked is no longer on this desk.")
+    ticker, wish = combo_want(actor, rfq.account, rfq.collection_ticker, ask_of(rfq).legs)
+    if wish is None:
+        return ticker
+    wish = combo_resolve(wish.pk)
+    if wish.state == ComboResolution.State.REFUSED:
+        raise DeskError(wish.problem["code"], wish.problem["text"])
+    return wish.ticker or None
 
 
 def _claim(rfq_pk: int) -> bool:

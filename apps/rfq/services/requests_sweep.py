@@ -18,6 +18,7 @@ from apps.exchange.wire.errors import ExchangeError, Refused
 from apps.rfq import queue, reports
 from apps.rfq.events import requests as events
 from apps.rfq.models import Quote, Rfq
+from apps.rfq.services.combos_send import resolutions_sweep
 from apps.rfq.services.quotes_send import join_or_apply, quote_resolve
 from apps.rfq.services.requests_apply import received_apply, rfq_apply, rfq_closed
 from apps.rfq.services.requests_send import rfqs_expire, rfqs_interrupted, rfqs_time_out
@@ -109,6 +110,7 @@ def requests_sweep(*, now: datetime | None = None) -> None:
     rfqs_expire(now=now)
     rfqs_interrupted(now=now)
     rfqs_time_out(now=now)
+    resolutions_sweep(now=now)
     due = Q(next_look_at=None) | Q(next_look_at__lte=now)
     _enqueue(queue.RFQ_SEND, Rfq.objects.filter(state=RfqState.COMMITTED, close_wanted_at=None))
     _enqueue(queue.RFQ_RESOLVE, Rfq.objects.filter(due, state=RfqState.UNKNOWN))
