@@ -1,5 +1,6 @@
 """One of our quotes on another member's request, and that member's accept: where confirmations begin."""
 
+import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 
 from apps.core.permissions import Actor
@@ -97,6 +99,14 @@ def window(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Window]:
     kept = list(holdings)
     holdings[:] = [lambda account_id, subaccount, ticker: Holding(built.cash, built.position)]
     round_trips.forget()
+    # Attempts come from several threads; the exchange in this process has one.
+    one_at_a_time, handle = threading.Lock(), scene.paper.transport.handle_request
+
+    def in_turn(request: httpx.Request) -> httpx.Response:
+        with one_at_a_time:
+            return handle(request)
+
+    monkeypatch.setattr(scene.paper.transport, "handle_request", in_turn)
     yield built
     holdings[:] = kept
 

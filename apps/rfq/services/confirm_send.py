@@ -100,7 +100,7 @@ def confirmation_look(pk: int, *, now: datetime | None = None) -> Confirmation:
     quote = confirmation.quote
     status: QuoteState | None = None
     try:
-        report = _read(client_for(quote.account_id, write=False), confirmation)
+        report = _read(client_for(quote.account_id, write=False), _quote_id(confirmation))
         status = QuoteState.CANCELLED if report is None else report.state
         if report is None:  # forgotten by the exchange, as quotes that ended are
             quote_move(quote, QuoteState.CANCELLED, reason="no longer at the exchange", at=now)
@@ -173,6 +173,7 @@ def _attempt_note(pk: int, holder: str) -> datetime | None:
 def _repeat(confirmation: Confirmation, client: ExchangeClient, holder: str, is_stopped: Callable[[], bool]) -> None:
     """Send until it is over. Each attempt has a thread of its own: one that hangs must not hold up the next."""
     answers: thread_queue.SimpleQueue[Answer] = thread_queue.SimpleQueue()
+    quote_id = _quote_id(confirmation)
     in_flight = 0
     reader: ExchangeClient | None = None
     next_at = utc_now()
@@ -183,7 +184,7 @@ def _repeat(confirmation: Confirmation, client: ExchangeClient, holder: str, is_
             if sent_at is None:
                 return
             killpoints.reach("confirm.noted")
-            _start(_attempt, client, confirmation, answers, sent_at)
+            _start(_attempt, client, quote_id, answers, sent_at)
             in_flight += 1
             next_at = max(next_at, now) + REPEAT_EVERY
         try:
@@ -201,7 +202,7 @@ def _repeat(confirmation: Confirmation, client: ExchangeClient, holder: str, is_
             return
         if answer.is_attempt:
             reader = reader or client_for(confirmation.quote.account_id, write=False)
-            _start(_reading, reader, confirmation, answers, answer.sent_at)
+            _start(_reading, reader, quote_id, answers, answer.sent_at)
 
 
 def _start(work: Callable[..., None], *arguments: object) -> None:
@@ -209,12 +210,11 @@ def _start(work: Callable[..., None], *arguments: object) -> None:
 
 
 def _attempt(
-    client: ExchangeClient, confirmation: Confirmation, answers: "thread_queue.SimpleQueue[Answer]", sent_at: datetime
+    client: ExchangeClient, quote_id: str, answers: "thread_queue.SimpleQueue[Answer]", sent_at: datetime
 ) -> None:
     """One confirmation, in a thread without the database."""
-    assert confirmation.quote.quote_id
     try:
-        api.confirm_quote(client, confirmation.quote.quote_id)
+        api.confirm_quote(client, quote_id)
         answers.put(Answer(sent_at, is_confirmed=True))
     except Refused as exc:
         answers.put(Answer(sent_at, is_expired=exc.status == 400 and "expired" in str(exc).lower(), text=exc.text))
@@ -224,11 +224,11 @@ def _attempt(
 
 
 def _reading(
-    client: ExchangeClient, confirmation: Confirmation, answers: "thread_queue.SimpleQueue[Answer]", sent_at: datetime
+    client: ExchangeClient, quote_id: str, answers: "thread_queue.SimpleQueue[Answer]", sent_at: datetime
 ) -> None:
     """Read the quote, in a thread without the database: an attempt without a clear answer may have worked."""
     try:
-        answers.put(Answer(sent_at, is_attempt=False, report=_read(client, confirmation)))
+        answers.put(Answer(sent_at, is_attempt=False, report=_read(client, quote_id)))
     except Exception as exc:
         answers.put(Answer(sent_at, is_attempt=False, text=str(exc)))
 
@@ -258,11 +258,10 @@ def _is_final(confirmation: Confirmation, answer: Answer) -> bool:
     return False
 
 
-def _read(client: ExchangeClient, confirmation: Confirmation) -> QuoteReport | None:
+def _read(client: ExchangeClient, quote_id: str) -> QuoteReport | None:
     """Return the quote as the exchange has it now, None when it has none. Raises ExchangeError, WireFormatError."""
-    assert confirmation.quote.quote_id
     try:
-        return reports.quote_from_rest(api.get_quote(client, confirmation.quote.quote_id))
+        return reports.quote_from_rest(api.get_quote(client, quote_id))
     except Refused as exc:
         if exc.status != NOT_FOUND:
             raise
@@ -278,6 +277,12 @@ def _settle(confirmation: Confirmation, *, now: datetime) -> None:
     words = "it was not confirmed in time" if confirmation.state == State.MISSED else "it was let lapse"
     quote_move(confirmation.quote, QuoteState.CANCELLED, reason=words, at=confirmation.window_ends_at)
     events.confirmation_publish(confirmation)
+
+
+def _quote_id(confirmation: Confirmation) -> str:
+    quote_id = confirmation.quote.quote_id
+    assert quote_id, "what was accepted has an id"
+    return quote_id
 
 
 def _person(confirmation: Confirmation) -> int:
