@@ -9,9 +9,9 @@ class RfqConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import ports
         from apps.rfq import feed
-        from apps.rfq.commands import confirmations as confirmation_commands
         from apps.rfq.commands import combos, quotes, requests, stream, team
-        from apps.rfq.services import delays, guard, last_look
+        from apps.rfq.commands import confirmations as confirmation_commands
+        from apps.rfq.services import delays, guard, last_look, markouts
         from apps.rfq.services.requests_sweep import account_read
 
         requests.register()
@@ -23,6 +23,7 @@ class RfqConfig(AppConfig):
         ports.register_feed_handler("quote_executed", feed.executions_received)
         ports.register_urgent_handler("quote_accepted", feed.accept_heard)
         ports.communications_reconcilers.append(account_read)
+        ports.wanted_tickers.append(markouts.wanted_tickers)
         confirmation_commands.register()
         ports.register_stream_taker("rfq_created", delays.requests_seen)
         ports.wanted_tickers.append(last_look.quoted_tickers)

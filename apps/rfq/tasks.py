@@ -16,6 +16,7 @@ from apps.rfq.services import (
     approvals,
     auto_accept,
     guard,
+    markouts,
     quotes_send,
     requests_send,
     requests_sweep,
@@ -125,6 +126,13 @@ def rfq_sweep() -> None:
     confirming.confirmations_sweep()
     guard.own_quotes_queue()
     verify.ends_verify()
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def rfq_markouts() -> None:
+    """Take what filled quotes are worth by now. Beat runs this every 2 s."""
+    markouts.markouts_sweep()
 
 
 @shared_task(ignore_result=True)
