@@ -22,7 +22,6 @@ __all__ = [
     "ACCOUNT_READ",
     "COMBO_RESOLVE",
     "CONFIRM_LOOK",
-    "COMBO_RESOLVE",
     "CONFIRM_SEND",
     "OWN_QUOTES_READ",
     "QUOTE_PULL",
