@@ -20,6 +20,7 @@ from apps.exchange.clients import environment_client
 from apps.exchange.wire.api.calls import segment
 from apps.exchange.wire.errors import Refused
 from apps.markets import rows
+from apps.markets.facts import facts_of, facts_publish
 from apps.markets.models import Event, Market, Series
 
 logger = logging.getLogger(__name__)
@@ -147,7 +148,12 @@ def markets_save(environment: str, raws: Iterable[Raw]) -> int:
             row = _row(rows.market_row, environment, raw, event=event)
             if row is not None:
                 built.append(row)
+        tickers = [row.ticker for row in built]
+        before = facts_of(environment, tickers)
         stored += upsert(Market, built)
+        after = facts_of(environment, tickers)
+        # Of a market that was not stored there is no page yet.
+        facts_publish(environment, [ticker for ticker, facts in before.items() if facts != after[ticker]])
     return stored
 
 
@@ -193,8 +199,10 @@ def _refresh_vanished(environment: str, reader: Reader, seen: set[str]) -> int:
         for page in _pages(reader, "/markets", "markets", tickers=",".join(chunk), limit=1000):
             markets_save(environment, page)
             found.update(str(market.get("ticker")) for market in page)
-        gone = Market.objects.filter(environment=environment, ticker__in=set(chunk) - found)
+        missing = sorted(set(chunk) - found)
+        gone = Market.objects.filter(environment=environment, ticker__in=missing)
         unlisted += gone.update(status=UNLISTED, updated_at=utc_now())
+        facts_publish(environment, missing)
     return unlisted
 
 

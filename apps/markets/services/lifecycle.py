@@ -7,6 +7,7 @@ from typing import Any
 from apps.core.errors import WireFormatError
 from apps.core.money import parse_price
 from apps.core.timestamps import from_unix_seconds, utc_now
+from apps.markets.facts import facts_publish
 from apps.markets.models import Market
 
 # A message of these kinds names what changed, not all of what it changed to: read the market again.
@@ -39,6 +40,8 @@ def lifecycle_apply(environment: str, messages: Iterable[Any]) -> LifecycleResul
         is_stored = Market.objects.filter(environment=environment, ticker=ticker).update(
             **changes, updated_at=utc_now()
         )
+        if is_stored and changes:
+            facts_publish(environment, [ticker])
         if not is_stored or not changes or message.event_type in REFETCHED:
             result.markets.add(ticker)
     return result

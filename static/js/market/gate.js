@@ -1,4 +1,6 @@
 /** Why no order can be sent now, in words that say what to expect. No DOM here. */
+import { DOLLAR, formatPrice, toUnits } from "../core/fixed.js";
+import { shownStep } from "./grid.js";
 
 /**
  * @typedef {object} GateFacts
@@ -9,7 +11,8 @@
  * @property {string} pause why the desk itself lets this person not trade, or ""
  * @property {string} resume local time of the announced resumption, or ""
  * @property {string} status the exchange's status of the market
- * @property {string} result "yes", "no" or "" when there is none
+ * @property {string} result "yes", "no", "scalar", "void", or "" when there is none
+ * @property {string} settlementValue dollars that one YES contract pays, or "" when not known
  * @property {number} closeMs Unix ms, 0 when not known
  * @property {number} nowMs by the server's clock
  */
@@ -17,12 +20,22 @@
 const ENDED = "No more orders are taken here.";
 const WAIT = "Orders wait until that changes; cancels still go.";
 
+/** " with YES", or what a contract pays where neither side won all of it. @param {GateFacts} facts */
+function resultWords({ result, settlementValue }) {
+  if (!result) return "";
+  if (result === "yes" || result === "no") return ` with ${result.toUpperCase()}`;
+  const units = settlementValue ? toUnits(settlementValue, 4) : null;
+  const dollars = (/** @type {number} */ each) => formatPrice(each, { format: "dollars", step: shownStep(100, each) });
+  const pays = units === null ? "" : `: YES pays ${dollars(units)}, NO ${dollars(DOLLAR - units)}`;
+  return result === "void" ? ` as void${pays}` : ` by value${pays}`;
+}
+
 /**
  * @param {GateFacts} facts
  * @returns {{reason: string, next: string}} both "" when orders can go
  */
 export function gateWords(facts) {
-  const result = facts.result ? ` with ${facts.result.toUpperCase()}` : "";
+  const result = resultWords(facts);
   switch (facts.status) {
     case "finalized":
     case "settled":

@@ -3,7 +3,7 @@
  *
  * A range runs from `start` to `end` in steps of `step`; 0 and 1 dollar are never order prices.
  */
-import { DOLLAR, toUnits } from "../core/fixed.js";
+import { DOLLAR, formatPrice, toUnits } from "../core/fixed.js";
 
 /**
  * @param {{start: string, end: string, step: string}[]} ranges
@@ -47,9 +47,28 @@ export function stepFrom(prices, price, steps) {
 }
 
 /**
+ * The step that a price is shown with: the market's, or a finer one where the price lies off the grid (an order of
+ * before a change of grid), because a rounded price would be another price.
+ * @param {number} step price units
+ * @param {number} price price units
+ */
+export function shownStep(step, price) {
+  return Math.min(step, price % 100 === 0 ? 100 : price % 10 === 0 ? 10 : 1);
+}
+
+/**
  * The finest step of the grid, price units: it decides how many decimals prices are shown with.
  * @param {{step: string}[]} ranges
  */
 export function finestStep(ranges) {
   return ranges.reduce((finest, range) => Math.min(finest, toUnits(range.step, 4)), 100);
+}
+
+/**
+ * Every step of the grid in words, finest first: "0.1¢ to 1¢".
+ * @param {{step: string}[]} ranges
+ */
+export function tickWords(ranges) {
+  const steps = [...new Set(ranges.map(({ step }) => toUnits(step, 4)))].sort((a, b) => a - b);
+  return steps.map((step) => formatPrice(step, { step })).join(" to ") || "not known yet";
 }

@@ -5,7 +5,7 @@ import { DOLLAR, formatCount, formatMoney, formatPrice, fromUnits, toUnits } fro
 import { desk } from "../frame/desk.js";
 import { announce, notice, toast } from "../frame/toasts.js";
 import { createMarketChart } from "./chart.js";
-import { finestStep, gridPrices } from "./grid.js";
+import { finestStep, gridPrices, tickWords } from "./grid.js";
 import { gateWords, pauseWords, statusWords } from "./gate.js";
 import { groupsFrom } from "../orders/group-model.js";
 import { createLadderDesk } from "./ladder-desk.js";
@@ -20,10 +20,10 @@ import { createTicket } from "./ticket.js";
 
 const root = /** @type {HTMLElement} */ (document.querySelector("[data-module='market']"));
 const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (root.querySelector(selector));
-const { ticker = "", environment = "", zone = "UTC", account = "", subaccount = "0", closeMs = "" } = root.dataset;
+const { ticker = "", environment = "", zone = "UTC", account = "", subaccount = "0" } = root.dataset;
 const PENDING = ["committed", "sending", "unknown"];
 const canTrade = root.dataset.canTrade === "yes";
-const ranges = JSON.parse(document.getElementById("market-price-ranges")?.textContent ?? "[]");
+let ranges = JSON.parse(document.getElementById("market-price-ranges")?.textContent ?? "[]");
 const prices = gridPrices(ranges);
 const resumeTime = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
 const look = { step: finestStep(ranges), format: desk.data.price_format, zone };
@@ -40,13 +40,16 @@ let position = null;
 let feedReason = "";
 let pauseReason = "";
 let marketStatus = root.dataset.marketStatus ?? "";
+let marketResult = root.dataset.marketResult ?? "";
+let settlementValue = root.dataset.settlementValue ?? "";
+let closeMs = Number(root.dataset.closeMs ?? "");
 let exchange = {
   exchange_active: /** @type {boolean | null} */ (null),
   trading_active: /** @type {boolean | null} */ (null),
   resume_at: /** @type {string | null} */ (null),
 };
 
-const tape = createTape(/** @type {HTMLTableSectionElement} */ (find("[data-tape]")), { ...look, limit: 60 });
+const tape = createTape(/** @type {HTMLTableSectionElement} */ (find("[data-tape]")), { look, limit: 60 });
 const chart = createMarketChart(find("[data-chart]"), look);
 const form = /** @type {HTMLFormElement | null} */ (root.querySelector("[data-ticket]"));
 const base = account ? { ticker, account_id: Number(account), subaccount: Number(subaccount) } : { ticker };
@@ -88,7 +91,7 @@ const ladderDesk = createLadderDesk(find(".market__ladder"), {
 const { ladder } = ladderDesk;
 placePopovers(root);
 const table = createOrdersTable(find(".market__orders"), {
-  ...look,
+  look,
   canCancel: desk.may("order.cancel"),
   onCancel: (row) => cancel(row.order_id),
   onCancelAll: cancelAll,
@@ -172,13 +175,35 @@ desk.topics.watch(`tickers:${environment}`, (state) => {
     find("[data-volume]").textContent = own.volume === null ? "-" : formatCount(toUnits(own.volume, 2));
     find("[data-open-interest]").textContent =
       own.open_interest === null ? "-" : formatCount(toUnits(own.open_interest, 2));
-    if (own.status && own.status !== marketStatus) {
-      marketStatus = own.status;
-      find("[data-status]").textContent = statusWords(own.status);
-      showGate();
-    }
   }
 });
+
+desk.topics.watch(`market:${environment}:${ticker}`, (state) => {
+  const facts = state.value;
+  if (!facts?.status) return;
+  marketStatus = facts.status;
+  marketResult = facts.result;
+  settlementValue = facts.settlement_value ?? "";
+  closeMs = facts.close_ms ?? 0;
+  find("[data-status]").textContent = statusWords(marketStatus);
+  if (JSON.stringify(facts.price_ranges) !== JSON.stringify(ranges) && facts.price_ranges.length)
+    regrid(facts.price_ranges);
+  showClose();
+  showGate();
+});
+
+/** @param {{start: string, end: string, step: string}[]} next */
+function regrid(next) {
+  ranges = next;
+  const grid = gridPrices(ranges);
+  look.step = finestStep(ranges);
+  find("[data-tick]").textContent = tickWords(ranges);
+  ladderDesk.regrid(grid);
+  ticket?.regrid(grid, look.step);
+  table.draw();
+  showTrades();
+  announce(`The price steps of this market changed: ${tickWords(ranges)}.`);
+}
 
 desk.topics.watch(`status:${environment}`, (state) => {
   if (state.value) exchange = state.value;
@@ -341,8 +366,9 @@ function showGate() {
     tradingActive: exchange.trading_active,
     resume: exchange.resume_at ? resumeTime.format(new Date(exchange.resume_at)) : "",
     status: marketStatus,
-    result: root.dataset.marketResult ?? "",
-    closeMs: Number(closeMs),
+    result: marketResult,
+    settlementValue,
+    closeMs,
     nowMs: desk.clock.now(),
   });
   ticket?.block(reason);
@@ -391,10 +417,18 @@ async function loadCandles() {
   }
 }
 
+function showClose() {
+  if (!closeMs) return;
+  const left = closeMs - desk.clock.now();
+  const place = find("[data-countdown]");
+  const words = left > 0 ? `in ${formatCountdown(left)}` : "closed";
+  if (place.textContent !== words) place.textContent = words;
+  place.title = `${new Date(closeMs).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+
 setInterval(() => {
   showFeed();
-  const left = Number(closeMs) - desk.clock.now();
-  if (closeMs) find("[data-countdown]").textContent = left > 0 ? `in ${formatCountdown(left)}` : "closed";
+  showClose();
 }, 1_000);
 
 form?.addEventListener("ticket:placed", (event) => {

@@ -179,6 +179,14 @@ export function createLadderDesk(panel, options) {
 
   return {
     ladder,
+    /**
+     * The market has another grid. Rows move under the pointer, so one-click ends.
+     * @param {number[]} prices of the YES side, ascending
+     */
+    regrid(prices) {
+      arming.disarm("The price steps of this market changed.");
+      ladder.setGrid(prices, look.step);
+    },
     /** Why no order can go now; "" allows arming. @param {string} reason */
     block(reason) {
       isPossible = options.canTrade && reason === "";

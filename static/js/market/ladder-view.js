@@ -7,7 +7,7 @@
  */
 import { formatCount, formatPrice } from "../core/fixed.js";
 import { barScale, bookLevels, bookWords, centrePrice, compactCount, ownByPrice, sideBook } from "./ladder-model.js";
-import { mirrored } from "./grid.js";
+import { mirrored, shownStep } from "./grid.js";
 import { createTint } from "./tint.js";
 
 /**
@@ -38,7 +38,8 @@ function div(name, role = "") {
  */
 export function createLadder(root, options) {
   const body = /** @type {HTMLElement} */ (root.querySelector("[data-ladder-rows]"));
-  const { step, format } = options;
+  const { format } = options;
+  let { prices, step } = options;
   const tint = createTint();
   const spread = div("ladder__spread", "row");
   const spreadBox = div("ladder__spread-box", "cell");
@@ -104,7 +105,7 @@ export function createLadder(root, options) {
       askSum: "",
       own: "",
     };
-    line.price.textContent = formatPrice(price, { format, step, unit: false });
+    line.price.textContent = formatPrice(price, { format, step: shownStep(step, price), unit: false });
     lines.set(price, line);
     return line;
   }
@@ -115,7 +116,7 @@ export function createLadder(root, options) {
     filled = new Set();
     marks.clear();
     arrows = new Map();
-    order = (view === "yes" ? [...options.prices] : mirrored(options.prices)).reverse();
+    order = (view === "yes" ? [...prices] : mirrored(prices)).reverse();
     body.replaceChildren(...order.map((price) => makeLine(price).row));
     isCentred = false;
   }
@@ -343,6 +344,16 @@ export function createLadder(root, options) {
       build();
       queue();
     },
+    /**
+     * The market has another grid: rows for its prices. What rests at an old price keeps a row.
+     * @param {number[]} grid of the YES side, ascending
+     * @param {number} finest its finest step
+     */
+    setGrid(grid, finest) {
+      [prices, step] = [grid, finest];
+      build();
+      queue();
+    },
     /** @param {boolean} locked */
     setLocked(locked) {
       isLocked = locked;
@@ -374,7 +385,7 @@ export function createLadder(root, options) {
     },
     /** The grid as seen from this view, ascending. */
     get prices() {
-      return view === "yes" ? options.prices : mirrored(options.prices);
+      return view === "yes" ? prices : mirrored(prices);
     },
     /** Own orders at a price; of one column, or of both. @param {number} price @param {"bid" | "ask" | ""} column */
     ownAt(price, column) {

@@ -1,5 +1,6 @@
 /** Orders and fills of one market: rows keyed by the server's key, drawn into one table with tabs. */
 import { DOLLAR, formatCount, formatMoney, formatPrice, toUnits } from "../core/fixed.js";
+import { shownStep } from "./grid.js";
 
 /** @typedef {Record<string, any>} Row */
 /** @typedef {"working" | "unknown" | "done" | "fills"} Tab */
@@ -66,7 +67,7 @@ export function terms(row) {
 
 /**
  * @param {HTMLElement} panel
- * @param {{zone: string, step: number, format: import("../core/fixed.js").PriceFormat, canCancel: boolean, onCancel: (row: Row) => void,
+ * @param {{look: {zone: string, step: number, format: import("../core/fixed.js").PriceFormat}, canCancel: boolean, onCancel: (row: Row) => void,
  *   onCancelAll: (rows: Row[]) => void}} options
  */
 export function createOrdersTable(panel, options) {
@@ -75,7 +76,7 @@ export function createOrdersTable(panel, options) {
   const empty = /** @type {HTMLElement} */ (panel.querySelector("[data-orders-empty]"));
   const cancelAll = /** @type {HTMLButtonElement | null} */ (panel.querySelector("[data-cancel-all]"));
   const clock = new Intl.DateTimeFormat("en-GB", {
-    timeZone: options.zone,
+    timeZone: options.look.zone,
     hour: "2-digit",
     minute: "2-digit",
     second: "2-digit",
@@ -106,6 +107,9 @@ export function createOrdersTable(panel, options) {
     return element;
   }
 
+  /** @param {number} price units */
+  const priceText = (price) => formatPrice(price, { ...options.look, step: shownStep(options.look.step, price) });
+
   /** Contracts ahead of it at its price, where the desk knows. @param {Row} row */
   function queueCell(row) {
     const isKnown = typeof row.queue === "string";
@@ -135,7 +139,7 @@ export function createOrdersTable(panel, options) {
       cell(row.created_ms ? clock.format(row.created_ms) : "-"),
       badge(side, isBuyYes ? "buy" : "sell"),
       cell(formatCount(toUnits(row.count, 2)), "num"),
-      cell(formatPrice(shownPrice(row), options), "num"),
+      cell(priceText(shownPrice(row)), "num"),
       cell(row.state === "unknown" ? "?" : formatCount(toUnits(row.filled, 2)), "num"),
       cell(terms(row)),
       queueCell(row),
@@ -169,7 +173,7 @@ export function createOrdersTable(panel, options) {
       cell(clock.format(row.traded_ms)),
       badge(`BUY ${row.outcome_side.toUpperCase()}`, isBid ? "buy" : "sell"),
       cell(formatCount(toUnits(row.count, 2)), "num"),
-      cell(formatPrice(toUnits(row.outcome_price, 4), options), "num"),
+      cell(priceText(toUnits(row.outcome_price, 4)), "num"),
       cell(row.is_taker ? "taker" : "maker"),
       cell(formatMoney(toUnits(row.fee, 6)), "num"),
       cell(""),
@@ -251,5 +255,7 @@ export function createOrdersTable(panel, options) {
       fills = rows;
       draw();
     },
+    /** What is shown, in the present look. */
+    draw,
   };
 }

@@ -5,11 +5,13 @@ import { DOLLAR, formatCount, formatPrice, toUnits } from "../core/fixed.js";
 
 /**
  * @param {HTMLTableSectionElement} body
- * @param {{zone: string, step: number, format: import("../core/fixed.js").PriceFormat, limit: number}} options
+ * @param {object} options
+ * @param {{zone: string, step: number, format: import("../core/fixed.js").PriceFormat}} options.look
+ * @param {number} options.limit
  */
-export function createTape(body, options) {
+export function createTape(body, { look, limit }) {
   const time = new Intl.DateTimeFormat("en-GB", {
-    timeZone: options.zone,
+    timeZone: look.zone,
     hour: "2-digit",
     minute: "2-digit",
     second: "2-digit",
@@ -22,7 +24,7 @@ export function createTape(body, options) {
     const units = toUnits(trade.price, 4);
     const cells = [
       time.format(trade.ts_ms),
-      formatPrice(view === "yes" ? units : DOLLAR - units, options),
+      formatPrice(view === "yes" ? units : DOLLAR - units, look),
       formatCount(toUnits(trade.count, 2)),
     ];
     cells.forEach((text, index) => {
@@ -40,10 +42,10 @@ export function createTape(body, options) {
   return {
     /** @param {Trade[]} trades newest first @param {"yes" | "no"} view */
     show(trades, view) {
-      const key = `${view}:${trades[0]?.id ?? ""}`;
+      const key = `${view}:${look.step}:${trades[0]?.id ?? ""}`;
       if (key === newest) return;
       newest = key;
-      body.replaceChildren(...trades.slice(0, options.limit).map((trade) => makeRow(trade, view)));
+      body.replaceChildren(...trades.slice(0, limit).map((trade) => makeRow(trade, view)));
     },
   };
 }

@@ -6,7 +6,7 @@
  * What is sent is what was shown: the preview is asked again just before, and a change is said instead.
  */
 import { centDecimals, formatCount, formatFixed, formatPrice, fromUnits, toUnits } from "../core/fixed.js";
-import { stepFrom } from "./grid.js";
+import { shownStep, stepFrom } from "./grid.js";
 import { fillGroupSelect, groupProblem } from "./group-choice.js";
 import { createDraft } from "./ticket-draft.js";
 import { SIDE_WORDS, countForCost, readCount, readPrice } from "./ticket-model.js";
@@ -16,6 +16,7 @@ import { zonedToIso } from "./zoned.js";
 const TAKING_LONG_MS = 2_000;
 const PREVIEW_DELAY_MS = 120;
 const PREVIEW_GOOD_MS = 1_000; // a preview this young need not be asked again before the order goes
+const REGRID_GUARD_MS = 1_000; // a click that was on its way when the price steps changed meant the old ones
 
 /**
  * @typedef {import("./ticket-model.js").TicketSide} TicketSide
@@ -54,6 +55,7 @@ export function createTicket(form, options) {
   let previewTurn = 0;
   /** What the preview on screen is about. @type {{about: string, data: Record<string, any>, at: number} | null} */
   let shown = null;
+  let regriddedAt = -Infinity;
 
   const checked = (/** @type {string} */ name) =>
     /** @type {HTMLInputElement | null} */ (form.querySelector(`[name="${name}"]:checked`))?.value ?? "";
@@ -142,7 +144,7 @@ export function createTicket(form, options) {
     const counted = readContracts("units" in priced ? priced.units : null);
     if ("error" in priced || "error" in counted) return words;
     const [verb, outcome] = words.split(" ");
-    return `${verb} ${formatCount(counted.units)} ${outcome} at ${formatPrice(priced.units, options)}`;
+    return `${verb} ${formatCount(counted.units)} ${outcome} at ${formatPrice(priced.units, { ...options, step: shownStep(options.step, priced.units) })}`;
   }
 
   function changed() {
@@ -242,9 +244,14 @@ export function createTicket(form, options) {
       /** @type {HTMLInputElement | null} */ (form.querySelector(".is-wrong input"))?.focus();
       return;
     }
+    if (performance.now() - regriddedAt < REGRID_GUARD_MS) {
+      say("Not sent: the price steps changed just now. Look at the new preview, then send again.", "unknown");
+      return changed();
+    }
     say("");
     setState("sending");
     const slow = window.setTimeout(() => state === "sending" && setState("long"), TAKING_LONG_MS);
+    const before = shown?.about === JSON.stringify(values) ? shown.data["shown"] : null;
     if (!(await isAsShown(values))) {
       clearTimeout(slow);
       setState("ready");
@@ -252,8 +259,9 @@ export function createTicket(form, options) {
     }
     attempt = attempt || crypto.randomUUID();
     sessionStorage.setItem(storageKey, attempt);
-    // The desk refuses it when what was shown no longer holds at that moment.
-    const seen = shown?.data["shown"] ? { shown: shown.data["shown"] } : {};
+    // The desk refuses it when what was shown, not what was just asked for, no longer holds at that moment.
+    const word = before ?? shown?.data["shown"];
+    const seen = word ? { shown: word } : {};
     const answer = await options.live.command("order.place", { ...values, ...seen, idempotency_key: attempt });
     clearTimeout(slow);
     if (answer.kind === "unknown") {
@@ -295,6 +303,7 @@ export function createTicket(form, options) {
 
   form.addEventListener("submit", send);
   form.addEventListener("input", () => {
+    regriddedAt = -Infinity; // whoever types since has seen it
     say("");
     changed();
   });
@@ -343,6 +352,19 @@ export function createTicket(form, options) {
       groups = rows;
       fillGroupSelect(group, rows, subaccount);
       showGroup();
+    },
+    /**
+     * The market has another grid: what stands in the ticket is asked about anew, and a word says so.
+     * @param {number[]} prices of the YES side, ascending
+     * @param {number} step the finest
+     */
+    regrid(prices, step) {
+      [options.prices, options.step] = [prices, step];
+      regriddedAt = performance.now();
+      const isTyped = price.value.trim() !== "" && count.value.trim() !== "";
+      if (isTyped && state === "ready")
+        say("The price steps of this market changed. Look at the preview before you send.", "unknown");
+      changed();
     },
     /** Contracts held, positive for YES; 1/100. @param {number} units */
     hold(units) {

@@ -12,6 +12,7 @@ const OPEN = {
   resume: "",
   status: "active",
   result: "",
+  settlementValue: "",
   closeMs: 2_000,
   nowMs: 1_000,
 };
@@ -27,6 +28,15 @@ test("each state of a market has its own words", () => {
   assert.match(words({ status: "closed" }), /closed and waits for its result/);
   assert.match(words({ status: "determined", result: "no" }), /decided with NO/);
   assert.match(words({ status: "finalized", result: "yes" }), /settled with YES/);
+  assert.match(
+    words({ status: "finalized", result: "void", settlementValue: "0.5000" }),
+    /as void: YES pays \$0\.50, NO \$0\.50/,
+  );
+  assert.match(
+    words({ status: "determined", result: "scalar", settlementValue: "0.3750" }),
+    /by value: YES pays \$0\.375, NO \$0\.625/,
+  );
+  assert.match(words({ status: "determined", result: "scalar" }), /decided by value and not yet paid/);
   assert.match(words({ status: "inactive" }), /paused this market/);
   assert.match(words({ status: "initialized" }), /not opened yet/);
   assert.match(words({ status: "something_new" }), /something new/);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { gridPrices, mirrored, stepFrom } from "../../../static/js/market/grid.js";
+import { gridPrices, mirrored, shownStep, stepFrom, tickWords } from "../../../static/js/market/grid.js";
 
 const CENT = [{ start: "0.0000", end: "1.0000", step: "0.0100" }];
 const TAPERED = [
@@ -47,4 +47,17 @@ test("a step never leaves the grid", () => {
   assert.equal(stepFrom(prices, 9900, 1), 9900);
   assert.equal(stepFrom(prices, 100, -5), 100);
   assert.equal(stepFrom(prices, 5000, 1000), 9900);
+});
+
+test("a price off the grid is shown whole, not rounded to another price", () => {
+  assert.equal(shownStep(100, 1500), 100);
+  assert.equal(shownStep(100, 1550), 10);
+  assert.equal(shownStep(100, 1555), 1);
+  assert.equal(shownStep(10, 1500), 10);
+});
+
+test("the steps of a grid in words, finest first", () => {
+  assert.equal(tickWords(TAPERED), "0.1¢ to 1¢");
+  assert.equal(tickWords(CENT), "1¢");
+  assert.equal(tickWords([]), "not known yet");
 });
