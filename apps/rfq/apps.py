@@ -9,7 +9,7 @@ class RfqConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import ports
         from apps.rfq import feed
-        from apps.rfq.commands import combos, quotes, requests, stream, team
+        from apps.rfq.commands import combos, quotes, requests, rules, stream, team
         from apps.rfq.commands import confirmations as confirmation_commands
         from apps.rfq.services import delays, guard, last_look, markouts
         from apps.rfq.services.requests_sweep import account_read
@@ -18,6 +18,7 @@ class RfqConfig(AppConfig):
         combos.register()
         quotes.register()
         stream.register()
+        rules.register()
         team.register()
         ports.register_feed_handler("quote_created", feed.quotes_received)
         ports.register_feed_handler("quote_executed", feed.executions_received)

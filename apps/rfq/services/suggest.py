@@ -1,6 +1,6 @@
 """What we could bid on a request that somebody looks at: by the first rule that matches, else a plain default."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +14,8 @@ from apps.portfolio.models import Balance, Position
 from apps.rfq.reports import RfqReport
 from apps.rfq.services.fair import Fair, Valuation
 from apps.rfq.services.market_facts import FactsCache
+from apps.rfq.services.rule_book import LiveRule
+from apps.rfq.services.rule_queue import queue
 from apps.rfq.services.stream import Entry
 
 # Where no rule speaks: two cents to us on either side of the best fair value there is.
@@ -38,27 +40,45 @@ class AccountSuggestions:
     facts: FactsCache
     positions: Mapping[str, Decimal]
     is_position_known: bool
+    rules: Sequence[LiveRule]
+    now: datetime
 
     def of(self, report: RfqReport) -> Suggested:
-        fair = self.valuation.fair_of(report.ticker, report.legs)
+        closes_at = self.facts.of(report.ticker).closes_at
+        rule = next(
+            (
+                one
+                for one in self.rules
+                if one.terms.match.fits(report) and one.terms.match.fits_closing(closes_at, self.now)
+            ),
+            None,
+        )
+        source = "" if rule is None else rule.terms.source.value
+        fair = self.valuation.fair_of(report.ticker, report.legs, source)
         position = self.positions.get(report.ticker, Decimal(0)) if self.is_position_known else None
-        return Suggested(fair, position, self._prices(report, fair, position))
+        pricing = DEFAULT if rule is None else rule.terms.quoting.pricing
+        return Suggested(
+            fair, position, self._prices(report, fair, position, pricing), "" if rule is None else rule.name
+        )
 
-    def _prices(self, report: RfqReport, fair: Fair, position: Decimal | None) -> QuotePrices | None:
+    def _prices(self, report: RfqReport, fair: Fair, position: Decimal | None, pricing: Pricing) -> QuotePrices | None:
         if fair.value is None or not 0 < fair.value < 1:
             return None
         try:
             grid = PriceGrid.from_ranges(self.facts.of(report.ticker).ranges)
         except WireFormatError:
             return None
-        made = bids(DEFAULT, grid, fair=fair.value, position=position or Decimal(0))
+        made = bids(pricing, grid, fair=fair.value, position=position or Decimal(0))
         return made if made.problem() is None else None
 
 
 class Suggester:
     def wanted(self, environment: str, fresh: Iterable[Entry]) -> set[str]:
         """Return the ids of the new requests that a rule of this installation may answer."""
-        return set()
+        book = queue.book
+        if not book.has_rules(environment):
+            return set()
+        return {entry.report.rfq_id for entry in fresh if book.candidates(environment, entry.report)}
 
     def for_account(
         self,
@@ -73,4 +93,4 @@ class Suggester:
         held = Position.objects.filter(account=account, subaccount=0, ticker__in=list(tickers))
         positions = dict(held.values_list("ticker", "position"))
         is_known = Balance.objects.filter(account=account, subaccount=0).exists()
-        return AccountSuggestions(valuation, facts, positions, is_known)
+        return AccountSuggestions(valuation, facts, positions, is_known, queue.book.of_account(account.pk), now)

@@ -1,0 +1,84 @@
+"""Socket commands and topics of the auto-quote grid (docs/rfq.md)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from apps.core import ports
+from apps.core.errors import DeskError
+from apps.core.permissions import Actor, Permission
+from apps.core.ports import Command, Topic, register_command, register_topic
+from apps.core.topics import TopicName
+from apps.rfq.access import row_number
+from apps.rfq.events.rules import rule_row
+from apps.rfq.models import QuoteRule
+from apps.rfq.selectors.rules import decision_rows_of, rule_rows_of
+from apps.rfq.services import rule_job, rule_queue, rules
+
+Params = Mapping[str, Any]
+Answer = dict[str, Any]
+
+
+def save(actor: Actor, params: Params) -> Answer:
+    """{"rule"? (row key), "name", "terms", "why"}. Answer: {"rule": row}."""
+    terms = params.get("terms")
+    if not isinstance(terms, dict):
+        raise DeskError("bad_terms", "A rule has terms.", fields={"terms": "This is needed."})
+    rule = None if params.get("rule") is None else _rule(actor, params)
+    saved = rules.rule_save(actor, terms=terms, why=_text(params, "why"), name=_text(params, "name"), rule=rule)
+    return {"rule": rule_row(saved)}
+
+
+def state(actor: Actor, params: Params) -> Answer:
+    """{"rule", "state" off|shadow|armed, "why"?}. Arming takes `rfq.manage`, which the service asks for."""
+    wanted = params.get("state")
+    if wanted not in QuoteRule.State.values:
+        raise DeskError("bad_input", "Say which state.", fields={"state": "off, shadow or armed."})
+    changed = rules.rule_state(actor, _rule(actor, params), QuoteRule.State(wanted), why=_text(params, "why"))
+    return {"rule": rule_row(changed)}
+
+
+def order(actor: Actor, params: Params) -> Answer:
+    """{"rules": all row keys of the desk, first one first}."""
+    keys = params.get("rules")
+    if not isinstance(keys, list) or len(keys) > rules.MOST:
+        raise DeskError("bad_input", "Give the rules in their order.", fields={"rules": "A list of row keys."})
+    ordered = rules.rule_order(actor, [row_number(key, kind="rule") for key in keys])
+    return {"rules": [f"rule:{rule.pk}" for rule in ordered]}
+
+
+def remove(actor: Actor, params: Params) -> Answer:
+    rule = _rule(actor, params)
+    rules.rule_remove(actor, rule)
+    return {"removed": f"rule:{rule.pk}"}
+
+
+def rules_state(topic: TopicName) -> Answer:
+    return {"all": True, "rows": rule_rows_of(int(topic.scope))}
+
+
+def decisions_state(topic: TopicName) -> Answer:
+    return {"all": True, "rows": decision_rows_of(int(topic.scope))}
+
+
+def _rule(actor: Actor, params: Params) -> QuoteRule:
+    return rules.rule_for(actor, row_number(params.get("rule"), kind="rule"))
+
+
+def _text(params: Params, name: str) -> str:
+    value = params.get(name) or ""
+    if not isinstance(value, str):
+        raise DeskError("bad_input", "Some fields cannot be read.", fields={name: "This is text."})
+    return value
+
+
+def register() -> None:
+    """Fill the registries of `core.ports`. Called once, by AppConfig.ready()."""
+    register_command(Command("rule.save", Permission.RFQ_TRADE, save))
+    register_command(Command("rule.order", Permission.RFQ_TRADE, order))
+    register_command(Command("rule.remove", Permission.RFQ_TRADE, remove))
+    register_command(Command("rule.state", Permission.RFQ_PULL, state))
+    register_topic(Topic("rules", Permission.DESK_VIEW, scope="account", mode="rows", state=rules_state))
+    register_topic(Topic("decisions", Permission.DESK_VIEW, scope="account", mode="rows", state=decisions_state))
+    ports.register_stream_taker("rfq_created", rule_queue.queue.created)
+    ports.register_stream_taker("rfq_deleted", rule_queue.queue.deleted)
+    ports.gateway_jobs["rfq-rules"] = rule_job.rule_job
