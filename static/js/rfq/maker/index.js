@@ -3,8 +3,10 @@ import { desk } from "../../frame/desk.js";
 import { setText } from "../../frame/dom.js";
 import { browserStorage } from "../../grid/column-memory.js";
 import { wireCalls } from "./calls-menu.js";
+import { createDecisions } from "./decisions.js";
 import { createIncoming } from "./incoming.js";
 import { createQuotes } from "./quotes.js";
+import { createRules } from "./rules.js";
 import { createTicket } from "./ticket.js";
 
 /** @typedef {{show(): void, hide(): void}} Tab */
@@ -60,6 +62,13 @@ export function start(panel, page) {
     : null;
   if (incoming) tabs.set("incoming", incoming);
   tabs.set("quotes", quotes);
+  if (offers.has("rules"))
+    tabs.set(
+      "rules",
+      createRules(part("rules"), tools("rules"), { account, offers, onCount: (number) => count("rules", number) }),
+    );
+  if (offers.has("decisions"))
+    tabs.set("decisions", createDecisions(part("decisions"), tools("decisions"), { account }));
 
   /** Price one of our quotes again; what the stream does not tell of its request, the quote's own row does. @param {Record<string, any>} quote */
   function requote(quote) {
