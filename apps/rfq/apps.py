@@ -9,13 +9,14 @@ class RfqConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import ports
         from apps.rfq import feed
-        from apps.rfq.commands import combos, quotes, requests, rules, stream, team
+        from apps.rfq.commands import combos, previews, quotes, requests, rules, stream, team
         from apps.rfq.commands import confirmations as confirmation_commands
         from apps.rfq.services import delays, guard, last_look, markouts
         from apps.rfq.services.requests_sweep import account_read
 
         requests.register()
         combos.register()
+        previews.register()
         quotes.register()
         stream.register()
         rules.register()

@@ -26,6 +26,7 @@ from apps.rfq.models import Approval, IncomingRfq, Quote, QuoteRuleVersion
 from apps.rfq.offers import Offer
 from apps.rfq.services.four_eyes import gate, offer_content, offer_size
 from apps.rfq.services.last_look import prices_of
+from apps.rfq.services.limits import limits_check
 from apps.rfq.services.requests import account_check
 from apps.rfq.services.team import owner_check
 from apps.rfq.windows import windows_of
@@ -111,6 +112,8 @@ def quote_check(
         raise DeskError("bad_prices", problem, fields={"yes_bid": problem})
     _grid_check(market, offer)
     _policy_check(offer, incoming)
+    size = offer_size(incoming, offer.prices)
+    limits_check(actor.desk_id, user_id=actor.user_id, account_id=account.pk, size=size, kind="quote")
     _funds_check(offer, incoming)
     in_flight = Quote.objects.filter(account_id=account.pk, incoming=incoming, state__in=IN_FLIGHT)
     if not is_stored and in_flight.exists():

@@ -25,7 +25,9 @@ from apps.rfq.asks import Ask
 from apps.rfq.events import requests as events
 from apps.rfq.models import Approval, Rfq
 from apps.rfq.services import combos
+from apps.rfq.services.book import book_of
 from apps.rfq.services.four_eyes import ask_content, ask_size, gate
+from apps.rfq.services.limits import limits_check
 from apps.vault.models import ApiKey
 
 # What still may become an open request at the exchange, or is one.
@@ -126,6 +128,7 @@ def rfq_check(
             raise _field(
                 "limit_out_of_range", name, f"A limit is above 0 and below 100 cents, not {cents_text(limit)}."
             )
+    limits_check(actor.desk_id, user_id=actor.user_id, account_id=account.pk, size=ask_size(ask), kind="request")
     if not is_stored and ask.ticker:
         room_check(ask)
     return account, market
@@ -199,6 +202,9 @@ def _commit(actor: Actor, ask: Ask, *, account: ExchangeAccount, now: datetime) 
         idempotency_key=ask.idempotency_key,
         ends_at=now + ask.ends_in if ask.ends_in else None,
         created_at=now,
+        book_at_send=book_of(account.environment, ask.ticker, now=now).as_sent(
+            contracts=ask.contracts, target_cost=ask.target_cost, now=now
+        ),
     )
     events.rfq_publish(rfq)
     queue.enqueue_on_commit(queue.RFQ_SEND, rfq.pk)
