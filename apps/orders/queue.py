@@ -35,7 +35,7 @@ _ONE_TRY = {"max_retries": 0, "socket_connect_timeout": 1.0, "socket_timeout": 2
 _WAIT_FOR_CONNECTION = 2.0  # seconds
 
 
-def enqueue(task: str, *ids: int, countdown: float | None = None) -> bool:
+def enqueue(task: str, *ids: int | str, countdown: float | None = None) -> bool:
     """Queue one task now; returns False when the broker did not take it.
 
     By name, because the web process never loads the tasks.

@@ -14,6 +14,7 @@ CONFIRM_SEND = "apps.rfq.tasks.confirm_send"
 CONFIRM_LOOK = "apps.rfq.tasks.confirm_look"
 OWN_QUOTES_READ = "apps.rfq.tasks.own_quotes_sync"
 COMBO_RESOLVE = "apps.rfq.tasks.combo_resolve"
+INCOMING_READ = "apps.rfq.tasks.incoming_read"
 ACCOUNT_READ = "apps.rfq.tasks.account_rfqs_sync"
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "COMBO_RESOLVE",
     "CONFIRM_LOOK",
     "CONFIRM_SEND",
+    "INCOMING_READ",
     "OWN_QUOTES_READ",
     "QUOTE_PULL",
     "QUOTE_RESOLVE",

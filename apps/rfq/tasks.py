@@ -16,6 +16,7 @@ from apps.rfq.services import (
     approvals,
     auto_accept,
     guard,
+    incoming,
     markouts,
     quotes_send,
     requests_send,
@@ -105,6 +106,13 @@ def confirm_send(confirmation_pk: int) -> None:
 def confirm_look(confirmation_pk: int) -> None:
     """Read what became of one accepted quote. It only reads."""
     confirming.confirmation_look(confirmation_pk)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def incoming_read(account_id: int, rfq_id: str) -> None:
+    """Read one request of somebody else for the web process, which opens no keys. It only reads."""
+    incoming.incoming_read(account_id, rfq_id)
 
 
 @shared_task(ignore_result=True)

@@ -230,6 +230,7 @@ CELERY_TASK_ROUTES = {
     "apps.rfq.tasks.rfq_send": {"queue": "orders"},
     "apps.rfq.tasks.accept_send": {"queue": "orders"},
     "apps.rfq.tasks.quote_send": {"queue": "orders"},
+    "apps.rfq.tasks.incoming_read": {"queue": "orders"},  # somebody waits for it, to quote
     "apps.rfq.tasks.rfq_close": {"queue": "urgent"},
     "apps.rfq.tasks.quote_pull": {"queue": "urgent"},
     "apps.rfq.tasks.confirm_send": {"queue": "urgent"},
