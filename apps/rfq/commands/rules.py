@@ -1,21 +1,25 @@
 """Socket commands and topics of the auto-quote grid (docs/rfq.md)."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from apps.core import ports
-from apps.core.errors import DeskError
+from apps.core.errors import DeskError, WireFormatError
 from apps.core.permissions import Actor, Permission
 from apps.core.ports import Command, Topic, register_command, register_topic
+from apps.core.timestamps import from_unix_ms, utc_now
 from apps.core.topics import TopicName
 from apps.rfq.access import row_number
 from apps.rfq.events.rules import rule_row
 from apps.rfq.models import QuoteRule
 from apps.rfq.selectors.rules import decision_rows_of, rule_rows_of
 from apps.rfq.services import rule_job, rule_queue, rules
+from apps.rfq.services.replay import rule_replay
 
 Params = Mapping[str, Any]
 Answer = dict[str, Any]
+DAY = timedelta(hours=24)
 
 
 def save(actor: Actor, params: Params) -> Answer:
@@ -52,6 +56,21 @@ def remove(actor: Actor, params: Params) -> Answer:
     return {"removed": f"rule:{rule.pk}"}
 
 
+def replay(actor: Actor, params: Params) -> Answer:
+    """{"rule", "terms"? (else its present ones), "from_ms"?, "to_ms"?}: the last 24 hours unless said."""
+    rule = _rule(actor, params)
+    terms = params.get("terms")
+    if terms is None:
+        version = rule.versions.order_by("-number").first()
+        terms = {} if version is None else version.terms
+    if not isinstance(terms, dict):
+        raise DeskError("bad_terms", "A rule has terms.", fields={"terms": "This is needed."})
+    now = utc_now()
+    end = _moment(params, "to_ms", now)
+    start = _moment(params, "from_ms", end - DAY)
+    return {"replay": rule_replay(actor, rule, terms=terms, start=start, end=end)}
+
+
 def rules_state(topic: TopicName) -> Answer:
     return {"all": True, "rows": rule_rows_of(int(topic.scope))}
 
@@ -62,6 +81,16 @@ def decisions_state(topic: TopicName) -> Answer:
 
 def _rule(actor: Actor, params: Params) -> QuoteRule:
     return rules.rule_for(actor, row_number(params.get("rule"), kind="rule"))
+
+
+def _moment(params: Params, name: str, default: datetime) -> datetime:
+    raw = params.get(name)
+    if raw is None:
+        return default
+    try:
+        return from_unix_ms(raw)
+    except WireFormatError as exc:
+        raise DeskError("bad_input", "Some fields cannot be read.", fields={name: "A time in Unix ms."}) from exc
 
 
 def _text(params: Params, name: str) -> str:
@@ -76,6 +105,7 @@ def register() -> None:
     register_command(Command("rule.save", Permission.RFQ_TRADE, save))
     register_command(Command("rule.order", Permission.RFQ_TRADE, order))
     register_command(Command("rule.remove", Permission.RFQ_TRADE, remove))
+    register_command(Command("rule.replay", Permission.RFQ_TRADE, replay))
     register_command(Command("rule.state", Permission.RFQ_PULL, state))
     register_topic(Topic("rules", Permission.DESK_VIEW, scope="account", mode="rows", state=rules_state))
     register_topic(Topic("decisions", Permission.DESK_VIEW, scope="account", mode="rows", state=decisions_state))
