@@ -26,7 +26,8 @@ export function createTopics(socket) {
     const entry = entries.get(frame.topic);
     if (!entry) return;
     const { state } = entry;
-    const isRows = typeof frame.d === "object" && frame.d !== null && "rows" in frame.d;
+    // Of a whole frame `rows` is a list; of one of mode "rows" it is an object by key.
+    const isRows = typeof frame.d === "object" && frame.d !== null && "rows" in frame.d && !Array.isArray(frame.d.rows);
     if (isRows) applyRows(state, frame);
     else if (frame.v > state.version) {
       state.version = frame.v;

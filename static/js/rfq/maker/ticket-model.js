@@ -201,3 +201,32 @@ export function firstDraft(row, open) {
     restRemainder: Boolean(open?.["rest_remainder"]),
   };
 }
+
+/**
+ * What `quote.preview` says beyond what the ticket works out itself: fees of a hit, and what to be warned of.
+ * @param {Record<string, any>} told
+ * @returns {{lines: [string, string][], warnings: string[]}}
+ */
+export function previewWords(told) {
+  /** @type {[string, string][]} */
+  const lines = [];
+  const warnings = (told["warnings"] ?? []).map((/** @type {{text: string}} */ warning) => warning.text);
+  for (const side of /** @type {Side[]} */ (["yes", "no"])) {
+    const one = told[side];
+    if (!one || !Number(one.bid)) continue;
+    const fees = [one.fee_maker, one.fee, one.fee_worst].filter((raw) => raw !== null && raw !== undefined);
+    const texts = [...new Set(fees.map((raw) => moneyText(raw)))];
+    lines.push([`Fee if ${side.toUpperCase()} is hit`, texts.length ? texts.join(" / ") : "not known"]);
+    if (one.edge_total) lines.push([`Edge of ${side.toUpperCase()} in all`, moneyText(one.edge_total)]);
+  }
+  for (const limit of told["limits"] ?? []) if (!limit.ok) warnings.push(limit.text);
+  if (told["cash"]) lines.push(["Cash", moneyText(told["cash"])]);
+  if (told["approval"]) warnings.push(told["approval"]);
+  return { lines, warnings };
+}
+
+/** @param {string} raw dollars */
+function moneyText(raw) {
+  const units = moneyUnits(raw);
+  return units === null ? "-" : roundMoney(units);
+}

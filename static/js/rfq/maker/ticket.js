@@ -11,7 +11,7 @@ import { desk } from "../../frame/desk.js";
 import { askFields } from "../../frame/ask.js";
 import { element, setAttribute, setText } from "../../frame/dom.js";
 import { announce } from "../../frame/toasts.js";
-import { legsText, moneyWords, positionText, priceUnits, priceWords, sizeWords, subject } from "../confirm/words.js";
+import { legsText, positionText, priceUnits, priceWords, sizeWords, subject } from "../confirm/words.js";
 import { ageText, edgeText, fairTitle } from "./incoming-model.js";
 import {
   TENTHS,
@@ -19,6 +19,7 @@ import {
   hit,
   isQuoted,
   movedBid,
+  previewWords,
   readQuote,
   sendWords,
   sideGrid,
@@ -270,9 +271,10 @@ export function createTicket(ticket, { account, gridUrl, offers, latest, openOn,
       if (answer.kind === "error" && answer.code !== "not_sent") refuse(answer);
       return;
     }
-    const lines = previewLines(answer.value);
+    const { lines, warnings } = previewWords(answer.value);
     place.replaceChildren(...lines.flatMap(([name, text]) => [element("dt", { text: name }), element("dd", { text })]));
     place.hidden = lines.length === 0;
+    setText(find("[data-warnings]"), warnings.join(" "));
     if (answer.value["refusal"]) refuse(answer.value["refusal"]);
   }
 
@@ -489,6 +491,7 @@ export function createTicket(ticket, { account, gridUrl, offers, latest, openOn,
         );
         fill(firstDraft(row, openOn(row["rfq_id"])));
         find("[data-preview]").hidden = true;
+        setText(find("[data-warnings]"), "");
       }
       void readGrid(row["ticker"]);
       changed();
@@ -502,20 +505,4 @@ export function createTicket(ticket, { account, gridUrl, offers, latest, openOn,
       return !ticket.hidden;
     },
   };
-}
-
-/** Lines of `quote.preview` that the ticket does not work out itself. @param {Record<string, any>} value @returns {[string, string][]} */
-function previewLines(value) {
-  /** @type {[string, string][]} */
-  const lines = [];
-  const money = (/** @type {string} */ name) => (typeof value[name] === "string" ? moneyWords(value[name]) : null);
-  for (const [name, words] of /** @type {const} */ ([
-    ["fee", "Fee, one fill"],
-    ["fee_worst", "Fee, worst split"],
-    ["cash_after", "Cash after the dearer side"],
-  ])) {
-    const text = money(name);
-    if (text !== null) lines.push([words, text]);
-  }
-  return lines;
 }

@@ -5,6 +5,7 @@ import {
   firstDraft,
   hit,
   movedBid,
+  previewWords,
   readBid,
   readQuote,
   sendWords,
@@ -135,4 +136,27 @@ test("the button says what it sends", () => {
   assert.equal(sendWords(3_820, 5_890, false), "Quote YES 38.2¢ · NO 58.9¢");
   assert.equal(sendWords(0, 5_890, true), "Replace with NO 58.9¢");
   assert.equal(sendWords(0, 0, false), "Quote");
+});
+
+test("the desk's preview adds fees, and what to be warned of", () => {
+  const told = {
+    yes: { bid: "0.3800", fee: "1.6500", fee_worst: "1.7000", fee_maker: "0.4200", edge_total: "2.0000" },
+    no: { bid: "0.0000", fee: null, fee_worst: null, fee_maker: null, edge_total: null },
+    cash: "25000.0000",
+    warnings: [{ code: "crosses", text: "It would take from the book." }],
+    limits: [
+      { name: "max_count", ok: true, text: "" },
+      { name: "max_notional", ok: false, text: "Over your limit of $10." },
+    ],
+    approval: "",
+  };
+  assert.deepEqual(previewWords(told), {
+    lines: [
+      ["Fee if YES is hit", "$0.42 / $1.65 / $1.70"],
+      ["Edge of YES in all", "$2"],
+      ["Cash", "$25,000"],
+    ],
+    warnings: ["It would take from the book.", "Over your limit of $10."],
+  });
+  assert.deepEqual(previewWords({ yes: { bid: "0.1000" } }).lines, [["Fee if YES is hit", "not known"]]);
 });
