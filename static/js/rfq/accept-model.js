@@ -20,6 +20,7 @@ export const TAKING_LONG_MS = 2_000;
 export const ABSENT_AFTER_MS = 3_000; // the list was read again, and still does not know of the attempt
 
 const CHECKING = "Sent, but no answer came. Checking what became of it; nothing is sent again.";
+const APPROVAL = "Not accepted yet: it is above the desk's threshold, and a lead has to approve it first.";
 const ABSENT = "It never reached the desk: nothing was accepted. The quotes are as they stand now.";
 
 /**
@@ -82,8 +83,9 @@ export function createAccepts({ command, store, onChange, newKey = () => crypto.
       if (viewOf(rfq).attempt?.idempotency_key !== attempt.idempotency_key) return true; // its row came first
       if (answer.kind === "unknown") put(rfq, { phase: "unknown", attempt, text: CHECKING, tone: "unknown" });
       else if (answer.kind === "error") put(rfq, { phase: "ready", attempt: null, text: answer.text, tone: "bad" });
+      else if (answer.value["approval"]) put(rfq, { phase: "ready", attempt: null, text: APPROVAL, tone: "unknown" });
       else put(rfq, { phase: "done", attempt: null, text: "", tone: "" });
-      return answer.kind === "ok";
+      return answer.kind === "ok" && !answer.value["approval"];
     },
     /**
      * A row of the request came. It ends an attempt that it shows; after a lapse the request is ready again.

@@ -137,3 +137,13 @@ export function leakWords(rows, ticker, nowMs) {
 export function openOn(rows, ticker) {
   return rows.find((row) => row["ticker"] === ticker && row["state"] === "open" && row["is_open"]) ?? null;
 }
+
+/**
+ * Above the desk's threshold nothing is sent before a second person has agreed.
+ * @param {Record<string, any>} row of `approvals:<account>`
+ * @param {string} who
+ */
+export function approvalWords(row, who) {
+  const minutes = Math.max(1, Math.round((row["expires_ms"] - row["asked_ms"]) / 60_000));
+  return `Not sent yet: ${who} has to approve it within ${minutes} minute${minutes === 1 ? "" : "s"}.`;
+}

@@ -3,9 +3,9 @@
  * attempt until its outcome is known, so a lost answer, a reload or a second click never makes a second request (J1, J4).
  */
 import { element, setText } from "../frame/dom.js";
-import { leakWords, openOn, readAsk, sendWords } from "./ask-model.js";
+import { approvalWords, leakWords, openOn, readAsk, sendWords } from "./ask-model.js";
 import { createMarketSearch } from "./market-search.js";
-import { stripFacts } from "./strip-model.js";
+import { stripLines, stripNotes } from "./strip-model.js";
 
 const TAKING_LONG_MS = 2_000;
 const PREVIEW_DELAY_MS = 150;
@@ -35,9 +35,10 @@ const PHASE_WORDS = /** @type {Record<string, string>} */ ({
  * @param {HTMLFormElement} form
  * @param {{live: {command: (name: string, params: Record<string, unknown>) => Promise<import("../core/socket.js").Outcome>},
  *   base: {account_id: number, subaccount: number}, searchUrl: string, look: import("./words.js").Look, now: () => number,
- *   builder: import("./combo.js").Builder | null, onSent: (row: Row) => void}} options
+ *   builder: import("./combo.js").Builder | null, onSent: (row: Row) => void,
+ *   onMarket: (ticker: string) => void}} options
  */
-export function createAsk(form, { live, base, searchUrl, look, now, builder, onSent }) {
+export function createAsk(form, { live, base, searchUrl, look, now, builder, onSent, onMarket }) {
   const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (form.querySelector(selector));
   const field = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
   const submit = /** @type {HTMLButtonElement} */ (find("[data-submit]"));
@@ -137,6 +138,7 @@ export function createAsk(form, { live, base, searchUrl, look, now, builder, onS
     showFaults(faults, false);
     showLeak();
     label();
+    onMarket(isCombo() ? (builder?.ticker() ?? "") : search.ticker);
     clearTimeout(previewTimer);
     previewTimer = window.setTimeout(preview, PREVIEW_DELAY_MS);
   }
@@ -145,10 +147,9 @@ export function createAsk(form, { live, base, searchUrl, look, now, builder, onS
     const { params } = readAsk(typed());
     const mine = ++turn;
     if (!params) return showStrip(null);
-    // A preview is asked for before there is a key; it stores nothing.
-    const answer = await live.command("rfq.preview", { ...base, ...params, idempotency_key: crypto.randomUUID() });
+    const answer = await live.command("rfq.preview", { ...base, ...params });
     if (mine !== turn) return undefined; // something was typed since
-    if (answer.kind === "error" && answer.code !== "not_sent" && answer.code !== "unknown_command") refuse(answer);
+    if (answer.kind === "error" && answer.code !== "not_sent") refuse(answer);
     if (answer.kind === "ok") refuse(answer.value.refusal ?? null);
     return showStrip(answer.kind === "ok" ? answer.value : null);
   }
@@ -166,14 +167,20 @@ export function createAsk(form, { live, base, searchUrl, look, now, builder, onS
 
   /** @param {Record<string, any> | null} told */
   function showStrip(told) {
-    const facts = told ? stripFacts(told, look) : [];
-    find("[data-strip]").hidden = facts.length === 0;
-    find("[data-strip-facts]").replaceChildren(
-      ...facts.flatMap(({ name, value, tone = "", title = "" }) => [
-        element("dt", { text: name }),
-        element("dd", { class: `num${tone ? ` is-${tone}` : ""}`, text: value, attributes: title ? { title } : {} }),
-      ]),
+    const strip = find("[data-strip]");
+    strip.hidden = told === null;
+    if (!told) return;
+    const cell = (/** @type {string} */ text, /** @type {number} */ span) =>
+      element("td", { class: "number num", text, attributes: span > 1 ? { colspan: String(span) } : {} });
+    find("[data-strip-lines]").replaceChildren(
+      ...stripLines(told, look).map(({ name, values, tone = "", title = "" }) =>
+        element("tr", { class: tone ? `is-${tone}` : "", attributes: title ? { title } : {} }, [
+          element("th", { text: name, attributes: { scope: "row" } }),
+          ...values.map((text) => cell(text, values.length === 1 ? 2 : 1)),
+        ]),
+      ),
     );
+    find("[data-strip-notes]").replaceChildren(...stripNotes(told).map((text) => element("li", { text })));
   }
 
   /** @param {Phase} next */
@@ -191,14 +198,11 @@ export function createAsk(form, { live, base, searchUrl, look, now, builder, onS
       return;
     }
     say("");
-    const combo = isCombo() ? await builder?.resolve() : undefined;
-    if (combo === null) return; // the builder says why
     attempt = attempt || crypto.randomUUID();
     sessionStorage.setItem(attemptKey, attempt);
     setPhase("sending");
     const slow = window.setTimeout(() => phase === "sending" && setPhase("slow"), TAKING_LONG_MS);
-    const terms = combo ? { ...params, ticker: combo } : params;
-    const answer = await live.command("rfq.send", { ...base, ...terms, idempotency_key: attempt });
+    const answer = await live.command("rfq.send", { ...base, ...params, idempotency_key: attempt });
     clearTimeout(slow);
     if (answer.kind === "unknown") {
       setPhase("unknown");
@@ -210,6 +214,7 @@ export function createAsk(form, { live, base, searchUrl, look, now, builder, onS
     forget();
     setPhase("ready");
     if (answer.kind === "error") return refuse(answer);
+    if (answer.value.approval) return say(approvalWords(answer.value.approval, "A lead"), "unknown");
     onSent(answer.value.rfq);
     return undefined;
   }
@@ -303,6 +308,10 @@ export function createAsk(form, { live, base, searchUrl, look, now, builder, onS
       blocked = why;
       label();
       if (!why) changed();
+    },
+    /** The book of the chosen market came: what it comes to may be known now. */
+    reprice() {
+      if (phase === "ready") void preview();
     },
     /** @param {Row[]} next requests of the account */
     showRows(next) {

@@ -86,16 +86,3 @@ export function missingWords(legs, check) {
   if (check["problems"].length) return check["problems"][0].text;
   return "";
 }
-
-/**
- * A wish for the market of these legs, as the rows tell it.
- * @param {Row} row of `combos:<account>`
- * @returns {{kind: "waiting"} | {kind: "known", ticker: string} | {kind: "failed", text: string}}
- */
-export function resolutionOf(row) {
-  if (row["ticker"]) return { kind: "known", ticker: row["ticker"] };
-  if (row["state"] === "waiting") return { kind: "waiting" };
-  const problem = row["problem"];
-  const text = typeof problem === "string" ? problem : problem?.text;
-  return { kind: "failed", text: text || row["state_text"] || "The exchange did not make this combo." };
-}

@@ -8,7 +8,6 @@ import {
   missingWords,
   problemsByLeg,
   removeLeg,
-  resolutionOf,
   rulesWords,
   toggleLeg,
   wireLegs,
@@ -19,7 +18,6 @@ import {
 /** @typedef {ReturnType<typeof createBuilder>} Builder */
 
 const CHECK_DELAY_MS = 150;
-const RESOLVE_MS = 20_000;
 
 /**
  * @param {HTMLElement} place
@@ -46,8 +44,6 @@ export function createBuilder(place, { live, look }) {
   let isAsked = false;
   /** @type {() => void} */
   let onChange = () => {};
-  /** The wish that is waited for. @type {{key: string, settle: (ticker: string | null) => void} | null} */
-  let waiting = null;
 
   const select = /** @type {HTMLSelectElement} */ (
     element("select", {
@@ -289,45 +285,5 @@ export function createBuilder(place, { live, look }) {
         : null,
     missing: () => missingWords(legs, check),
     ticker: () => String(check?.["ticker"] ?? ""),
-    /** The market of the legs, made when there is none; null: not possible, and it is said why. @returns {Promise<string | null>} */
-    async resolve() {
-      if (check?.["ticker"]) return check["ticker"];
-      say("The exchange is asked for the market of these legs.");
-      const answer = await live.command("combo.resolve", { collection: collection?.["ticker"], legs: wireLegs(legs) });
-      if (answer.kind !== "ok") {
-        say(answer.text);
-        return null;
-      }
-      if (answer.value.ticker) {
-        say("");
-        return answer.value.ticker;
-      }
-      const { key } = answer.value.combo;
-      return new Promise((done) => {
-        const timer = window.setTimeout(() => waiting?.settle(null), RESOLVE_MS);
-        waiting = {
-          key,
-          settle(ticker) {
-            clearTimeout(timer);
-            waiting = null;
-            if (ticker) say("");
-            else if (!said || said.startsWith("The exchange is asked"))
-              say("The exchange has not named the market yet. Nothing was sent; try again in a moment.");
-            done(ticker);
-          },
-        };
-      });
-    },
-    /** Rows of `combos:<account>`. @param {(key: string) => Row | undefined} rowOf */
-    see(rowOf) {
-      const row = waiting && rowOf(waiting.key);
-      if (!waiting || !row) return;
-      const found = resolutionOf(row);
-      if (found.kind === "known") waiting.settle(found.ticker);
-      if (found.kind === "failed") {
-        said = found.text;
-        waiting.settle(null);
-      }
-    },
   };
 }

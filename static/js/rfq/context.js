@@ -1,22 +1,12 @@
 /** Beside the selected request: its markets with live prices, where the price can be, what the pointed quote costs. */
-import { formatCount, formatPrice, fromUnits, toUnits } from "../core/fixed.js";
+import { formatCount, formatMoney, formatPrice, fromUnits, toUnits } from "../core/fixed.js";
 import { element, setText } from "../frame/dom.js";
 import { previewLine } from "../market/ticket-preview.js";
 import { boundsBar } from "./bounds-bar.js";
 import { boundsFlag, boundsOf, chanceOf, sharedGame } from "./bounds-model.js";
 import { stepsOf } from "./progress-model.js";
 import { bestOffer, stackOf } from "./stack-model.js";
-import {
-  OUTCOMES,
-  differenceText,
-  legText,
-  moneyText,
-  priceText,
-  shortMoney,
-  sizeText,
-  timesMicro,
-  titleParts,
-} from "./words.js";
+import { OUTCOMES, differenceText, legText, moneyText, priceText, sizeText, timesMicro, titleParts } from "./words.js";
 
 /** @typedef {import("./words.js").Row} Row */
 /** @typedef {import("./stack-model.js").Target} Target */
@@ -185,13 +175,30 @@ export function createContext(panel, { look, person, priceOf, command, base }) {
     const line = (/** @type {string} */ name) => previewLine(name, estimate);
     facts.splice(1, 0, ["Fee, one fill / worst split", line("fee").text, "", line("fee").title]);
     facts.push(
-      ["Most you can lose", offer.contracts ? shortMoneyExact(offer.price, offer.contracts) : cost, ""],
-      ["Most you can win", offer.contracts ? shortMoney(winMicro(offer.price, offer.contracts)) : "not known", ""],
+      ...outcomes(offer),
       ["Cash after", line("balance_after").text, "", line("balance_after").title],
       ["Position after", line("position_after").text, "", line("position_after").title],
     );
     if (estimate?.["limits"]?.length) facts.push(["Limits", line("limits").text, "", line("limits").title]);
     fill(find("[data-cost]"), facts);
+  }
+
+  /**
+   * The worst and the best that can come of it, with the fee of the worst split.
+   * @param {import("./stack-model.js").Offer} offer
+   * @returns {[string, string, string, string?][]}
+   */
+  function outcomes({ price, contracts }) {
+    const fee = estimate?.["fee_worst"];
+    const names = /** @type {const} */ (["Most you can lose", "Most you can win"]);
+    if (!contracts || !fee)
+      return names.map((name) => [name, estimate ? "not known" : "-", "", "With the fee of the worst split"]);
+    const paid = timesMicro(price, contracts) + toUnits(fee, 6);
+    const won = toUnits(contracts, 2) * 10_000 - paid;
+    return [
+      [names[0], formatMoney(paid), "", "Cost and the fee of the worst split"],
+      [names[1], formatMoney(won), "", "A dollar a contract, less cost and fee"],
+    ];
   }
 
   /** @param {Target} chosen @param {string} key */
@@ -295,9 +302,6 @@ const flip = (raw) => (raw ? fromUnits(10_000 - toUnits(raw, 4), 4) : null);
 
 /** @param {string} price @param {string} contracts */
 const shortMoneyExact = (price, contracts) => moneyText(fromUnits(timesMicro(price, contracts), 6));
-
-/** @param {string} price @param {string} contracts */
-const winMicro = (price, contracts) => toUnits(contracts, 2) * 10_000 - timesMicro(price, contracts);
 
 /**
  * @param {HTMLElement} list

@@ -50,6 +50,8 @@ function start(root) {
   /** @type {{feed?: import("../core/age.js").FeedState, exchange_active?: boolean | null, trading_active?: boolean | null} | null} */
   let status = null;
 
+  /** Books that somebody looks at are kept by the gateway: without them no sweep is known. @type {Map<string, {ticker: string, leave: () => void}>} */
+  const books = new Map();
   const state = () => desk.topics.peek(topic);
   const rows = () => state()?.rows.values() ?? [];
   const rowOf = (/** @type {string} */ key) => /** @type {Row | undefined} */ (state()?.rows.get(key));
@@ -88,7 +90,34 @@ function start(root) {
       ? createBuilder(/** @type {HTMLElement} */ (form.querySelector("[data-combo]")), { live: desk.socket, look })
       : null;
   const ticket =
-    form && canTrade ? createAsk(form, { live: desk.socket, base, searchUrl, look, now, builder, onSent: sent }) : null;
+    form && canTrade
+      ? createAsk(form, {
+          live: desk.socket,
+          base,
+          searchUrl,
+          look,
+          now,
+          builder,
+          onSent: sent,
+          onMarket: (ticker) => watchBook("ticket", ticker),
+        })
+      : null;
+
+  /** @param {"ticket" | "request"} who @param {string} ticker */
+  function watchBook(who, ticker) {
+    const before = books.get(who);
+    if (before?.ticker === ticker) return;
+    before?.leave();
+    let isFirst = true;
+    const leave = ticker
+      ? desk.topics.watch(`book:${environment}:${ticker}`, (book) => {
+          if (!isFirst || !book.isFresh) return;
+          isFirst = false;
+          if (who === "ticket") ticket?.reprice();
+        })
+      : () => {};
+    books.set(who, { ticker, leave });
+  }
 
   /** @param {string} key */
   function choose(key) {
@@ -104,13 +133,14 @@ function start(root) {
     list.select(row ? selected : "");
     stack.show(row);
     context.show(row);
+    watchBook("request", row && isLive(row) ? row["ticker"] : "");
     showTeam();
     showContextTitle();
   }
 
   function showTeam() {
-    team.show(rowOf(selected) ? selected : "", desk.topics.peek(`rfqteam:${account}`)?.rows.get(selected));
-    if (isTicketOpen) find("[data-team-part]").hidden = true;
+    const key = !isTicketOpen && rowOf(selected) ? selected : "";
+    team.show(key, desk.topics.peek(`rfqteam:${account}`)?.rows.get(key));
   }
 
   function showContextTitle() {
@@ -225,7 +255,6 @@ function start(root) {
       context.reprice();
     });
   });
-  if (builder) desk.topics.watch(`combos:${account}`, (frame) => builder.see((key) => frame.rows.get(key)));
   desk.socket.onLink(showGate);
   setInterval(() => {
     if (document.hidden) return;

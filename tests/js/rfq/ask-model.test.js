@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { leakWords, openOn, readAsk, readCost, sendWords } from "../../../static/js/rfq/ask-model.js";
+import { approvalWords, leakWords, openOn, readAsk, readCost, sendWords } from "../../../static/js/rfq/ask-model.js";
 import { boundsFlag, boundsOf, chanceOf, sharedGame } from "../../../static/js/rfq/bounds-model.js";
 import {
   boundsOfCheck,
   missingWords,
   problemsByLeg,
-  resolutionOf,
   rulesWords,
   toggleLeg,
   wireLegs,
 } from "../../../static/js/rfq/combo-model.js";
+import { stripLines, stripNotes } from "../../../static/js/rfq/strip-model.js";
 import { request } from "./rows.js";
 
 /** @param {Partial<import("../../../static/js/rfq/ask-model.js").Typed>} [over] */
@@ -167,17 +167,57 @@ test("rules of a collection in words", () => {
   );
 });
 
-test("a check without prices has no bounds; a wish waits, is known, or failed in words", () => {
+test("a check without prices has no bounds", () => {
   assert.equal(boundsOfCheck({ lowest: null, product: null, highest: null }), null);
   assert.deepEqual(boundsOfCheck({ lowest: "0.0000", product: "0.2160", highest: "0.5200" }), {
     lowest: 0,
     product: 2160,
     highest: 5200,
   });
-  assert.deepEqual(resolutionOf({ state: "waiting", ticker: null, problem: { text: "busy" } }), { kind: "waiting" });
-  assert.deepEqual(resolutionOf({ state: "known", ticker: "C-1", problem: null }), { kind: "known", ticker: "C-1" });
-  assert.deepEqual(resolutionOf({ state: "refused", ticker: null, problem: { text: "no" } }), {
-    kind: "failed",
-    text: "no",
-  });
+});
+
+test("above the threshold it says who has to agree, and for how long it waits", () => {
+  assert.match(approvalWords({ asked_ms: 0, expires_ms: 900_000 }, "A lead"), /^Not sent yet: A lead .* 15 minutes\.$/);
+});
+
+test("the strip: both outcomes, what is not known with its reason, funding and limits", () => {
+  const side = {
+    sweep: "0.2540",
+    sweep_is_whole: true,
+    price: "0.2540",
+    basis: "book",
+    cost: "635.0000",
+    fee: "32.0200",
+    fee_worst: "32.0900",
+    max_loss: "667.0900",
+    max_win: "1832.9100",
+  };
+  const told = {
+    yes: side,
+    no: { sweep_is_whole: false },
+    cash: "25000.0000",
+    needed: "667.0900",
+    is_funded: true,
+    limits: [],
+    reasons: { cost: "thin" },
+    warnings: [{ code: "x", text: "tight" }],
+    approval: "",
+  };
+  const look = { format: /** @type {const} */ ("cents"), zone: "UTC" };
+  const lines = Object.fromEntries(stripLines(told, look).map((line) => [line.name, line]));
+  assert.deepEqual(lines["Book sweep"]?.values, ["25.4¢", "book too thin"]);
+  assert.deepEqual([lines["Cost"]?.values, lines["Cost"]?.title], [["$635.00", "not known"], "thin"]);
+  assert.deepEqual(lines["Funding"]?.values, ["$25,000.00 covers it"]);
+  assert.deepEqual(stripNotes(told), ["tight"]);
+  const short = stripLines(
+    {
+      ...told,
+      is_funded: false,
+      cash: "1.0000",
+      limits: [{ name: "order_cost", use: "9", limit: "5", ok: false, text: "" }],
+    },
+    look,
+  );
+  assert.equal(short.find((line) => line.name === "Funding")?.tone, "down");
+  assert.deepEqual(short.at(-1)?.values, ["over order cost"]);
 });
