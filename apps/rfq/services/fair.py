@@ -2,7 +2,7 @@
 
 Sources: `book` (middle of the live book), `legs` (product of the legs' middles: independence is assumed), `bounds`
 (middle of what the legs' chances allow together), `manual` (a person's mark), `file` (an uploaded mark). "" asks for
-the best there is: a person's mark, an uploaded one, then the legs of a combo or the book of any other market.
+the best there is: a person's mark, an uploaded one, the legs of a combo, the market's own book.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -83,9 +83,9 @@ class Valuation:
         """Return the value of one YES of a market by one source; "": the best. Raises ValueError: no source."""
         if source:
             return self._by(FairSource(source), ticker, legs)
-        tried = [FairSource.MANUAL, FairSource.FILE, FairSource.LEGS if legs else FairSource.BOOK]
+        tried = [FairSource.MANUAL, FairSource.FILE, *([FairSource.LEGS] if legs else []), FairSource.BOOK]
         found = [self._by(one, ticker, legs) for one in tried]
-        return next((one for one in found if one.value is not None), found[-1])
+        return next((one for one in found if one.value is not None), found[2])
 
     def touch_of(self, ticker: str) -> Touch:
         return self.touches.by_ticker.get(ticker, Touch())

@@ -55,6 +55,7 @@ class StreamPublisher:
 
     def __init__(self) -> None:
         self.boards: dict[str, Board] = {}
+        self.sources: dict[str, int] = {}  # environment -> the account that brings its stream
         self._facts: dict[str, FactsCache] = {}
         self._open: dict[str, _Open] = {}
         self._filters_at = 0.0
@@ -137,6 +138,7 @@ class StreamPublisher:
             if one.filter_id:
                 eligible |= {entry.report.rfq_id for entry in fresh if entry.report.rfq_id in one.view.matched}
         if batch.account_id:
+            self.sources[environment] = batch.account_id
             minute = now.replace(second=0, microsecond=0)
             counts = self._minutes.setdefault((batch.account_id, minute), [0, 0, 0])
             for place, more in enumerate((board.seen - seen, len(eligible), board.dropped - dropped)):
