@@ -91,7 +91,7 @@ export function cells(row, now, format) {
     no: price("suggested_no"),
     edge: edge.yes === null && edge.no === null ? "-" : `${edgeText(edge.yes)} / ${edgeText(edge.no)}`,
     held: position === null || position === undefined ? "-" : positionText(position),
-    match: row["rule"] ? `rule: ${row["rule"]}` : "no rule: yours",
+    match: row["rule"] || "yours",
   };
 }
 

@@ -1,6 +1,6 @@
 /** The tab of incoming requests: newest first, still while somebody points at it. */
 import { desk } from "../../frame/desk.js";
-import { element, setText } from "../../frame/dom.js";
+import { element, iconNode, setText } from "../../frame/dom.js";
 import { toast } from "../../frame/toasts.js";
 import { browserStorage } from "../../grid/column-memory.js";
 import { cells, fairTitle, held, listed, paceMs, rowEdges, seriesOf, streamWords } from "./incoming-model.js";
@@ -22,7 +22,7 @@ const COLUMNS = [
   { id: "no", title: "NO bid", css: "is-ask", isNumber: true },
   { id: "edge", title: "Edge", isNumber: true },
   { id: "held", title: "We hold", isNumber: true },
-  { id: "match", title: "Match", css: "maker__match" },
+  { id: "match", title: "Rule", css: "maker__match" },
   { id: "deeds", title: "", css: "maker__deed" },
 ];
 
@@ -184,7 +184,10 @@ export function createIncoming(panel, tools, { account, person, offers, onQuote 
             no: { text: text.no },
             edge: { text: text.edge, title: "YES / NO bid against fair value, cents", tone: isLosing ? "danger" : "" },
             held: { text: text.held },
-            match: { text: text.match, title: row["requester"] ? `Asked by ${row["requester"]}` : "" },
+            match: {
+              text: text.match,
+              title: `${row["rule"] ? `The rule ${row["rule"]} matches` : "No rule matches: it is for a person"}${row["requester"] ? `; asked by ${row["requester"]}` : ""}`,
+            },
             deeds: {
               text: "",
               nodesKey: `${isQuoted}:${text.market}`,
@@ -204,8 +207,13 @@ export function createIncoming(panel, tools, { account, person, offers, onQuote 
         deedButton("quote", isQuoted ? "Re-quote" : "Quote", { label: `${isQuoted ? "Re-quote" : "Quote"} ${what}` }),
       );
     if (mayPass) nodes.push(deedButton("pass", "Pass", { label: `Pass on ${what}` }));
-    nodes.push(deedButton("mute", "Mute", { css: "button--quiet", label: `Mute the series ${seriesOf(row)}` }));
-    return nodes;
+    const quiet = deedButton("mute", "", {
+      css: "button--quiet button--icon maker__mute",
+      label: `Mute the series ${seriesOf(row)}`,
+    });
+    quiet.title = `Mute the series ${seriesOf(row)}`;
+    quiet.append(iconNode("mute"));
+    return [...nodes, quiet];
   }
 
   /** @param {Record<string, any> | null} value */

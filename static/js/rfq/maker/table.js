@@ -19,9 +19,9 @@ import { element, setAttribute, setText } from "../../frame/dom.js";
  */
 export function createTable(table, { columns, label, onDeed }) {
   const head = element("tr");
-  for (const { title, isNumber } of columns)
+  for (const { id, title, isNumber } of columns)
     head.append(
-      element("th", { class: isNumber ? "number" : "", attributes: { scope: "col" } }, [
+      element("th", { class: isNumber ? "number" : "", attributes: { scope: "col", "data-col": id } }, [
         title ? title : element("span", { class: "visually-hidden", text: "Actions" }),
       ]),
     );

@@ -73,7 +73,7 @@ export const widthOf = (yes, no) => (yes && no ? DOLLAR - yes - no : null);
  * @returns {{text: string, tone: "" | "warning" | "danger"}}
  */
 export function widthWords(width) {
-  if (width === null) return { text: "one side only", tone: "" };
+  if (width === null) return { text: "- (one side)", tone: "" };
   const size = `${typed(Math.abs(width))}¢`;
   if (width < 0) return { text: `${size} over $1: whoever takes both sides earns that`, tone: "danger" };
   if (width === 0) return { text: "0¢: nothing is earned between the sides", tone: "warning" };

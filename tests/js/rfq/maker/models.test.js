@@ -76,7 +76,7 @@ test("a row of the stream reads as in the picture", () => {
     no: "58.9",
     edge: "+1.2 / +1.7",
     held: "40 NO",
-    match: "rule: nfl-2leg",
+    match: "nfl-2leg",
   });
   const bare = cells(
     request({
@@ -94,7 +94,7 @@ test("a row of the stream reads as in the picture", () => {
   );
   assert.deepEqual(
     [bare.size, bare.book, bare.fair, bare.yes, bare.edge, bare.held, bare.match],
-    ["$1,000", "- / 41.0", "-", "-", "-", "-", "no rule: yours"],
+    ["$1,000", "- / 41.0", "-", "-", "-", "-", "yours"],
   );
 });
 
