@@ -1,5 +1,6 @@
 """Quoting by rule, end to end: first match, armed by a lead, in its owner's name, inside its caps, off when need be."""
 
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +14,7 @@ from apps.audit.models import AuditEntry
 from apps.core import ports
 from apps.core.errors import DeskError
 from apps.core.ports import FeedContext
-from apps.core.rfq import ConfirmationState, QuoteState
+from apps.core.rfq import ConfirmationState, QuotePrices, QuoteState
 from apps.core.timestamps import to_unix_ms, utc_now
 from apps.exchange.selectors import FeedState
 from apps.exchange.wire.schemas import ws
@@ -23,11 +24,13 @@ from apps.paper.testing import DECI, LINEAR
 from apps.portfolio.models import Balance
 from apps.rfq.models import Confirmation, Quote, QuoteDecision, QuoteRule
 from apps.rfq.selectors.rules import decision_rows_of, rule_rows_of
-from apps.rfq.services import breakers, fair, rules
+from apps.rfq.services import breakers, decisions, fair, rules, stream, suggest
 from apps.rfq.services.breakers import FeedWatch
 from apps.rfq.services.fair import Touch, Touches
+from apps.rfq.services.market_facts import FactsCache
 from apps.rfq.services.rule_book import LiveRule, RuleBook, rule_book_read
 from apps.rfq.services.rule_engine import RuleEngine
+from apps.rfq.services.rule_job import RuleWorker
 from apps.rfq.services.rule_queue import RuleQueue
 from apps.rfq.services.rule_upkeep import breakers_check, quotes_follow
 from apps.rfq.terms import terms_from
@@ -502,3 +505,53 @@ def test_terms_that_cannot_stand_say_which_field(over: dict[str, Any], field: st
 )
 def test_terms_that_can_stand(over: dict[str, Any]) -> None:
     assert terms_from(TERMS | over).lasts >= timedelta(seconds=5)
+
+
+# --- what people see of it -------------------------------------------------------------------------------------
+
+
+def test_a_request_in_the_stream_names_its_rule_and_what_it_would_bid(
+    grid: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid.rule("shadow", over={"match": {"max_contracts": "60"}, "edge_yes": "0.05"}, name="Small")
+    small = stream.reports.rfq_from_ws(ws.RfqCreated(id="a", market_ticker=LINEAR, contracts_fp="50.00"))
+    large = stream.reports.rfq_from_ws(ws.RfqCreated(id="b", market_ticker=LINEAR, contracts_fp="500.00"))
+    monkeypatch.setattr(suggest.queue, "book", rule_book_read())
+    facts = FactsCache("paper")
+    facts.read([LINEAR])
+    now = utc_now()
+    valuation = fair.valuation_of("paper", grid.scene.place.desk.pk, [(LINEAR, ())], now=now)
+    suggester = suggest.Suggester()
+    said = suggester.for_account(grid.scene.place.account, [LINEAR], valuation, facts, now=now)
+
+    entries = [stream.Entry(small, 0), stream.Entry(large, 0)]
+    assert suggester.wanted("paper", entries) == {"a"}
+    assert (said.of(small).rule, said.of(small).prices) == ("Small", QuotePrices(Decimal("0.37"), Decimal("0.56")))
+    assert (said.of(large).rule, said.of(large).prices) == ("", QuotePrices(Decimal("0.40"), Decimal("0.56")))
+
+
+def test_decisions_are_told_in_batches_and_old_ones_taken_away(grid: Grid, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(decisions.live, "publish_rows", lambda topic, rows: told.append(dict(rows)) or True)
+    monkeypatch.setattr(decisions, "MOST", 2)
+    monkeypatch.setattr(decisions, "_told", defaultdict(deque))
+    grid.rule("shadow")
+    for number in range(3):
+        grid.bring(f"made-{number}")
+    grid.decide()
+
+    (rows,) = [one for one in told if any(key.startswith("decision:") for key in one)]
+    assert len([row for row in rows.values() if row]) == 2
+
+
+def test_the_worker_disarms_before_it_decides_and_asks_the_newest_rules(grid: Grid) -> None:
+    rule = grid.rule()
+    worker = RuleWorker(grid.queue)
+    worker.keep_up()
+    assert [one.pk for one in grid.queue.book.all()] == [rule.pk]
+    pause_set(grid.scene.lead, scope=TradingPause.Scope.DESK)
+    worker.keep_up()
+
+    assert grid.queue.book.all() == []
+    rule.refresh_from_db()
+    assert rule.state == "off"
