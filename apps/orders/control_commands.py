@@ -78,6 +78,7 @@ def batch_preview(actor: Actor, params: Params) -> Answer:
             "fee": None if line.fee is None else format_dollars(line.fee),
             "worst_case": None if line.worst_case is None else format_dollars(line.worst_case),
             "error": None if line.error is None else _error(line.error),
+            "shown": line.shown,
         }
         for line in checked
     ]

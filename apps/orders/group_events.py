@@ -1,7 +1,8 @@
 """Live rows of the topic `groups:<account>`.
 
-Key `group:<id>`: `v`, `key`, `account_id`, `subaccount`, `group_id` (the exchange's, "" until it has answered), `name`,
-`limit`, `state` "creating" | "active" | "triggered" | "deleted" | "failed", `state_text`, `is_usable`: it takes orders;
+Key `group:<id>`: `v`, `key`, `account_id`, `subaccount` (null: made elsewhere, not known yet), `group_id` (the
+exchange's, "" until it has answered), `name`, `limit`, `state` "creating" | "active" | "triggered" | "deleted" |
+"failed", `state_text`, `is_usable`: it takes orders;
 `use`: contracts matched in the last 15 s and since the last reset, as of `as_of_ms`; `recent` [[Unix ms, count], ..]:
 the fills behind it, so that a browser rolls the window itself; `window_ms`; `working`: its orders that rest;
 `action`: "" or the state of what was asked of it last, `action_kind`, `action_text`.

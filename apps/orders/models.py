@@ -284,13 +284,15 @@ class OrderGroup(models.Model):
         FAILED = "failed", "Not created"
 
     account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="order_groups")
-    subaccount = models.PositiveSmallIntegerField(default=0)
+    subaccount = models.PositiveSmallIntegerField(null=True)  # null: made elsewhere, and the exchange did not say
     group_id = models.CharField(max_length=80, null=True)  # the exchange's, null until it has answered
     name = models.CharField(max_length=60, blank=True)  # ours; the exchange has none
     contracts_limit = CountField(null=True)
     state = models.CharField(max_length=10, choices=State.choices)
     changed_at = models.DateTimeField()  # exchange clock of the newest event, else ours
     reset_at = models.DateTimeField(null=True)  # fills before it do not count
+    appeared_at = models.DateTimeField(null=True)  # our clock, when an event or a listing first showed it
+    is_told = models.BooleanField(default=False)  # its "created" came at once, so it is as young as `appeared_at`
     seen_at = models.DateTimeField()  # our clock
     version = models.PositiveIntegerField(default=1)
 
@@ -326,6 +328,7 @@ class GroupAction(models.Model):
     resolved_at = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True)
+    is_listed_before = models.BooleanField(default=False)  # of a create: all groups were read right before it left
     error_code = models.CharField(max_length=60, blank=True)
     error_text = models.CharField(max_length=400, blank=True)
 

@@ -50,6 +50,7 @@ def make_group(place: Place, **over: Any) -> OrderGroup:
     values: dict[str, Any] = {
         "account": place.account,
         "group_id": "og-1",
+        "subaccount": 0,
         "contracts_limit": Decimal(100),
         "state": OrderGroup.State.ACTIVE,
         "changed_at": now,

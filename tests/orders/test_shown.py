@@ -119,6 +119,28 @@ def test_a_line_of_a_batch_may_bring_its_word(place: Place, actor: Actor) -> Non
     assert [line["error"] and line["error"]["code"] for line in told["lines"]] == [None, "preview_stale"]
 
 
+def test_a_dry_run_gives_each_line_its_word_and_a_batch_says_which_line_is_stale(
+    place: Place, actor: Actor, exchange: ScriptedExchange
+) -> None:
+    keys = [str(uuid.uuid4()) for _ in range(3)]
+    lines = ask(actor, "order.batch_preview", items=[params() for _ in keys])["lines"]
+    items = [params(idempotency_key=key, shown=line["shown"]) for key, line in zip(keys, lines, strict=True)]
+    CHANGES["grid"](place)
+    fresh = ask(actor, "order.batch_preview", items=[params()])["lines"][0]["shown"]
+    items[1]["shown"] = fresh
+
+    with pytest.raises(DeskError) as refused:
+        ask(actor, "order.batch", batch_key=str(uuid.uuid4()), items=items)
+
+    assert refused.value.code == "batch_refused"
+    assert set(refused.value.fields) == {"1", "3"}
+    assert "its price steps changed" in refused.value.fields["1"]
+    assert not OrderIntent.objects.exists()
+    sent = [{**item, "shown": fresh} for item in items]
+    told = ask(actor, "order.batch", batch_key=str(uuid.uuid4()), items=sent)
+    assert len(told["intents"]) == 3
+
+
 @pytest.mark.parametrize("is_late", [False, True], ids=["when submitted", "when sent"])
 def test_an_amend_may_bring_its_word(place: Place, actor: Actor, exchange: ScriptedExchange, is_late: bool) -> None:
     ask(actor, "order.place", **params())

@@ -26,6 +26,7 @@ COLUMNS = (
     ("reason", "Reason"),
     ("person", "Placed by"),
     ("subaccount", "Subaccount"),
+    ("order_group", "Order group"),
     ("age", "Age"),
     ("order_id", "Exchange id"),
 )

@@ -1,6 +1,5 @@
 """Cancels of several orders: what they would touch, in words, and the doing of it."""
 
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,7 +8,7 @@ from typing import Any
 from apps.core.errors import DeskError
 from apps.core.money import count_text
 from apps.core.permissions import Actor, Permission
-from apps.orders import services
+from apps.orders import events, services
 from apps.orders.access import intents_visible_to, orders_visible_to, require
 from apps.orders.models import Order, OrderIntent
 
@@ -72,22 +71,17 @@ def unsent_and_unknown(actor: Actor, *, account_id: int) -> dict[str, int]:
     }
 
 
-def cancel_chosen(actor: Actor, scope: Scope, *, idempotency_key: uuid.UUID) -> dict[str, Any]:
-    """Commit a wish to cancel each order of the scope; a repeat of the key changes nothing.
+def cancel_chosen(actor: Actor, scope: Scope, *, account_id: int) -> dict[str, Any]:
+    """Commit a wish to cancel each order of the scope; a repeat finds the wish or the end of the order.
 
     Returns {"cancels": how many were wished for, "gone": how many were done before that}.
     """
-    cancels, gone = 0, scope.gone
-    for order in scope.orders:
-        try:
-            services.cancel_submit(actor, order, idempotency_key=uuid.uuid5(idempotency_key, order.order_id))
-        except DeskError as exc:
-            if exc.code != "order_done":
-                raise
-            gone += 1
-        else:
-            cancels += 1
-    return {"cancels": cancels, "gone": gone}
+    keys = [
+        events.external_key(one.order_id) if one.intent_id is None else events.intent_key(one.intent_id)
+        for one in scope.orders
+    ]
+    done = services.cancel_many(actor, account_id=account_id, keys=keys)
+    return {"cancels": len(done.cancels), "gone": scope.gone + len(done.done)}
 
 
 def _plural(count: int, word: str) -> str:

@@ -111,7 +111,7 @@ def order_cancel(request: DeskRequest) -> HttpResponse:
             raise DeskError("order_done", "There is nothing to cancel: the chosen orders are done.")
         if not request.POST.get("confirmed"):
             return _ask(request, scope, key=key, account=account)
-        done = scopes.cancel_chosen(request.actor, scope, idempotency_key=key)
+        done = scopes.cancel_chosen(request.actor, scope, account_id=account.pk)
     except DeskError as exc:
         return _refused(request, exc)
     if _wants_json(request):

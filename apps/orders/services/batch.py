@@ -30,8 +30,9 @@ from apps.orders.access import require
 from apps.orders.costs import CostEstimate
 from apps.orders.models import OrderIntent
 from apps.orders.services import send
-from apps.orders.services.checks import account_check, holding_of, order_check
+from apps.orders.services.checks import account_check, holding_of, market_check, order_check
 from apps.orders.services.gate import gate_note
+from apps.orders.services.shown import shown_of
 from apps.orders.services.submit import intent_commit, known_intent, may_trade_check
 from apps.orders.tickets import OrderTicket
 
@@ -54,6 +55,7 @@ class BatchLine:
     fee: Decimal | None = None
     worst_case: Decimal | None = None
     estimate: CostEstimate | None = None
+    shown: str = ""  # for `order.batch`, see services.shown
 
 
 def batch_check(
@@ -77,20 +79,21 @@ def batch_check(
         try:
             if ticket.idempotency_key.int and ticket.idempotency_key in keys:
                 raise DeskError("key_twice", "Two lines carry the same key. Paste the table again.")
-            estimate = _line_check(actor, ticket, before=before, spent=spent, now=now)
+            estimate, shown = _line_check(actor, ticket, before=before, spent=spent, now=now)
         except DeskError as exc:
             lines.append(BatchLine(number, exc))
             continue
         keys.add(ticket.idempotency_key)
         before.append(ticket)
         spent += estimate.cost + (estimate.fee_one_fill or Decimal(0))
-        lines.append(BatchLine(number, None, estimate.cost, estimate.fee_worst_split, estimate.worst_case, estimate))
+        worst = (estimate.fee_worst_split, estimate.worst_case)
+        lines.append(BatchLine(number, None, estimate.cost, *worst, estimate, shown))
     return sorted(lines, key=lambda line: line.number)
 
 
 def _line_check(
     actor: Actor, ticket: OrderTicket, *, before: Sequence[OrderTicket], spent: Decimal, now: datetime
-) -> CostEstimate:
+) -> tuple[CostEstimate, str]:
     account = account_check(actor, ticket.account_id)
     may_trade_check(actor, ticket, account=account, now=now, before=before)
     estimate = order_check(actor, ticket, account=account, now=now)
@@ -100,7 +103,8 @@ def _line_check(
         total, cash = dollars_text(spent + needed), dollars_text(holding.cash)
         text = f"With the lines before it this needs {total}; the balance is {cash}."
         raise DeskError("insufficient_funds", text, fields={"count": text})
-    return estimate
+    market = market_check(actor, account.environment, ticket.ticker, now=now)
+    return estimate, shown_of(market, estimate)
 
 
 def batch_submit(

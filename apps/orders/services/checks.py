@@ -126,8 +126,11 @@ def group_check(account_id: int, subaccount: int, group_id: str) -> None:
     """Raises DeskError unless this group takes orders of this subaccount, as far as the desk knows."""
     if not group_id:
         return
-    group = OrderGroup.objects.filter(account_id=account_id, subaccount=subaccount, group_id=group_id).first()
-    if group is None:
+    group = OrderGroup.objects.filter(account_id=account_id, group_id=group_id).first()
+    if group is not None and group.subaccount is None:
+        text = "This order group was made elsewhere, and the desk does not know in which subaccount. Choose another."
+        raise _field("group_unplaced", "order_group_id", text)
+    if group is None or group.subaccount != subaccount:
         raise _field("group_unknown", "order_group_id", "This order group is not known here. Choose another, or none.")
     if group.state != OrderGroup.State.ACTIVE:
         raise _field("group_not_active", "order_group_id", f"{group.get_state_display()}. It takes no orders.")

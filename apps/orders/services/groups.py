@@ -15,17 +15,27 @@ from django.db.models import F, Q
 
 from apps.accounts.access import account_get
 from apps.audit import services as audit
-from apps.core.errors import DeskError, NotFound
+from apps.core.errors import DeskError, NotFound, WireFormatError
 from apps.core.money import format_count, parse_count
 from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import utc_now
 from apps.exchange.clients import client_for
 from apps.exchange.wire.api import groups as api
-from apps.exchange.wire.errors import AlreadyExists, NotExecuted, NotSent, OutcomeUnknown, RateLimited, Refused
+from apps.exchange.wire.client import ExchangeClient
+from apps.exchange.wire.errors import (
+    AlreadyExists,
+    ExchangeError,
+    NotExecuted,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+)
 from apps.orders import group_events, queue
 from apps.orders.access import actor_of, require
 from apps.orders.models import GroupAction, OrderGroup
 from apps.orders.services.checks import account_check
+from apps.orders.services.group_joins import FRESH, creates_join, is_join_due, subaccount_find
 from apps.orders.services.send import GOOD_FOR, TOO_LATE
 
 logger = logging.getLogger(__name__)
@@ -168,6 +178,8 @@ def group_send(action_id: int) -> GroupAction | None:
     needed = Permission.ORDER_CANCEL if action.kind in REPEATED else Permission.ORDER_PLACE
     if actor is None or not actor.may(needed):
         return _end(action, State.REFUSED, code="not_allowed", text="The person's roles no longer allow this.")
+    if action.kind == Kind.CREATE:
+        _list_before(action, group)
     try:
         group_id = _call(action, group)
     except Refused as exc:
@@ -181,8 +193,22 @@ def group_send(action_id: int) -> GroupAction | None:
     except (AlreadyExists, NotExecuted, OutcomeUnknown) as exc:
         if action.kind in REPEATED:
             return _again(action, State.UNKNOWN, code=exc.code, text=exc.text)
-        return _store(action, state=State.UNKNOWN, error_code=exc.code[:60], error_text=exc.text[:400])
+        known = _store(action, state=State.UNKNOWN, error_code=exc.code[:60], error_text=exc.text[:400])
+        if action.kind == Kind.CREATE:
+            queue.enqueue_on_commit(queue.ACCOUNT_SYNC, group.account_id)  # a listing shows which group it is
+        return known
     return _end(action, State.DONE, group_id=group_id)
+
+
+def _list_before(action: GroupAction, group: OrderGroup) -> None:
+    """Read all groups: what a later listing shows beside them appeared after this request left."""
+    try:
+        groups_read(group.account_id)
+    except (ExchangeError, DeskError, WireFormatError) as exc:
+        logger.warning("order groups were not read before a new one is asked for: %s", exc)
+        return
+    GroupAction.objects.filter(pk=action.pk).update(is_listed_before=True, sent_at=utc_now())
+    action.refresh_from_db()
 
 
 def _claim(action_id: int) -> bool:
@@ -206,16 +232,30 @@ def _call(action: GroupAction, group: OrderGroup) -> str | None:
     name, limit = group.group_id or "", format_count(action.contracts_limit or Decimal(0))
     match Kind(action.kind):
         case Kind.CREATE:
-            return api.create_group(client, limit=limit, subaccount=group.subaccount).order_group_id
+            return api.create_group(client, limit=limit, subaccount=group.subaccount or 0).order_group_id
         case Kind.TRIGGER:
-            api.trigger_group(client, name, subaccount=group.subaccount)
+            api.trigger_group(client, name, subaccount=_subaccount(client, group))
         case Kind.RESET:
-            api.reset_group(client, name, subaccount=group.subaccount)
+            api.reset_group(client, name, subaccount=_subaccount(client, group))
         case Kind.LIMIT:
             api.limit_group(client, name, limit=limit)
         case Kind.DELETE:
-            api.delete_group(client, name, subaccount=group.subaccount)
+            api.delete_group(client, name, subaccount=_subaccount(client, group))
     return None
+
+
+def _subaccount(client: ExchangeClient, group: OrderGroup) -> int:
+    """Where the group is: asked in another subaccount the exchange says 404, as if it were gone."""
+    if group.subaccount is not None:
+        return group.subaccount
+    try:
+        found = subaccount_find(client_for(group.account_id, write=False), group, is_thorough=True)
+    except ExchangeError as exc:
+        raise DeskError("group_unplaced", f"Not asked: the group's subaccount could not be read ({exc.text}).") from exc
+    if found is None:
+        raise DeskError("group_unplaced", "Not asked: no subaccount of this account lists the group.")
+    OrderGroup.objects.filter(pk=group.pk, subaccount=None).update(subaccount=found)
+    return found
 
 
 def _end(
@@ -283,9 +323,12 @@ def _store(action: GroupAction, **changes: Any) -> GroupAction:
 
 
 def group_apply(
-    account_id: int, group_id: str, *, event: str, limit: Decimal | None, at: datetime, subaccount: int = 0
+    account_id: int, group_id: str, *, event: str, limit: Decimal | None, at: datetime, is_told: bool = True
 ) -> None:
-    """Store one event of a group, whoever caused it. Events older than the newest known one change nothing."""
+    """Store one event of a group, whoever caused it. Events older than the newest known one change nothing.
+
+    is_told: by the exchange's own event; else a listing showed it.
+    """
     kind, state = _EVENTS.get(event, (None, None))
     if kind is None:
         logger.warning("order group %s: event %r is not known", group_id, event[:40])
@@ -295,11 +338,12 @@ def group_apply(
             account_id=account_id,
             group_id=group_id,
             defaults={
-                "subaccount": subaccount,
                 "contracts_limit": limit,
                 "state": state or GroupState.ACTIVE,
                 "changed_at": at,
                 "seen_at": utc_now(),
+                "appeared_at": utc_now(),
+                "is_told": is_told and kind == Kind.CREATE and at >= utc_now() - FRESH,
             },
         )
         if not is_new and at < group.changed_at - timedelta(seconds=1):
@@ -315,6 +359,8 @@ def group_apply(
             in_doubt = in_doubt.filter(contracts_limit=limit)
         in_doubt.update(state=State.DONE, resolved_at=utc_now())
         group_events.group_publish(group.pk)
+    if is_new and is_told and is_join_due(account_id):
+        queue.enqueue_on_commit(queue.ACCOUNT_SYNC, account_id)
 
 
 def groups_in_use(account_id: int) -> bool:
@@ -335,20 +381,34 @@ def groups_read(account_id: int) -> None:
         limit = parse_count(record.contracts_limit_fp) if record.contracts_limit_fp else None
         group = known.get(group_id)
         if group is None:
-            group_apply(account_id, group_id, event="created", limit=limit, at=started)
+            group_apply(account_id, group_id, event="created", limit=limit, at=started, is_told=False)
         elif limit is not None and group.contracts_limit != limit and group.changed_at < started - LISTED_WITHIN:
             group_apply(account_id, group_id, event="limit_updated", limit=limit, at=started)
     for one in known.values():
         is_gone = one.group_id not in listed and one.state != GroupState.DELETED
         if is_gone and one.group_id and one.changed_at < started - LISTED_WITHIN:
             group_apply(account_id, one.group_id, event="deleted", limit=None, at=started)
+    _place(account_id)
+    creates_join(account_id, listed_at=started)
+
+
+def _place(account_id: int) -> None:
+    """Find the subaccounts of groups made elsewhere, as far as a few listings tell."""
+    over = [GroupState.DELETED, GroupState.FAILED]
+    homeless = OrderGroup.objects.filter(account_id=account_id, subaccount=None).exclude(state__in=over)
+    for group in homeless.exclude(group_id=None):
+        found = subaccount_find(client_for(account_id, write=False), group, is_thorough=False)
+        if found is not None and OrderGroup.objects.filter(pk=group.pk, subaccount=None).update(subaccount=found):
+            with transaction.atomic():
+                group_events.group_publish(group.pk)
 
 
 def groups_sweep(*, now: datetime) -> None:
     """Hand over again what was lost or is in doubt; what was sent once and lost its worker is in doubt."""
     stuck = GroupAction.objects.filter(state=State.SENDING, sent_at__lte=now - CLAIM_FOR)
-    for action in stuck.exclude(kind__in=REPEATED):
+    for action in stuck.exclude(kind__in=REPEATED).select_related("group"):
         _store(action, state=State.UNKNOWN, error_code="interrupted", error_text="The desk was interrupted.")
+        queue.enqueue(queue.ACCOUNT_SYNC, action.group.account_id)
     due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
     lost = Q(state=State.COMMITTED, created_at__lte=now - timedelta(seconds=2)) & due
     repeat = (Q(state=State.UNKNOWN) & due) | Q(state=State.SENDING, sent_at__lte=now - CLAIM_FOR)

@@ -74,7 +74,7 @@ export function gateWords(facts) {
 
 /**
  * Why the desk itself holds this person's orders back; "" when it does not.
- * @param {{pauses?: {user_id: number | null, why: string}[], recovering?: boolean} | null} frame of `trading:<account>`
+ * @param {{pauses?: {user_id: number | null, why: string}[], recovering?: boolean, gate?: object | null} | null} frame of `trading:<account>`
  * @param {string} person id of the signed-in person
  */
 export function pauseWords(frame, person) {
@@ -83,6 +83,8 @@ export function pauseWords(frame, person) {
     const whose = pause.user_id === null ? "Trading is paused for the whole desk" : "Your trading is paused";
     return pause.why ? `${whose}: ${pause.why}` : whose;
   }
+  if (frame?.gate)
+    return "The exchange accepted two orders in a row without naming them, so none leaves until the desk knows what became of them (see Pause, above)";
   return frame?.recovering ? "The desk is still writing down answers of the exchange" : "";
 }
 

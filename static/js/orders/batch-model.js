@@ -11,7 +11,7 @@ import { zonedToIso } from "../market/zoned.js";
  * @property {Record<string, any> | null} item parameters of `order.place` without account and key; null: not readable
  * @property {Record<string, string>} cells as pasted
  * @property {Fault[]} faults
- * @property {{cost: string | null, fee: string | null, worst_case: string | null} | null} told by the dry run
+ * @property {{cost: string | null, fee: string | null, worst_case: string | null, shown?: string} | null} told by the dry run
  */
 
 export const MOST_LINES = 100; // of one batch, as the desk takes it
@@ -153,7 +153,7 @@ function instant(text, zone) {
 /**
  * Join the dry run with the lines that were asked about, in the order in which they were.
  * @param {BatchLine[]} lines
- * @param {{line: number, ok: boolean, cost: string | null, fee: string | null, worst_case: string | null, error: {text: string, fields: Record<string, string>} | null}[]} told
+ * @param {{line: number, ok: boolean, cost: string | null, fee: string | null, worst_case: string | null, error: {text: string, fields: Record<string, string>} | null, shown?: string}[]} told
  * @returns {BatchLine[]}
  */
 export function withDryRun(lines, told) {
@@ -169,8 +169,8 @@ export function withDryRun(lines, told) {
       : error
         ? [{ field: "order", text: error.text }]
         : [];
-    const { cost, fee, worst_case } = answer;
-    return { ...line, faults, told: { cost, fee, worst_case } };
+    const { cost, fee, worst_case, shown = "" } = answer;
+    return { ...line, faults, told: { cost, fee, worst_case, shown } };
   });
 }
 
@@ -214,6 +214,8 @@ export function batchParams(lines, { account, subaccount, batchKey, keyOf }) {
     account_id: account,
     subaccount,
     idempotency_key: keyOf(line),
+    // What the dry run showed of it: the desk refuses the line when that no longer holds.
+    ...(line.told?.shown ? { shown: line.told.shown } : {}),
   }));
   return { batch_key: batchKey, items };
 }

@@ -6,7 +6,7 @@ import { element } from "../frame/dom.js";
 /** @typedef {import("./row-model.js").BlotterRow} BlotterRow */
 /** @typedef {{data?: BlotterRow}} Cell */
 
-const HIDDEN_AT_FIRST = new Set(["age", "queue", "subaccount", "order_id"]);
+const HIDDEN_AT_FIRST = new Set(["age", "queue", "subaccount", "order_group", "order_id"]);
 const DAY_MS = 86_400_000;
 
 /** One decimal of a cent for all, so that the points stand under each other; two where a price needs them. @param {number} units */
@@ -149,6 +149,7 @@ export function orderColumns({ format, zone, now, canCancel, titleOf }) {
       (row) => row.subaccount,
       (value) => String(value ?? ""),
     ),
+    text("order_group", "Order group", 110, (row) => row.orderGroup),
     figure(
       "age",
       "Age",

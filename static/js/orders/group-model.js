@@ -10,7 +10,8 @@ import { readCount } from "../market/ticket-model.js";
  * @property {number | null} limit 1/100 contract; null: not known
  * @property {[number, number][]} recent [Unix ms, 1/100 contract] of the matches that count, oldest first
  * @property {number} windowMs
- * @property {number} subaccount
+ * @property {number | null} subaccount null: made elsewhere, and the exchange has not told where
+ * @property {string} place where it is and who made it, where that is worth saying
  * @property {number} working orders of it that rest
  * @property {string} state
  * @property {string} stateWords
@@ -31,6 +32,12 @@ const STATES = {
 };
 const ON_THEIR_WAY = new Set(["committed", "sending", "unknown"]);
 
+/** @param {Record<string, any>} row */
+function placeWords(row) {
+  const where = row["subaccount"] === null ? "its subaccount is not known" : `subaccount ${row["subaccount"]}`;
+  return row["name"] || !row["group_id"] ? (row["subaccount"] ? where : "") : `made elsewhere, ${where}`;
+}
+
 /** @param {Record<string, any>} row of the topic `groups:<account>` @returns {Group} */
 export function groupFrom(row) {
   const [stateWords, tone] = STATES[row["state"]] ?? [row["state"], "muted"];
@@ -44,6 +51,7 @@ export function groupFrom(row) {
     recent: row["recent"].map((/** @type {[number, string]} */ [at, count]) => [at, toUnits(count, 2)]),
     windowMs: row["window_ms"],
     subaccount: row["subaccount"],
+    place: placeWords(row),
     working: row["working"],
     state: row["state"],
     stateWords: isInDoubt ? `${stateWords}, in doubt` : stateWords,
@@ -82,6 +90,21 @@ export function gaugeAt(group, nowMs) {
   const level = limit && use >= limit ? "full" : limit && use * 4 >= limit * 3 ? "high" : "ok";
   const drains = use ? `empty in ${Math.ceil(emptyInMs / 1_000)} s` : "";
   return { use, max: Math.max(limit, 1), level, words: `${formatCount(use)} ${of} in ${seconds} s`, drains };
+}
+
+/**
+ * What each group is called, by the exchange's id; two of one name are told apart by their ids.
+ * @param {Record<string, any>[]} rows of the topic `groups:<account>`
+ * @returns {Map<string, string>}
+ */
+export function groupTitles(rows) {
+  const groups = rows.map(groupFrom).filter(({ groupId }) => groupId);
+  /** @type {Map<string, number>} */
+  const often = new Map();
+  for (const { title } of groups) often.set(title, (often.get(title) ?? 0) + 1);
+  return new Map(
+    groups.map(({ groupId, title }) => [groupId, often.get(title) === 1 ? title : `${title} (${groupId.slice(0, 8)})`]),
+  );
 }
 
 /** @param {string} text @returns {{limit: string} | {error: string}} limit as the desk takes it */

@@ -70,7 +70,7 @@ export function createGroupsView(list, { now, mayPlace, mayCancel, ordersUrl, on
     setText(part(node, "title"), group.title);
     setText(part(node, "state"), group.stateWords);
     setAttribute(part(node, "state"), "class", `badge badge--${group.tone}`);
-    setText(part(node, "id"), group.groupId);
+    setText(part(node, "id"), [group.groupId, group.place].filter(Boolean).join(" · "));
     const words = group.working === 1 ? "1 working order" : `${group.working.toLocaleString("en")} working orders`;
     setText(part(node, "orders"), words);
     const said = group.state === "triggered" ? "Its orders were cancelled. It takes none until it is reset." : "";

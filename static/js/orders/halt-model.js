@@ -4,7 +4,7 @@ import { plural } from "./scope.js";
 
 /** @typedef {{id: number, scope: "person" | "desk", user_id: number | null, why: string, by: number, at_ms: number, needs_lead: boolean}} Pause */
 /** @typedef {{id: number, ticker: string, left: number, unresolved: number, why: string, started_ms: number, by: number}} Run */
-/** @typedef {{pauses: Pause[], cancel_runs: Run[], recovering: boolean}} Frame of the topic `trading:<account>` */
+/** @typedef {{pauses: Pause[], cancel_runs: Run[], recovering: boolean, gate?: {closed_ms: number} | null}} Frame of the topic `trading:<account>` */
 /** @typedef {Record<string, string>} Names by user id */
 
 /** @param {Names} names @param {number | null} id @param {string} person the signed-in person's id */
@@ -22,7 +22,7 @@ export function barWords(frame, person) {
   const isDesk = pauses.some((pause) => pause.user_id === null);
   const isMine = pauses.some((pause) => String(pause.user_id) === person);
   const others = pauses.filter((pause) => pause.user_id !== null && String(pause.user_id) !== person).length;
-  const held = isDesk ? "Desk paused" : isMine ? "You are paused" : "";
+  const held = isDesk ? "Desk paused" : isMine ? "You are paused" : frame?.gate ? "Sending stopped" : "";
   const rest = left ? `${left.toLocaleString("en")} left` : "checking";
   if (runs.length) return { text: `${held || "Cancelling"} · ${rest}`, level: held ? "danger" : "warning" };
   if (held) return { text: held, level: "danger" };
@@ -49,6 +49,18 @@ export function pauseLine(pause, { names, person, time, mayRelease }) {
     canRelease,
     note: canRelease ? "" : "A lead releases it.",
   };
+}
+
+/**
+ * The closed gate of the account: why nothing leaves, when that ends, and who may end it sooner.
+ * @param {{closed_ms: number}} gate
+ * @param {{time: (ms: number) => string, mayRelease: boolean}} look mayRelease: a lead's right
+ */
+export function gateLine(gate, { time, mayRelease }) {
+  const why =
+    `No order of this account leaves since ${time(gate.closed_ms)}: the exchange accepted two orders in a row without ` +
+    "naming them. It goes on by itself when the desk knows what became of them, 30 s later at the earliest.";
+  return { text: why, canOpen: mayRelease, note: mayRelease ? "" : "A lead may open it sooner." };
 }
 
 /**

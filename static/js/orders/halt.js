@@ -3,7 +3,7 @@ import { ask } from "../frame/ask.js";
 import { desk } from "../frame/desk.js";
 import { element, setAttribute, setText } from "../frame/dom.js";
 import { announce, toast } from "../frame/toasts.js";
-import { barWords, haltDeed, pauseLine, runLine } from "./halt-model.js";
+import { barWords, gateLine, haltDeed, pauseLine, runLine } from "./halt-model.js";
 import { plural, scopeLines, scopeWords } from "./scope.js";
 import { toUnits } from "../core/fixed.js";
 
@@ -63,7 +63,7 @@ function take(next) {
   }
   runsSeen = now;
   const [was, is] = [barWords(before, person).text, barWords(next, person).text];
-  if (before && was !== is && /paused/i.test(was + is)) announce(is || "Trading is released.", "assertive");
+  if (before && was !== is && /paused|stopped/i.test(was + is)) announce(is || "Orders pass again.", "assertive");
 }
 
 /* --- the dialog -------------------------------------------------------------------------------- */
@@ -120,29 +120,40 @@ function showForce() {
     mayRelease: desk.may("kill.release"),
   };
   const pauses = frame?.pauses ?? [];
+  const gate = frame?.gate ? gateLine(frame.gate, look) : null;
+  const shut = gate
+    ? [
+        {
+          key: `gate:${gate.canOpen}`,
+          text: `${gate.text} ${gate.note}`.trim(),
+          button: gate.canOpen ? "Open it now" : "",
+          id: 0,
+        },
+      ]
+    : [];
   const lines = pauses.map((pause) => {
     const { text, canRelease, note } = pauseLine(pause, look);
     const key = `${pause.id}:${canRelease}`;
-    return { key, text: note ? `${text}. ${note}` : text, canRelease, id: pause.id };
+    return { key, text: note ? `${text}. ${note}` : text, button: canRelease ? "Release" : "", id: pause.id };
   });
   const runs = (frame?.cancel_runs ?? []).map((run) => ({
     key: `run:${run.id}`,
     text: runLine(run, look),
-    canRelease: false,
+    button: "",
     id: run.id,
   }));
   const list = part("force");
-  const wanted = [...lines, ...runs];
+  const wanted = [...shut, ...lines, ...runs];
   const isSame =
     wanted.length === list.children.length &&
     wanted.every(({ key }, at) => list.children[at]?.getAttribute("data-key") === key);
   if (!isSame)
     list.replaceChildren(
-      ...wanted.map(({ key, canRelease, id }) => {
+      ...wanted.map(({ key, button, id }) => {
         const nodes = [element("span", { attributes: { "data-text": "" } })];
-        if (canRelease) {
-          const attributes = { type: "button", "data-release": String(id) };
-          nodes.push(element("button", { class: "button button--small", text: "Release", attributes }));
+        if (button) {
+          const attributes = { type: "button", ...(id ? { "data-release": String(id) } : { "data-open-gate": "" }) };
+          nodes.push(element("button", { class: "button button--small", text: button, attributes }));
         }
         return element("li", { attributes: { "data-key": key } }, nodes);
       }),
@@ -208,6 +219,20 @@ async function release(id) {
   else toast({ title: "Released", text: "Orders pass again.", level: "ok" });
 }
 
+async function openGate() {
+  const isSure = await ask({
+    title: "Let orders leave again?",
+    text: "What became of the orders behind this may not be known yet. One more answer of that kind stops it again.",
+    yes: "Open it now",
+    no: "Leave it",
+  });
+  if (!isSure) return;
+  const answer = await desk.socket.command("trading.open_gate", {});
+  if (answer.kind === "error") setText(part("problem"), answer.text);
+  else if (answer.kind === "unknown") toast({ title: "Sent, answer lost", text: LOST, level: "warning" });
+  else toast({ title: "Orders leave again", text: `In the account ${accountName}.`, level: "ok" });
+}
+
 if (account) {
   desk.topics.watch(`trading:${account}`, (state) => {
     if (state.value && state.value !== frame) take(state.value);
@@ -230,6 +255,7 @@ dialog?.addEventListener("click", (event) => {
   if (target.closest("[data-halt-close]")) dialog.close();
   const id = target.closest("[data-release]")?.getAttribute("data-release");
   if (id) void release(Number(id));
+  if (target.closest("[data-open-gate]")) void openGate();
 });
 if (opener) {
   desk.keys.register({ keys: "Shift+P", label: "Pause trading, cancel all (asks first)", run: open });

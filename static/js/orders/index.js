@@ -14,6 +14,7 @@ import { TABS, emptyWords, isNarrowed, readChoice, toSearch } from "./choice.js"
 import { marketAddress, orderAddress } from "./columns.js";
 import { createOrdersGrid } from "./grid.js";
 import { createOlderRows } from "./older.js";
+import { groupTitles } from "./group-model.js";
 import { watchHands } from "./hands.js";
 import { fromDesk, isChosen, tabOf } from "./row-model.js";
 import { plural, scopeWords } from "./scope.js";
@@ -56,7 +57,9 @@ function rowOf(key) {
   return now && then ? (then["v"] > now["v"] ? then : now) : (now ?? then);
 }
 
-const blotterRow = (/** @type {DeskRow} */ row) => fromDesk(row, told.people);
+/** Names of the order groups by the exchange's id. @type {Map<string, string>} */
+let groupNames = new Map();
+const blotterRow = (/** @type {DeskRow} */ row) => fromDesk(row, told.people, groupNames);
 
 function chosenRows() {
   const every = [...new Set([...older.keys(), ...live.rows.keys()])].map((key) => /** @type {DeskRow} */ (rowOf(key)));
@@ -370,6 +373,12 @@ live.rows.subscribe((key, row) => {
 });
 desk.topics.watch(`orders:${account}`, (state) => {
   if (state.isFresh && !isStarted) start();
+});
+desk.topics.watch(`groups:${account}`, (state) => {
+  const next = groupTitles(state.rows.values());
+  if (JSON.stringify([...next]) === JSON.stringify([...groupNames])) return;
+  groupNames = next;
+  draw();
 });
 setInterval(() => {
   if (!isStarted || document.hidden) return;

@@ -30,6 +30,7 @@ import { shownPrice, sideWords, terms } from "../market/orders-table.js";
  * @property {string} reason
  * @property {string} person
  * @property {number} subaccount
+ * @property {string} orderGroup name of the order group that it is in; "" for none
  * @property {number | null} createdMs
  * @property {number | null} updatedMs
  * @property {string} orderId "" until the exchange has shown it
@@ -91,9 +92,10 @@ export function averageOf(row) {
 /**
  * @param {Record<string, any>} row of the topic, or of rows.json: the same shape
  * @param {Record<string, string>} people by user id
+ * @param {Map<string, string>} [groups] names of order groups by the exchange's id
  * @returns {BlotterRow}
  */
-export function fromDesk(row, people) {
+export function fromDesk(row, people, groups) {
   const isUnknown = row["state"] === "unknown";
   const filled = toUnits(row["filled"], 2);
   const isWorking = row["is_working"] && !isUnknown;
@@ -123,6 +125,9 @@ export function fromDesk(row, people) {
     reason: row["error"] || refusedChange(row) || (tabOf(row) === "unknown" ? row["evidence"] : "") || "",
     person: row["is_external"] ? "elsewhere" : (people[row["placed_by"]] ?? "-"),
     subaccount: row["subaccount"],
+    orderGroup: row["order_group_id"]
+      ? (groups?.get(row["order_group_id"]) ?? `Group ${row["order_group_id"].slice(0, 8)}`)
+      : "",
     createdMs: row["created_ms"],
     updatedMs: row["updated_ms"],
     orderId: row["order_id"] ?? "",
@@ -151,8 +156,9 @@ export function isChosen(row, choice) {
 
 /** @typedef {{key: string, isGroup: true, name: string, orders: number, markets: number, remaining: number}} GroupRow */
 
-/** @param {BlotterRow} row @param {string} by "market", "person" or "subaccount" */
+/** @param {BlotterRow} row @param {string} by "market", "person", "subaccount" or "order_group" */
 export function groupName(row, by) {
+  if (by === "order_group") return row.orderGroup || "In no order group";
   return by === "market" ? row.ticker : by === "person" ? row.person : `Subaccount ${row.subaccount}`;
 }
 

@@ -68,4 +68,6 @@ test("a pause holds back whom it names, or everybody", () => {
   assert.equal(pauseWords(pause(7), "7"), "Your trading is paused");
   assert.equal(pauseWords(pause(null, "news"), "7"), "Trading is paused for the whole desk: news");
   assert.match(pauseWords({ recovering: true }, "7"), /writing down/);
+  assert.match(pauseWords({ gate: { closed_ms: 1 } }, "7"), /without naming them/);
+  assert.equal(pauseWords({ gate: null }, "7"), "");
 });

@@ -144,6 +144,11 @@ test("a batch carries a key per line, and is not larger than the desk takes", ()
     items: [{ ...lines[0]?.item, account_id: 4, subaccount: 0, idempotency_key: "k" }],
   });
   assert.equal(sizeProblem(lines, batchParams(lines, where)), "");
+  // What the dry run showed of a line goes with it.
+  const told = withDryRun(lines, [
+    { line: 1, ok: true, cost: "1.000000", fee: null, worst_case: null, error: null, shown: "a.b" },
+  ]);
+  assert.equal(batchParams(told, where).items[0]?.["shown"], "a.b");
   const many = Array.from({ length: 101 }, (_, at) => ({ ...line(GOOD), number: at + 2 }));
   assert.equal(sizeProblem(many, {}), "101 lines: at most 100 go at once. Take off line 102 and what follows.");
   assert.match(sizeProblem(lines, { items: "x".repeat(40_000) }), /too large for one batch/);

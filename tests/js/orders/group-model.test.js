@@ -4,6 +4,7 @@ import {
   actionQuestion,
   gaugeAt,
   groupFrom,
+  groupTitles,
   groupsFrom,
   readLimit,
   sortGroups,
@@ -109,4 +110,25 @@ test("trigger and delete say how many orders they cancel", () => {
   assert.match(actionQuestion("trigger", groupFrom(row())).text, /cancels its 2 working orders/);
   assert.match(actionQuestion("delete", groupFrom(row({ working: 1 }))).text, /cancels its 1 working order and/);
   assert.equal(actionQuestion("reset", groupFrom(row())).isDanger, false);
+});
+
+test("a group made elsewhere says so, and that its subaccount is not known", () => {
+  assert.equal(groupFrom(row()).place, "");
+  assert.equal(groupFrom(row({ subaccount: 2 })).place, "subaccount 2");
+  assert.equal(groupFrom(row({ name: "", subaccount: 0 })).place, "made elsewhere, subaccount 0");
+  assert.equal(groupFrom(row({ name: "", subaccount: null })).place, "made elsewhere, its subaccount is not known");
+  assert.equal(groupFrom(row({ name: "", group_id: "", subaccount: 0 })).place, "");
+});
+
+test("groups of one name are told apart by their ids", () => {
+  const titles = groupTitles([row(), row({ group_id: "0191-cccc", name: "Other" }), row({ group_id: "0192-dddd" })]);
+
+  assert.deepEqual(
+    [...titles],
+    [
+      ["0190-aaaa-bbbb", "Fed hedge (0190-aaa)"],
+      ["0191-cccc", "Other"],
+      ["0192-dddd", "Fed hedge (0192-ddd)"],
+    ],
+  );
 });

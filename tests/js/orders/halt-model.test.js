@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { barWords, haltDeed, pauseLine, runLine } from "../../../static/js/orders/halt-model.js";
+import { barWords, gateLine, haltDeed, pauseLine, runLine } from "../../../static/js/orders/halt-model.js";
 
 const NAMES = { 7: "Tess", 8: "Lee" };
 /** @param {Record<string, any>} [over] @returns {any} */
@@ -31,6 +31,17 @@ test("the bar says who is held back and how much is left of a cancel", () => {
   const both = frame({ pauses: [pause({ user_id: null })], cancel_runs: [run({ left: 2, unresolved: 1 })] });
   assert.deepEqual(barWords(both, "8"), { text: "Desk paused · 3 left", level: "danger" });
   assert.deepEqual(barWords(frame({ recovering: true }), "7"), { text: "Recovering", level: "warning" });
+});
+
+test("a closed gate stands in the bar, and says why, until when, and who may open it", () => {
+  const closed = frame({ gate: { closed_ms: 1 } });
+  assert.deepEqual(barWords(closed, "7"), { text: "Sending stopped", level: "danger" });
+  assert.equal(barWords({ ...closed, pauses: [pause()] }, "7").text, "You are paused");
+
+  const line = gateLine({ closed_ms: 1 }, look);
+  assert.match(line.text, /leaves since 12:00:00: the exchange accepted two orders in a row without naming them/);
+  assert.deepEqual([line.canOpen, line.note], [false, "A lead may open it sooner."]);
+  assert.deepEqual(gateLine({ closed_ms: 1 }, { ...look, mayRelease: true }).note, "");
 });
 
 test("only a lead releases what a lead or the whole desk's pause holds", () => {

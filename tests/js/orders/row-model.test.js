@@ -156,3 +156,18 @@ test("groups come by name, each head before its rows, rows in the order they wer
   );
   assert.deepEqual(groupRows(rows, ""), []);
 });
+
+test("orders are grouped by the order group that they are in, by its name where one is known", () => {
+  const names = new Map([["og-1", "Hedge"]]);
+  const rows = ["og-1", "", "og-234567890", "og-1"].map((id, at) =>
+    fromDesk(deskRow({ key: `intent:${at}`, order_group_id: id }), PEOPLE, names),
+  );
+  assert.deepEqual(
+    groupRows(rows, "order_group").map(({ name, orders }) => [name, orders]),
+    [
+      ["Hedge", 2],
+      ["In no order group", 1],
+      ["Group og-23456", 1],
+    ],
+  );
+});

@@ -32,8 +32,9 @@ def create_group(client: ExchangeClient, *, limit: str, subaccount: int) -> Crea
     return one(CreatedGroup, body, is_read=False)
 
 
-def get_groups(client: ExchangeClient) -> Sequence[GroupRecord]:
-    body = client.get(_PATH)
+def get_groups(client: ExchangeClient, *, subaccount: int | None = None) -> Sequence[GroupRecord]:
+    """Return the groups of one subaccount, or of all: a record does not say whose it is."""
+    body = client.get(_PATH, params=None if subaccount is None else {"subaccount": subaccount})
     return many(GroupRecord, {"order_groups": None} | body, key="order_groups")
 
 
