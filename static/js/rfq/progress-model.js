@@ -120,7 +120,7 @@ export function storyOf(row, look) {
   if (first) parts.push(`first quote ${(Math.max(0, first["at_ms"] - began) / 1_000).toFixed(1)} s`);
   const all = (row["quotes"] ?? []).length;
   const open = openQuotes(row).length;
-  parts.push(all === open ? quotesText(all) : `${quotesText(open)}, ${all - open} ended`);
+  parts.push(all === open || row["state"] === "closed" ? quotesText(all) : `${quotesText(open)}, ${all - open} ended`);
   return parts;
 }
 

@@ -24,6 +24,7 @@ import { OUTCOMES, countText, differenceText, priceText, shortMoney, stepOfRow, 
  * @property {string} id
  * @property {string} maker
  * @property {boolean} isOpen
+ * @property {boolean} isTaken
  * @property {Record<Outcome, Offer | null>} offers
  * @property {string} contracts
  * @property {number} seenMs
@@ -46,7 +47,13 @@ const ENDED = /** @type {Record<string, string>} */ ({
  */
 export function stackOf(row, look) {
   const step = stepOfRow(row);
-  return (row["quotes"] ?? []).map((/** @type {Row} */ quote) => lineOf(row, quote, look, step));
+  const lines = (row["quotes"] ?? []).map((/** @type {Row} */ quote) => lineOf(row, quote, look, step));
+  // The one that was taken stands above those that were not.
+  const taken = row["accept"]?.quote_id;
+  return lines.sort(
+    (/** @type {QuoteLine} */ one, /** @type {QuoteLine} */ other) =>
+      Number(other.id === taken) - Number(one.id === taken),
+  );
 }
 
 /** @param {Row} row @param {Row} quote @param {Look} look @param {number} step @returns {QuoteLine} */
@@ -57,6 +64,7 @@ function lineOf(row, quote, look, step) {
     id: quote["quote_id"],
     maker: quote["maker"],
     isOpen,
+    isTaken: row["accept"]?.quote_id === quote["quote_id"],
     offers,
     contracts: contractsOf(offers),
     seenMs: quote["changed_ms"] ?? quote["seen_ms"],

@@ -210,8 +210,8 @@ export function createStack(panel, { now, look, canTrade, canPull, accepts, onCl
     drawOffer(no, line, "no", flashed.includes(`${line.id}|no`));
     setText(contracts, line.contracts);
     drawVersus(versus, line);
-    setText(age, ageText(now() - line.seenMs));
-    node.classList.toggle("is-over", !line.isOpen);
+    setText(age, line.isOpen ? ageText(now() - line.seenMs) : "");
+    node.classList.toggle("is-over", !line.isOpen && !line.isTaken);
     const text = line.isOpen ? line.marks.map((mark) => mark.text).join("|") : line.ended;
     if (marks.dataset.text !== text) {
       marks.dataset.text = text;
@@ -312,6 +312,7 @@ export function createStack(panel, { now, look, canTrade, canPull, accepts, onCl
     say(view?.text || (row && row["state"] === "refused" ? row["error"] : ""), view?.text ? view.tone : "bad");
     if (!row) return;
     setText(find("[data-story]"), storyOf(row, look).join("   "));
+    find("[data-auto-part]").hidden = !row["is_open"] && !row["auto"];
     setText(auto, autoWords(row, look));
     auto.classList.toggle("badge--accent", row["auto"]?.state === "waiting");
     auto.classList.toggle("badge--muted", row["auto"]?.state !== "waiting");
@@ -342,6 +343,7 @@ export function createStack(panel, { now, look, canTrade, canPull, accepts, onCl
     tick() {
       if (!row) return;
       for (const line of lines) {
+        if (!line.isOpen) continue;
         const cell = nodes.get(line.id)?.querySelector(".stack__age");
         if (cell) setText(cell, ageText(now() - line.seenMs));
       }

@@ -78,6 +78,11 @@ test("what ended says how, and a quote beside the one taken is lost", () => {
   assert.equal(first(request({ quotes: [quote({ state: "cancelled", reason: "MAKER" })] })).ended, "withdrawn: maker");
   const lost = request({ accept: accept({ quote_id: "other" }), quotes: [quote({ state: "cancelled" })] });
   assert.equal(first(lost).ended, "lost");
+  const taken = request({
+    accept: accept({ quote_id: "q2" }),
+    quotes: [quote(), quote({ quote_id: "q2", state: "accepted" })],
+  });
+  assert.deepEqual([first(taken).id, first(taken).isTaken, first(taken).ended], ["q2", true, "taken"]);
 });
 
 test("the best offer is the server's first, never an ended one", () => {
