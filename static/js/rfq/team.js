@@ -1,6 +1,8 @@
 /** Who has a request, who looks at it, what was said about it. Looking is told while the page is seen. */
 import { askFields } from "../frame/ask.js";
+import { desk } from "../frame/desk.js";
 import { element, setText } from "../frame/dom.js";
+import { receivers } from "./team-bar-model.js";
 import { teamLines } from "./team-model.js";
 
 /** @typedef {Record<string, any>} Row */
@@ -18,6 +20,7 @@ export function createTeam(part, { person, zone, now, command }) {
   const form = /** @type {HTMLFormElement} */ (part.querySelector("[data-team-comment]"));
   const input = /** @type {HTMLInputElement} */ (form.elements.namedItem("text"));
   const claim = /** @type {HTMLButtonElement | null} */ (part.querySelector("[data-team-claim]"));
+  const give = /** @type {HTMLButtonElement | null} */ (part.querySelector("[data-team-give]"));
   let subject = "";
   /** @type {Row | null} */
   let row = null;
@@ -44,6 +47,7 @@ export function createTeam(part, { person, zone, now, command }) {
       list.scrollTop = list.scrollHeight;
     }
     const owner = row?.["owner"];
+    if (give) give.hidden = !row || (String(owner?.id ?? "") !== person && !desk.may("rfq.manage"));
     if (claim) {
       claim.hidden = !row || String(owner?.id ?? "") === person;
       setText(claim, owner ? `Take over from ${owner.name}` : "Claim");
@@ -65,6 +69,36 @@ export function createTeam(part, { person, zone, now, command }) {
       send: async ({ note }) => {
         const answer = await command("team.claim", { subject: about, note });
         return answer.kind === "ok" ? "" : answer.text;
+      },
+    });
+    return undefined;
+  });
+  give?.addEventListener("click", async () => {
+    const about = subject;
+    const answer = await command("team.members", {});
+    if (answer.kind !== "ok") return tell(answer);
+    const others = receivers(answer.value["members"], row);
+    askFields({
+      title: "Hand it over",
+      text: "They are told, and may then take quotes and change prices.",
+      fields: [
+        {
+          name: "to",
+          label: "To (user name)",
+          value: others[0]?.username ?? "",
+          hint: others.map((one) => one.username).join(", "),
+        },
+        { name: "note", label: "Note", maxLength: 200 },
+      ],
+      yes: "Hand it over",
+      check: ({ to }) =>
+        /** @type {Record<string, string>} */ (
+          others.some((one) => one.username === to) ? {} : { to: "Give the user name of somebody who may trade." }
+        ),
+      send: async ({ to, note }) => {
+        const receiver = others.find((one) => one.username === to);
+        const done = await command("team.hand_over", { subject: about, to: receiver?.id, note });
+        return done.kind === "ok" ? "" : done.text;
       },
     });
     return undefined;
