@@ -22,9 +22,9 @@ from apps.rfq.models import Confirmation, Quote
 from apps.rfq.services import confirm_send as sending
 from apps.rfq.services import guard, verify
 from apps.rfq.services.confirm_send import confirm_send, confirmation_look, confirmations_due, confirmations_sweep
-from tests.rfq.window import Window, state_of, window
+from tests.rfq.window import Window, again_at_once, state_of, window
 
-__all__ = ["window"]
+__all__ = ["again_at_once", "window"]
 CONFIRM = "/trade-api/v2/communications/quotes/*/confirm"
 
 
@@ -95,6 +95,7 @@ def test_an_execution_that_no_frame_told_is_read(window: Window) -> None:
         RestFault("body", 2, method="PUT", path=CONFIRM, how="html", when="before"),
     ],
 )
+@pytest.mark.usefixtures("again_at_once")
 def test_e3_what_did_not_arrive_is_sent_again_until_it_does(window: Window, fault: RestFault) -> None:
     confirmation = window.accepted()
     window.scene.paper.server.rest_faults.arm(fault)
@@ -112,6 +113,7 @@ def test_e2_a_lost_answer_is_found_by_reading_the_quote(window: Window) -> None:
     assert confirmation.confirmed_at is not None
 
 
+@pytest.mark.usefixtures("again_at_once")
 def test_a_refusal_while_the_window_runs_is_tried_again(window: Window) -> None:
     confirmation = window.accepted()
     window.scene.paper.control("POST", "/rfq/fault", {"kind": "refuse_confirm", "count": 2})
@@ -133,6 +135,7 @@ def test_e3_expired_is_missed_with_an_alarm(window: Window, caplog: pytest.LogCa
     assert (quote.state, quote.end_reason) == (QuoteState.CANCELLED, "it was not confirmed in time")
 
 
+@pytest.mark.usefixtures("again_at_once")
 def test_e3_no_answer_until_the_end_is_missed_until_the_reading_says_otherwise(
     window: Window, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -254,7 +257,7 @@ def test_one_lease_at_a_time_and_a_stopped_holder_gives_it_back(window: Window) 
     with killpoints.handled_by(second_comes):
         confirm_send(confirmation.pk, is_stopped=lambda: True)
     assert inner == ["asked", None]
-    assert (state_of(confirmation), confirmation.attempts) == (State.CONFIRMING, 0)
+    assert (state_of(confirmation), window.theirs(confirmation.quote)["status"]) == (State.CONFIRMING, "accepted")
     assert confirmations_due(now=utc_now()) == [confirmation.pk]
 
 

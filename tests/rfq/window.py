@@ -20,7 +20,7 @@ from apps.exchange.selectors import FeedState
 from apps.paper.testing import LINEAR
 from apps.rfq.models import Confirmation, IncomingRfq, Quote
 from apps.rfq.offers import Offer
-from apps.rfq.services import confirm_send, confirmations, guard, last_look, quotes, round_trips
+from apps.rfq.services import confirm_send, confirmations, guard, last_look, quotes, quotes_apply, round_trips
 from apps.rfq.services.incoming import incoming_get
 from apps.rfq.services.last_look import Prices
 from tests.rfq.scene import QUOTES, RFQS, Scene, post
@@ -90,11 +90,18 @@ class Window:
 
 
 @pytest.fixture
+def again_at_once(window: "Window", monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not answered is sent again within milliseconds."""
+    monkeypatch.setattr(confirm_send, "REPEAT_EVERY", timedelta(milliseconds=5))
+
+
+@pytest.fixture
 def window(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Window]:
     built = Window(scene)
-    for module in (confirmations, quotes, last_look):
+    for module in (confirmations, quotes, quotes_apply, last_look):
         monkeypatch.setattr(module, "prices_of", built.prices)
-    monkeypatch.setattr(confirm_send, "REPEAT_EVERY", timedelta(milliseconds=5))
+    # Nothing is repeated by itself, however slow the machine is; `again_at_once` says where it shall be.
+    monkeypatch.setattr(confirm_send, "REPEAT_EVERY", timedelta(hours=1))
     monkeypatch.setattr(guard, "_is_my_turn", lambda account_id: True)
     kept = list(holdings)
     holdings[:] = [lambda account_id, subaccount, ticker: Holding(built.cash, built.position)]

@@ -12,8 +12,9 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
+from django.db import transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 
@@ -73,12 +74,12 @@ def confirm_send(pk: int, *, by: str = "worker", is_stopped: Callable[[], bool] 
     try:
         problem = decider_problem(confirmation)
         if problem:
-            confirmation_move(confirmation, State.LAPSED, reason="right", error_text=problem)
+            _refuse(confirmation, reason="right", text=problem)
             return confirmation
         try:
             pause_check(user_id=_person(confirmation), desk_id=confirmation.quote.desk_id)
         except DeskError as exc:
-            confirmation_move(confirmation, State.LAPSED, reason="paused", error_text=exc.text[:400])
+            _refuse(confirmation, reason="paused", text=exc.text)
             return confirmation
         client = client_for(confirmation.quote.account_id, write=True)
         killpoints.reach("confirm.ready")
@@ -87,7 +88,8 @@ def confirm_send(pk: int, *, by: str = "worker", is_stopped: Callable[[], bool] 
         logger.warning("confirmation %s cannot be sent yet: %s", pk, exc)
         Confirmation.objects.filter(pk=pk).update(error_text=exc.text[:400], version=F("version") + 1)
     finally:
-        Confirmation.objects.filter(pk=pk, lease_holder=holder).update(lease_until=None)
+        if Confirmation.objects.filter(pk=pk, lease_holder=holder).exclude(lease_until=None).exists():
+            Confirmation.objects.filter(pk=pk, lease_holder=holder).update(lease_until=None)
     confirmations_expire(pk=pk)
     confirmation.refresh_from_db()
     return confirmation
@@ -148,7 +150,7 @@ def _lease(pk: int, holder: str) -> bool:
     now = utc_now()
     free = Q(lease_until=None) | Q(lease_until__lte=now)
     rows = Confirmation.objects.filter(free, pk=pk, state=State.CONFIRMING, decision=Decision.CONFIRM, send_by__gt=now)
-    return rows.update(lease_holder=holder, lease_until=now + LEASE, version=F("version") + 1) == 1
+    return rows.update(lease_holder=holder, **_noted(now)) == 1
 
 
 def _attempt_note(pk: int, holder: str) -> datetime | None:
@@ -157,14 +159,25 @@ def _attempt_note(pk: int, holder: str) -> datetime | None:
     mine = Confirmation.objects.filter(
         pk=pk, state=State.CONFIRMING, decision=Decision.CONFIRM, lease_holder=holder, send_by__gt=now
     )
-    noted = mine.update(
-        attempts=F("attempts") + 1,
-        first_sent_at=Coalesce("first_sent_at", Value(now)),
-        last_sent_at=now,
-        lease_until=now + LEASE,
-        version=F("version") + 1,
-    )
-    return now if noted else None
+    return now if mine.update(**_noted(now)) else None
+
+
+def _noted(now: datetime) -> dict[str, Any]:
+    return {
+        "attempts": F("attempts") + 1,
+        "first_sent_at": Coalesce("first_sent_at", Value(now)),
+        "last_sent_at": now,
+        "lease_until": now + LEASE,
+        "version": F("version") + 1,
+    }
+
+
+def _refuse(confirmation: Confirmation, *, reason: str, text: str) -> None:
+    """Right before the first byte: not sent after all."""
+    facts: dict[str, Any] = {"reason": reason, "error_text": text[:400]}
+    if confirmation.attempts == 1:  # ours, which was noted with the lease
+        facts |= {"attempts": 0, "first_sent_at": None, "last_sent_at": None}
+    confirmation_move(confirmation, State.LAPSED, **facts)
 
 
 # --- attempts --------------------------------------------------------------------------------------
@@ -177,15 +190,16 @@ def _repeat(confirmation: Confirmation, client: ExchangeClient, holder: str, is_
     in_flight = 0
     reader: ExchangeClient | None = None
     next_at = utc_now()
+    sent_at = confirmation.last_sent_at  # the first attempt was noted with the lease
     while not is_stopped():
         now = utc_now()
         if now >= next_at and in_flight < MOST_IN_FLIGHT:
-            sent_at = _attempt_note(confirmation.pk, holder)
+            sent_at = sent_at or _attempt_note(confirmation.pk, holder)
             if sent_at is None:
                 return
             killpoints.reach("confirm.noted")
             _start(_attempt, client, quote_id, answers, sent_at)
-            in_flight += 1
+            in_flight, sent_at = in_flight + 1, None
             next_at = max(next_at, now) + REPEAT_EVERY
         try:
             answer = answers.get(timeout=max((next_at - utc_now()).total_seconds(), 0.005))
@@ -238,9 +252,10 @@ def _is_final(confirmation: Confirmation, answer: Answer) -> bool:
     now = utc_now()
     quote = confirmation.quote
     if answer.is_confirmed:
-        facts = {"answered_at": now, "last_sent_at": answer.sent_at, "error_text": ""}
-        confirmation_move(confirmation, State.CONFIRMED, now=now, **facts)
-        quote_move(quote, QuoteState.CONFIRMED)
+        facts = {"answered_at": now, "last_sent_at": answer.sent_at, "error_text": "", "lease_until": None}
+        with transaction.atomic():
+            confirmation_move(confirmation, State.CONFIRMED, now=now, **facts)
+            quote_move(quote, QuoteState.CONFIRMED)
         return True
     if answer.is_expired:
         facts = {"reason": "expired", "answered_at": now, "error_text": answer.text[:400]}

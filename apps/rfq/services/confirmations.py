@@ -65,13 +65,21 @@ def quote_told(quote: Quote, report: QuoteReport, *, heard: Heard | None = None)
         if _is_history(quote, report, now=heard.at):
             quote_move(quote, QuoteState.CANCELLED, reason="lapsed before the desk saw it", at=report.accepted_at)
             return None
-        known, is_new = _open(quote, report, heard)
+        known, is_new = _open(quote, report, heard, prices_of(quote.account.environment, quote.incoming))
         if is_new:
             return known
     if report.state is QuoteState.ACCEPTED:
         _learn(known, report, heard)
     confirmation_follow(known, report, now=utc_now())
     return known
+
+
+def confirmation_open(quote: Quote, report: QuoteReport, *, heard: Heard | None, prices: Prices) -> bool:
+    """Begin the confirmation of a quote that was just accepted; False when that is done, or the accept is history."""
+    heard = heard or Heard("rest", utc_now())
+    if _is_history(quote, report, now=heard.at):
+        return False
+    return _open(quote, report, heard, prices)[1]
 
 
 def decide(
@@ -175,11 +183,10 @@ def _is_history(quote: Quote, report: QuoteReport, *, now: datetime) -> bool:
     )
 
 
-def _open(quote: Quote, report: QuoteReport, heard: Heard) -> tuple[Confirmation, bool]:
+def _open(quote: Quote, report: QuoteReport, heard: Heard, prices: Prices) -> tuple[Confirmation, bool]:
     """Return the row and whether this call made it, with deadline, last look and the policy's decision."""
     killpoints.reach("accept.heard")
     deadline = deadline_of(quote, report, heard)
-    prices = prices_of(quote.account.environment, quote.incoming)
     with transaction.atomic():
         _lock(quote)
         side, contracts = report.accepted_side, report.accepted_contracts

@@ -12,7 +12,8 @@ from apps.core.timestamps import utc_now
 from apps.rfq.events import quotes as events
 from apps.rfq.models import IncomingRfq, Quote
 from apps.rfq.reports import QuoteReport
-from apps.rfq.services.confirmations import Heard, quote_told
+from apps.rfq.services.confirmations import Heard, confirmation_open, quote_told
+from apps.rfq.services.last_look import prices_of
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +27,26 @@ def quote_apply(account_id: int, report: QuoteReport, *, heard: Heard | None = N
     if report.state is None:
         logger.warning("our quote %s has a state that this desk does not know", report.quote_id)
         return None
-    quote = _applied(account_id, report, state=report.state)
+    if report.state is QuoteState.ACCEPTED:
+        quote = _accepted(account_id, report, heard=heard)
+    else:
+        quote = _applied(account_id, report, state=report.state)
     if report.state is not QuoteState.OPEN:
         quote_told(quote, report, heard=heard)
         quote.refresh_from_db()
+    return quote
+
+
+def _accepted(account_id: int, report: QuoteReport, *, heard: Heard | None) -> Quote:
+    """A window begins: the quote and its confirmation in one transaction, because each commit costs time of it."""
+    known = Quote.objects.select_related("account", "incoming").filter(account_id=account_id, quote_id=report.quote_id)
+    quote = known.filter(confirmation=None).first()
+    if quote is None:
+        return _applied(account_id, report, state=QuoteState.ACCEPTED)
+    prices = prices_of(quote.account.environment, quote.incoming)  # before the transaction: it asks Redis
+    with transaction.atomic():
+        quote = _applied(account_id, report, state=QuoteState.ACCEPTED)
+        confirmation_open(quote, report, heard=heard, prices=prices)
     return quote
 
 
