@@ -23,6 +23,7 @@ class RfqConfig(AppConfig):
         team.register()
         ports.register_feed_handler("quote_created", feed.quotes_received)
         ports.register_feed_handler("quote_executed", feed.executions_received)
+        ports.register_feed_handler("fill", feed.fills_received)
         ports.register_urgent_handler("quote_accepted", feed.accept_heard)
         ports.communications_reconcilers.append(account_read)
         ports.wanted_tickers.append(markouts.wanted_tickers)

@@ -89,7 +89,7 @@ def ask_from_params(actor: Actor, params: Mapping[str, Any]) -> Ask:
         limit_no=reader.read("limit_no", text_of(parse_price)),
         ends_in=reader.read("ends_in_s", _seconds),
         note=reader.read("note", _note, ""),
-        auto=reader.read("auto", _auto),
+        auto=reader.read("auto", auto_from),
     )
     if not params.get("idempotency_key"):
         reader.faults.setdefault("idempotency_key", NEEDED)
@@ -158,7 +158,8 @@ def _seconds(raw: Any) -> timedelta:
     return timedelta(seconds=raw)
 
 
-def _auto(raw: Any) -> AutoAccept:
+def auto_from(raw: Any) -> AutoAccept:
+    """Read {"buys", "min_quotes"?, "after_s"?}. Raises ValueError."""
     if not isinstance(raw, Mapping) or raw.get("buys") not in tuple(Outcome):
         raise ValueError("Say which outcome to take: yes or no.")
     quotes, after = raw.get("min_quotes", 1), raw.get("after_s", 0)

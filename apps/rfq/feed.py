@@ -19,6 +19,7 @@ from apps.rfq.services.confirm_apply import execution_told
 from apps.rfq.services.confirmations import Heard
 from apps.rfq.services.quotes_send import join_or_apply
 from apps.rfq.services.requests_apply import received_apply
+from apps.rfq.services.verify_request import executions_publish
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +80,11 @@ def executions_received(context: FeedContext, messages: list[Any]) -> None:
         if quote is not None:
             ReceivedQuote.objects.filter(pk=quote.pk).update(state=QuoteState.EXECUTED, order_id=message.order_id)
         queue.enqueue(queue.RFQ_RESOLVE, rfq.pk)
+
+
+def fills_received(context: FeedContext, messages: list[Any]) -> None:
+    """Fills, stored by apps.orders before: the requests that they execute show what was got and paid."""
+    executions_publish(context.account_id, {message.order_id for message in messages})
 
 
 def deletions_received(context: FeedContext, rfq_ids: list[str]) -> None:

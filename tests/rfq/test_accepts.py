@@ -139,7 +139,7 @@ def test_a_lapse_is_read_because_no_frame_tells_it_and_the_next_best_may_be_take
     rfq, quote_id = quoted(scene)
     accept = scene.accept(rfq, quote_id, "yes", "0.35")
     scene.work()
-    scene.step(seconds=31)
+    scene.step(seconds=32)
     scene.hear()
     accept.refresh_from_db()
     assert accept.state == State.AWAITING

@@ -11,11 +11,12 @@ from apps.core.rfq import Outcome
 from apps.core.topics import TopicName
 from apps.orders.tickets import read_key
 from apps.rfq.access import rfq_for
-from apps.rfq.asks import ask_from_params, name_from, text_of
+from apps.rfq.asks import ask_from_params, auto_from, name_from, text_of
 from apps.rfq.events import requests as events
 from apps.rfq.selectors.requests import rfq_rows_of
 from apps.rfq.services import accepts, requests
 from apps.rfq.services.approvals import asking
+from apps.rfq.services.auto_accept import auto_set
 
 Params = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -61,6 +62,17 @@ def accept(actor: Actor, params: Params) -> Answer:
     return asking(actor, submit)
 
 
+def auto(actor: Actor, params: Params) -> Answer:
+    """{"rfq", "auto": {"buys", "min_quotes"?, "after_s"?} or null}: take one by itself, or no longer."""
+    rfq = rfq_for(actor, params.get("rfq"))
+    raw = params.get("auto")
+    try:
+        wanted = None if raw is None else auto_from(raw)
+    except ValueError as exc:
+        raise DeskError("bad_input", str(exc), fields={"auto": str(exc)}) from exc
+    return {"rfq": events.rfq_row(auto_set(actor, rfq, wanted))}
+
+
 def rfqs_state(topic: TopicName) -> Answer:
     return {"all": True, "rows": rfq_rows_of(int(topic.scope))}
 
@@ -70,4 +82,5 @@ def register() -> None:
     register_command(Command("rfq.send", Permission.RFQ_TRADE, send))
     register_command(Command("rfq.close", Permission.RFQ_PULL, close))
     register_command(Command("rfq.accept", Permission.RFQ_TRADE, accept))
+    register_command(Command("rfq.auto", Permission.RFQ_TRADE, auto))
     register_topic(Topic("rfqs", Permission.DESK_VIEW, scope="account", mode="rows", state=rfqs_state))

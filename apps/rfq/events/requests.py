@@ -7,12 +7,17 @@ from decimal import Decimal
 from django.db import transaction
 
 from apps.core.money import cents_text, parse_price
-from apps.core.rfq import Outcome, QuotePrices, QuoteState, RfqState, windows
+from apps.core.rfq import Outcome, QuoteState, RfqState
 from apps.core.topics import TopicName
 from apps.exchange import live
+from apps.orders.models import Fill
 from apps.rfq.events.words import Row, count, dollars, legs_rows, maker_alias, ms, person, price, titles_of
 from apps.rfq.models import Accept, ReceivedQuote, Rfq
+from apps.rfq.stack import best_of, limit_of
+from apps.rfq.stack import prices_of as prices_of
+from apps.rfq.windows import windows_of
 
+UNVERIFIED = "unverified"  # error code of an accept that is called over and not yet held against our fills
 RECENT = timedelta(hours=24)  # what topics and lists show of what has ended
 _ENDED_ACCEPTS = frozenset({Accept.State.REFUSED, Accept.State.NOT_SEEN, Accept.State.LAPSED, Accept.State.FAILED})
 _WORDS = {
@@ -87,6 +92,7 @@ def rfq_row(rfq: Rfq) -> Row:
         "auto": _auto_row(rfq),
         "quotes": quote_rows(rfq, quotes),
         "accept": None if current is None else accept_row(rfq, current),
+        "next_best": None if current is not None else _next_best(rfq, quotes, accepts),
         "lapsed": [accept_row(rfq, accept) for accept in accepts if accept.state in _ENDED_ACCEPTS],
         "timeline": timeline(rfq, quotes, accepts),
     }
@@ -103,7 +109,7 @@ def _title(rfq: Rfq, titles: Mapping[str, str]) -> str:
 def state_text(rfq: Rfq, accept: Accept | None) -> str:
     """Say in words what is known, never more."""
     if accept is not None and accept.state != Accept.State.EXECUTED:
-        return accept.get_state_display()
+        return accept_text(accept)
     if rfq.state == RfqState.OPEN and rfq.close_wanted_at is not None:
         return "Closing"
     if rfq.state == RfqState.OPEN:
@@ -144,10 +150,6 @@ def _ranks(quotes: Iterable[ReceivedQuote], outcome: Outcome) -> dict[int, tuple
     return {pk: (rank, costs.count(cost) > 1) for rank, (cost, _, pk) in enumerate(priced, start=1)}
 
 
-def prices_of(quote: ReceivedQuote) -> QuotePrices:
-    return QuotePrices(yes_bid=quote.yes_bid, no_bid=quote.no_bid)
-
-
 def contracts_of(rfq: Rfq, quote: ReceivedQuote, buys: Outcome) -> Decimal | None:
     """Return how many contracts of `buys` accepting this quote gives; None when the exchange has not said."""
     # Counts of a target cost are named after the maker's bid that is hit.
@@ -184,18 +186,63 @@ def _quote_row(rfq: Rfq, quote: ReceivedQuote, ranks: dict[Outcome, dict[int, tu
     return row
 
 
+def accept_text(accept: Accept) -> str:
+    if accept.error_code == UNVERIFIED and accept.state in (Accept.State.AWAITING, Accept.State.EXECUTING):
+        return "Called cancelled; looking whether it was filled"
+    return accept.get_state_display()
+
+
+def _filled(rfq: Rfq, accept: Accept) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    """Return (contracts, dollars paid, fees) of the fills of its order that are known; None before there are any."""
+    if not accept.order_id:
+        return None, None, None
+    fills = list(Fill.objects.filter(account_id=rfq.account_id, order_id_text=accept.order_id))
+    if not fills:
+        return None, None, None
+    is_yes = accept.buys == Outcome.YES
+    paid = (fill.count * (fill.yes_price if is_yes else 1 - fill.yes_price) for fill in fills)
+    zero = Decimal(0)
+    return sum((fill.count for fill in fills), zero), sum(paid, zero), sum((fill.fee for fill in fills), zero)
+
+
+def _next_best(rfq: Rfq, quotes: Iterable[ReceivedQuote], accepts: Iterable[Accept]) -> Row | None:
+    """After a lapse: the cheapest quote that stands for the same outcome, and whether the own limit allows it."""
+    last = max(accepts, key=lambda accept: accept.pk, default=None)
+    if last is None or last.state not in _ENDED_ACCEPTS or rfq.state != RfqState.OPEN:
+        return None
+    buys = Outcome(last.buys)
+    best = best_of(quotes, buys, limit=None)
+    if best is None:
+        return None
+    cost = prices_of(best).requester_price(buys)
+    assert cost is not None
+    limit = limit_of(rfq, buys)
+    return {
+        "quote_id": best.quote_id,
+        "buys": buys.value,
+        "price": price(cost),
+        "dearer_by": price(cost - last.price_seen),
+        "is_within_limit": None if limit is None else cost <= limit,
+    }
+
+
 def accept_row(rfq: Rfq, accept: Accept) -> Row:
-    span = windows(is_combo=bool(rfq.legs))
+    span = windows_of(rfq.ticker, is_combo=bool(rfq.legs))
     contracts = accept.contracts
+    filled, cost, fees = _filled(rfq, accept)
+    if cost is None and contracts is not None:
+        cost = accept.price_seen * contracts
     return {
         "key": f"accept:{accept.pk}",
         "quote_id": accept.quote.quote_id,
         "buys": accept.buys,
         "price": price(accept.price_seen),
         "contracts": count(contracts),
-        "cost": None if contracts is None else dollars(accept.price_seen * contracts),
+        "cost": dollars(cost),
+        "filled": count(filled),
+        "fees": dollars(fees),
         "state": accept.state,
-        "state_text": accept.get_state_display(),
+        "state_text": accept_text(accept),
         "error": accept.error_text,
         "by": person(accept.accepted_by),
         "is_auto": accept.is_auto,

@@ -14,19 +14,23 @@ from django.db.models import F, Q
 from apps.audit import services as audit
 from apps.core.errors import DeskError, NotAllowed, WireFormatError
 from apps.core.permissions import Permission
-from apps.core.rfq import Outcome, QuoteState, accepted_side_for, windows
+from apps.core.rfq import Outcome, QuoteState, accepted_side_for
 from apps.core.timestamps import utc_now
 from apps.exchange.clients import client_for
 from apps.exchange.models import ExchangeStatus
 from apps.exchange.wire.api import communications as api
+from apps.exchange.wire.client import ExchangeClient
 from apps.exchange.wire.errors import ExchangeError, NotSent, RateLimited, Refused
 from apps.orders.access import actor_of
 from apps.rfq import queue, reports
 from apps.rfq.events import requests as events
-from apps.rfq.models import Accept, Rfq
+from apps.rfq.events.requests import UNVERIFIED
+from apps.rfq.models import Accept, ReceivedQuote, Rfq
 from apps.rfq.reports import QuoteReport
 from apps.rfq.services.accepts import accept_check
 from apps.rfq.services.requests_apply import received_apply
+from apps.rfq.services.verify_request import ended_at_least, execution_find, execution_record, fills_look, reaches
+from apps.rfq.windows import windows_of
 
 logger = logging.getLogger(__name__)
 
@@ -109,34 +113,29 @@ def accept_report(rfq: Rfq, report: QuoteReport) -> Accept | None:
         case QuoteState.ACCEPTED:
             return accept_move(accept, State.AWAITING, **times)
         case QuoteState.CANCELLED if accept.state in (State.AWAITING, State.EXECUTING):
-            return _ended_without_trade(accept, report, times)
+            return _called_over(accept, report, times)
     return accept
 
 
 def accept_resolve(accept_pk: int, *, now: datetime | None = None) -> Accept:
-    """Read the quote of an accept that is in doubt, or whose window is over. Reading only."""
+    """Read the quote of an accept that is in doubt, or whose window is over, and then its fills. Reading only."""
     now = now or utc_now()
     accept = _load(accept_pk)
-    if accept.state not in FOLLOWED:
+    if accept.state not in (*FOLLOWED, State.EXECUTED):
         return accept
     try:
         client = client_for(accept.rfq.account_id, write=False)
+        if accept.state == State.EXECUTED:
+            return _fills_follow(accept, is_done=fills_look(client, accept, now=now), now=now)
         report = reports.quote_from_rest(api.get_quote(client, accept.quote.quote_id))
+        received_apply(accept.rfq, report, now=now)
+        accept_report(accept.rfq, report)
+        accept = _load(accept_pk)
+        if _is_said_to_be_over(accept, report, now=now):
+            return _settle(accept, report, client, now=now)
     except (ExchangeError, DeskError, WireFormatError) as exc:
         logger.warning("accept %s could not be looked up: %s", accept.pk, exc)
-        return _look_again(accept, now=now)
-    received_apply(accept.rfq, report, now=now)
-    accept_report(accept.rfq, report)
-    accept = _load(accept_pk)
-    if accept.state == State.UNKNOWN and report.state in (QuoteState.OPEN, QuoteState.CANCELLED):
-        sent = accept.answered_at or accept.claimed_at or accept.created_at
-        if report.state == QuoteState.CANCELLED or now - sent > SEEN_WITHIN:
-            text = "The exchange does not show that this quote was taken."
-            return accept_move(accept, State.NOT_SEEN, code="not_seen", text=text)
-    if accept.state == State.AWAITING and now > _window_ends(accept) + LAPSED_AFTER:
-        text = "The maker's window is over, and the exchange shows no confirmation."
-        return accept_move(accept, State.LAPSED, code="lapsed", text=text)
-    return _look_again(accept, now=now) if accept.state in FOLLOWED else accept
+    return _look_again(accept, now=now)
 
 
 def accepts_expire(*, accept_pk: int | None = None, now: datetime | None = None) -> int:
@@ -159,7 +158,8 @@ def accepts_sweep(*, now: datetime | None = None) -> None:
     for accept in Accept.objects.filter(state=State.COMMITTED):
         queue.enqueue(queue.ACCEPT_SEND, accept.pk)
     due = Q(next_look_at=None) | Q(next_look_at__lte=now)
-    for accept in Accept.objects.filter(due, state__in=FOLLOWED):
+    followed = Q(due, state__in=FOLLOWED) | Q(state=State.EXECUTED, next_look_at__lte=now)
+    for accept in Accept.objects.filter(followed):
         queue.enqueue(queue.ACCEPT_RESOLVE, accept.pk)
 
 
@@ -180,7 +180,7 @@ _RESOLVED = (State.REFUSED, State.NOT_SEEN, State.EXECUTED, State.LAPSED, State.
 def accept_move(accept: Accept, state: str, *, code: str = "", text: str = "", **facts: Any) -> Accept:
     """Move an accept along, with its audit row; a move that its state does not allow only keeps the facts."""
     now = utc_now()
-    if code or text:
+    if code or text or state in _RESOLVED:
         facts |= {"error_code": code[:60], "error_text": text[:400]}
     with transaction.atomic():
         rows = Accept.objects.filter(pk=accept.pk, state__in=_FROM[state])
@@ -209,7 +209,7 @@ def accept_move(accept: Accept, state: str, *, code: str = "", text: str = "", *
 
 def _window_ends(accept: Accept) -> datetime:
     """Our clock. The exchange's own time of the accept, where it is known, moved by the measured offset."""
-    span = windows(is_combo=bool(accept.rfq.legs)).confirm
+    span = windows_of(accept.rfq.ticker, is_combo=bool(accept.rfq.legs)).confirm
     sent = accept.claimed_at or accept.created_at
     if accept.accepted_at is None:
         return sent + INTERRUPTED_AFTER + span
@@ -221,30 +221,91 @@ def _window_ends(accept: Accept) -> datetime:
 
 def _first_look(accept: Accept, state: str, facts: dict[str, Any], *, now: datetime) -> datetime | None:
     """When to read the quote if no message says more: when its window, or its execution timer, is over."""
-    span = windows(is_combo=bool(accept.rfq.legs))
+    span = windows_of(accept.rfq.ticker, is_combo=bool(accept.rfq.legs))
     if state == State.AWAITING:
         return now + span.confirm + GRACE
     if state == State.EXECUTING:
         return now + span.execution + GRACE
+    if state == State.EXECUTED:
+        return now + GRACE  # for fills that no message brings
     return now if state == State.UNKNOWN else None
 
 
-def _ended_without_trade(accept: Accept, report: QuoteReport, times: dict[str, Any]) -> Accept:
-    """A cancelled quote may have been filled (docs/rfq.md): an order id of ours says so."""
+def _called_over(accept: Accept, report: QuoteReport, times: dict[str, Any]) -> Accept:
+    """Cancelled, it says; it may have been filled (docs/rfq.md). An order id proves it, else the fills are read."""
     if report.requester_order_id:
         return accept_move(accept, State.EXECUTED, **times)
-    if accept.state == State.EXECUTING or report.confirmed_at is not None:
-        text = report.reason or "The maker confirmed, but the exchange did not execute it."
-        if accept.state == State.AWAITING:
-            accept = accept_move(accept, State.EXECUTING, **times)
-        return accept_move(accept, State.FAILED, code="not_executed", text=text, **times)
+    if accept.state == State.AWAITING and report.confirmed_at is not None:
+        accept = accept_move(accept, State.EXECUTING, **times)
+    if accept.error_code == UNVERIFIED:
+        return accept
+    reason = report.reason or "it says no reason"
+    with transaction.atomic():
+        Accept.objects.filter(pk=accept.pk).update(
+            error_code=UNVERIFIED,
+            error_text=f"The exchange calls it cancelled: {reason}."[:400],
+            next_look_at=utc_now(),
+            **times,
+        )
+        accept.refresh_from_db()
+        Rfq.objects.filter(pk=accept.rfq_id).update(version=F("version") + 1)
+        events.rfq_publish(accept.rfq)
+        queue.enqueue_on_commit(queue.ACCEPT_RESOLVE, accept.pk)
+    return accept
+
+
+def _is_said_to_be_over(accept: Accept, report: QuoteReport, *, now: datetime) -> bool:
+    """Without a trade: cancelled, or open though we took it, or accepted long after the window."""
+    if accept.state not in FOLLOWED:
+        return False
+    if report.state == QuoteState.CANCELLED:
+        return True
+    if accept.state == State.UNKNOWN and report.state == QuoteState.OPEN:
+        return now - (accept.answered_at or accept.claimed_at or accept.created_at) > SEEN_WITHIN
+    return accept.state == State.AWAITING and now > _window_ends(accept) + LAPSED_AFTER
+
+
+def _settle(accept: Accept, report: QuoteReport, client: ExchangeClient, *, now: datetime) -> Accept:
+    """Believe that there was no trade once our fills were read past the end and hold none; or disprove it."""
+    span = windows_of(accept.rfq.ticker, is_combo=bool(accept.rfq.legs))
+    if report.state == QuoteState.CANCELLED:
+        is_whole = reaches(client, ended_at_least(accept, report.cancelled_at))
+    elif accept.accepted_at is not None:
+        # A confirmation comes within the window, or never; one that came would be shown.
+        is_whole = reaches(client, accept.accepted_at + span.confirm)
+    else:
+        is_whole = True  # it stands open: it was not taken
+    found = execution_find(client, accept)
+    if found is not None:
+        executed_at = execution_record(accept, found)
+        ReceivedQuote.objects.filter(pk=accept.quote_id).update(state=QuoteState.EXECUTED, order_id=found.order_id)
+        return accept_move(accept, State.EXECUTED, order_id=found.order_id, executed_at=executed_at)
+    if not is_whole:
+        return _look_again(accept, now=now)
+    match accept.state:
+        case State.UNKNOWN:
+            text = "The exchange does not show that this quote was taken."
+            return accept_move(accept, State.NOT_SEEN, code="not_seen", text=text)
+        case State.EXECUTING:
+            text = report.reason or "The maker confirmed, but the exchange did not execute it."
+            return accept_move(accept, State.FAILED, code="not_executed", text=text)
     text = report.reason or "The maker did not confirm in time."
-    return accept_move(accept, State.LAPSED, code="lapsed", text=text, **times)
+    if report.state != QuoteState.CANCELLED:
+        text = "The maker's window is over, and the exchange shows no confirmation."
+    return accept_move(accept, State.LAPSED, code="lapsed", text=text)
+
+
+def _fills_follow(accept: Accept, *, is_done: bool, now: datetime) -> Accept:
+    again = None if is_done else now + timedelta(seconds=5)
+    Accept.objects.filter(pk=accept.pk).update(next_look_at=again)
+    accept.refresh_from_db()
+    return accept
 
 
 def _look_again(accept: Accept, *, now: datetime) -> Accept:
     pause = timedelta(seconds=min(10, 2 ** min(accept.looks, 4)))
-    Accept.objects.filter(pk=accept.pk, state__in=FOLLOWED).update(looks=F("looks") + 1, next_look_at=now + pause)
+    rows = Accept.objects.filter(pk=accept.pk, state__in=[*FOLLOWED, State.EXECUTED])
+    rows.update(looks=F("looks") + 1, next_look_at=now + pause)
     accept.refresh_from_db()
     return accept
 

@@ -4,13 +4,22 @@ import logging
 import uuid
 from datetime import datetime
 
-from apps.core.errors import DeskError
+from django.db import transaction
+from django.db.models import F
+
+from apps.audit import services as audit
+from apps.core.errors import DeskError, NotFound
+from apps.core.permissions import Actor, Permission
 from apps.core.rfq import Outcome, QuoteState, RfqState
 from apps.core.timestamps import utc_now
-from apps.orders.access import actor_of
+from apps.orders.access import actor_of, require
+from apps.rfq.asks import AutoAccept
 from apps.rfq.events import requests as events
 from apps.rfq.models import Accept, ReceivedQuote, Rfq
 from apps.rfq.services.accepts import REARM, accept_submit
+from apps.rfq.services.requests import LIVE
+from apps.rfq.services.team import owner_check
+from apps.rfq.stack import best_of, limit_of, prices_of
 
 logger = logging.getLogger(__name__)
 
@@ -35,15 +44,53 @@ def auto_accepts_fire(*, rfq_pk: int | None = None, now: datetime | None = None)
 
 def best_within_limit(rfq: Rfq, buys: Outcome, *, now: datetime) -> ReceivedQuote | None:
     """Return the cheapest open quote for `buys` at or below the request's limit, the first received of equals."""
-    limit = rfq.limit_yes if buys is Outcome.YES else rfq.limit_no
+    limit = limit_of(rfq, buys)
     if limit is None:
         return None
-    priced = [
-        (price, quote.seen_at, quote.pk, quote)
-        for quote in rfq.quotes.filter(state=QuoteState.OPEN, changed_at__lte=now - REARM)
-        if (price := events.prices_of(quote).requester_price(buys)) is not None and price <= limit
-    ]
-    return min(priced)[3] if priced else None
+    return best_of(rfq.quotes.all(), buys, limit=limit, unchanged_since=now - REARM)
+
+
+def auto_set(actor: Actor, rfq: Rfq, auto: AutoAccept | None) -> Rfq:
+    """Let an open request take a quote by itself, once, or no longer (None). Audited; the same again changes nothing.
+
+    It fires with the rights of the request's owner.
+
+    Raises:
+        NotAllowed, NotFound: role, another desk's request.
+        DeskError: `not_owner`, `rfq_over`, `auto_needs_limit`, `auto_fired` (it took one already).
+    """
+    require(actor, Permission.RFQ_TRADE)
+    if rfq.desk_id != actor.desk_id:
+        raise NotFound("This request does not exist, or it belongs to another desk.")
+    with transaction.atomic():
+        rfq = Rfq.objects.select_for_update(of=("self",)).select_related("account").get(pk=rfq.pk)
+        owner_check(actor, rfq.owner_id, what="request")
+        if rfq.state not in LIVE or rfq.close_wanted_at is not None:
+            raise DeskError("rfq_over", "This request is no longer open: there is nothing to take.")
+        if rfq.accepts.filter(is_auto=True).exists():
+            raise DeskError("auto_fired", "It has taken a quote by itself already: that is done once.")
+        if auto is not None and limit_of(rfq, auto.buys) is None:
+            text = f"Taking {auto.buys.upper()} by itself needs a limit for {auto.buys.upper()}."
+            raise DeskError("auto_needs_limit", text, fields={"auto": text})
+        terms = {
+            "auto_accept": auto.buys.value if auto else "",
+            "auto_min_quotes": auto.min_quotes if auto else 1,
+            "auto_after": auto.after if auto else None,
+        }
+        if all(getattr(rfq, name) == value for name, value in terms.items()):
+            return rfq
+        Rfq.objects.filter(pk=rfq.pk).update(version=F("version") + 1, **terms)
+        rfq.refresh_from_db()
+        events.rfq_publish(rfq)
+        audit.record(
+            "rfq.auto.set" if auto else "rfq.auto.unset",
+            actor_id=actor.user_id,
+            desk_id=rfq.desk_id,
+            environment=rfq.account.environment,
+            target=f"rfq:{rfq.pk}",
+            data={**terms, "auto_after": int(auto.after.total_seconds()) if auto else None},
+        )
+    return rfq
 
 
 def _fire(rfq: Rfq, *, now: datetime) -> Accept | None:
@@ -58,7 +105,7 @@ def _fire(rfq: Rfq, *, now: datetime) -> Accept | None:
     if quote is None or person_id is None:
         return None
     actor = actor_of(user_id=person_id, desk_id=rfq.desk_id)
-    price = events.prices_of(quote).requester_price(buys)
+    price = prices_of(quote).requester_price(buys)
     if actor is None or price is None:
         return None
     return accept_submit(
