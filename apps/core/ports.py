@@ -3,7 +3,7 @@
 Each registry is filled in `AppConfig.ready()` and read-only afterwards.
 """
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, Protocol, TypeVar
@@ -93,6 +93,9 @@ class Holding:
 
 # orders -> portfolio: (account id, subaccount, ticker) -> Holding. Empty until portfolio is ready.
 holdings: list[Callable[[int, int, str], Holding]] = []
+# The same of many markets at once, for lists: (account id, subaccount, tickers) -> contracts by ticker, 0 for none;
+# None: the account was never read.
+positions: list[Callable[[int, int, Collection[str]], Mapping[str, Decimal] | None]] = []
 
 
 class MarketData(Protocol):

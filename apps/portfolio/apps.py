@@ -20,4 +20,5 @@ class PortfolioConfig(AppConfig):
         ports.register_feed_handler("fill", feed.balance_moved)
         ports.register_feed_handler("user_order", feed.balance_moved)
         ports.holdings.append(selectors.holding_of)
+        ports.positions.append(selectors.positions_of)
         ports.reconcilers.append(services.portfolio_refresh)

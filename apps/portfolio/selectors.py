@@ -1,5 +1,6 @@
 """What pages, previews and topics read about balances and positions."""
 
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from decimal import Decimal
 
@@ -50,6 +51,14 @@ def holding_of(account_id: int, subaccount: int, ticker: str) -> Holding:
         # The account has been read: a market without a row is one without a position.
         position=position.position if position else Decimal(0),
     )
+
+
+def positions_of(account_id: int, subaccount: int, tickers: Collection[str]) -> Mapping[str, Decimal] | None:
+    """Return what `core.ports.positions` promises."""
+    if not Balance.objects.filter(account_id=account_id, subaccount=subaccount).exists():
+        return None
+    held = Position.objects.filter(account_id=account_id, subaccount=subaccount, ticker__in=list(tickers))
+    return dict.fromkeys(tickers, Decimal(0)) | dict(held.values_list("ticker", "position"))
 
 
 def balance_state(topic: TopicName) -> events.Row | None:

@@ -21,7 +21,7 @@ from apps.exchange.wire.schemas import ws
 from apps.orders.models import TradingPause
 from apps.orders.services.pauses import pause_set
 from apps.paper.testing import DECI, LINEAR
-from apps.portfolio.models import Balance
+from apps.portfolio.models import Balance, Position
 from apps.rfq.models import Confirmation, Quote, QuoteDecision, QuoteRule
 from apps.rfq.selectors.rules import decision_rows_of, rule_rows_of
 from apps.rfq.services import breakers, decisions, fair, rules, stream, suggest
@@ -513,6 +513,8 @@ def test_terms_that_can_stand(over: dict[str, Any]) -> None:
 def test_a_request_in_the_stream_names_its_rule_and_what_it_would_bid(
     grid: Grid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    held = {"ticker": LINEAR, "position": Decimal(-30), "seen_at": utc_now(), "source": "ws"}
+    Position.objects.create(account=grid.scene.place.account, **held)
     grid.rule("shadow", over={"match": {"max_contracts": "60"}, "edge_yes": "0.05"}, name="Small")
     small = stream.reports.rfq_from_ws(ws.RfqCreated(id="a", market_ticker=LINEAR, contracts_fp="50.00"))
     large = stream.reports.rfq_from_ws(ws.RfqCreated(id="b", market_ticker=LINEAR, contracts_fp="500.00"))
@@ -527,6 +529,7 @@ def test_a_request_in_the_stream_names_its_rule_and_what_it_would_bid(
     entries = [stream.Entry(small, 0), stream.Entry(large, 0)]
     assert suggester.wanted("paper", entries) == {"a"}
     assert (said.of(small).rule, said.of(small).prices) == ("Small", QuotePrices(Decimal("0.37"), Decimal("0.56")))
+    assert said.of(small).position == -30
     assert (said.of(large).rule, said.of(large).prices) == ("", QuotePrices(Decimal("0.40"), Decimal("0.56")))
 
 

@@ -6,11 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from apps.accounts.models import ExchangeAccount
+from apps.core import ports
 from apps.core.errors import WireFormatError
 from apps.core.grid import PriceGrid
 from apps.core.quoting import Pricing, bids
 from apps.core.rfq import QuotePrices
-from apps.portfolio.models import Balance, Position
 from apps.rfq.reports import RfqReport
 from apps.rfq.services.fair import Fair, Valuation
 from apps.rfq.services.market_facts import FactsCache
@@ -38,8 +38,7 @@ class AccountSuggestions:
 
     valuation: Valuation
     facts: FactsCache
-    positions: Mapping[str, Decimal]
-    is_position_known: bool
+    positions: Mapping[str, Decimal] | None
     rules: Sequence[LiveRule]
     now: datetime
 
@@ -55,7 +54,7 @@ class AccountSuggestions:
         )
         source = "" if rule is None else rule.terms.source.value
         fair = self.valuation.fair_of(report.ticker, report.legs, source)
-        position = self.positions.get(report.ticker, Decimal(0)) if self.is_position_known else None
+        position = None if self.positions is None else self.positions.get(report.ticker)
         pricing = DEFAULT if rule is None else rule.terms.quoting.pricing
         return Suggested(
             fair, position, self._prices(report, fair, position, pricing), "" if rule is None else rule.name
@@ -90,7 +89,5 @@ class Suggester:
         now: datetime,
     ) -> AccountSuggestions:
         """Read what an account holds of these markets (its first subaccount)."""
-        held = Position.objects.filter(account=account, subaccount=0, ticker__in=list(tickers))
-        positions = dict(held.values_list("ticker", "position"))
-        is_known = Balance.objects.filter(account=account, subaccount=0).exists()
-        return AccountSuggestions(valuation, facts, positions, is_known, queue.book.of_account(account.pk), now)
+        held = next((lookup(account.pk, 0, list(tickers)) for lookup in ports.positions), None)
+        return AccountSuggestions(valuation, facts, held, queue.book.of_account(account.pk), now)
