@@ -78,6 +78,17 @@ export function positionText(raw) {
   return `${formatCount(Math.abs(position))} ${position > 0 ? "YES" : "NO"}`;
 }
 
+/** What a leg says that its neighbours do not: the outcome at the end of its title. @param {Leg} leg */
+function outcome({ title, market_ticker: ticker }) {
+  const at = title.lastIndexOf(": ");
+  return (at < 0 ? title : title.slice(at + 2)) || ticker;
+}
+
+/** A combo in one line: its outcomes. @param {Leg[]} legs */
+export function legsShort(legs) {
+  return legs.map((leg) => (leg.side === "no" ? "NO " : "") + outcome(leg)).join(" · ");
+}
+
 /** Legs as they read: "BUF wins · NO Under 44.5". @param {Leg[]} legs */
 export function legsText(legs) {
   return legs
@@ -87,7 +98,7 @@ export function legsText(legs) {
 
 /** What a request is about. @param {{title: string, ticker: string, legs?: Leg[] | null}} row */
 export function subject(row) {
-  return row.legs?.length ? legsText(row.legs) : row.title || row.ticker;
+  return row.legs?.length ? legsShort(row.legs) : row.title || row.ticker;
 }
 
 /** "YES" or "NO". @param {string} side */

@@ -64,7 +64,7 @@ export function edges(fair, yes, no) {
 /** "+1.2", always in cents: a difference has no odds. @param {number | null} units */
 export function edgeText(units) {
   if (units === null) return "-";
-  const text = formatFixed(Math.abs(units), 2, units % 10 === 0 ? 1 : 2);
+  const text = formatFixed(Math.abs(units), 2, 1);
   return `${units < 0 ? "-" : "+"}${text}`;
 }
 
@@ -74,7 +74,10 @@ export function rowEdges(row) {
 }
 
 /** How long ago it was made, or heard of when that is not told. @param {Row} row @param {number} now */
-export const ageText = (row, now) => formatAge(now - (row["created_ms"] ?? row["seen_ms"]));
+export function ageText(row, now) {
+  const age = Math.max(0, now - (row["created_ms"] ?? row["seen_ms"]));
+  return age < 5_000 ? `${(Math.floor(age / 100) / 10).toFixed(1)} s` : formatAge(age);
+}
 
 /** What a row says, by column. @param {Row} row @param {number} now @param {PriceFormat} format */
 export function cells(row, now, format) {

@@ -69,6 +69,7 @@ export function createIncoming(panel, tools, { account, person, offers, onQuote 
       if (deed === "mute") mute(seriesOf(row));
     },
   });
+  panel.querySelector("[data-table]")?.toggleAttribute("data-short", !mayPass);
   const hold = watchHold(wrap, () => draw());
   const frame = () => (topic ? (desk.topics.peek(topic)?.value ?? null) : null);
   const filters = wireFilters(tools, { person, offers, onChoose: watch });

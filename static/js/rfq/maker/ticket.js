@@ -147,7 +147,11 @@ export function createTicket(ticket, { account, gridUrl, offers, latest, openOn,
     const format = desk.data.price_format;
     const grid = gridOf();
     const values = draft();
-    setText(find("[data-ticket-subject]"), subject(/** @type {any} */ (row)));
+    const isCombo = (row["legs"] ?? []).length > 1;
+    setText(
+      find("[data-ticket-subject]"),
+      isCombo ? `Combo of ${row["legs"].length} legs` : subject(/** @type {any} */ (row)),
+    );
     setAttribute(find("[data-ticket-subject]"), "title", row["ticker"]);
     const legs = row["legs"] ?? [];
     const legsPlace = find("[data-ticket-legs]");

@@ -67,7 +67,7 @@ const quote = (over = {}) => ({
 
 test("a row of the stream reads as in the picture", () => {
   assert.deepEqual(cells(request(), NOW, "cents"), {
-    age: "400 ms",
+    age: "0.4 s",
     market: "BUF wins",
     size: "2,500",
     book: "38.0 / 41.0",
@@ -102,7 +102,7 @@ test("an edge is what a hit earns; a side without a bid has none", () => {
   assert.deepEqual(edges(5_000, 4_800, 5_300), { yes: 200, no: -300 });
   assert.deepEqual(edges(null, 4_800, 5_300), { yes: null, no: null });
   assert.deepEqual(edges(5_000, 0, null), { yes: null, no: null });
-  assert.deepEqual([edgeText(-305), edgeText(120), edgeText(null)], ["-3.05", "+1.2", "-"]);
+  assert.deepEqual([edgeText(-305), edgeText(120), edgeText(null)], ["-3.1", "+1.2", "-"]);
 });
 
 test("nobody moves under the pointer, and figures still change", () => {
