@@ -284,6 +284,8 @@ export function createContext(panel, { look, person, priceOf, command, base }) {
       pointed = next;
       drawCost();
     },
+    /** Whether this market's price is on screen. @param {string} ticker */
+    shows: (ticker) => markets().some((/** @type {{ticker: string}} */ one) => one.ticker === ticker),
     /** Prices of markets changed. */
     reprice() {
       drawLegs();

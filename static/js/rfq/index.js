@@ -247,8 +247,8 @@ function start(root) {
   });
   desk.topics.watch(`tickers:${environment}`, () => {});
   let isRepriceDue = false;
-  prices()?.subscribe(() => {
-    if (isRepriceDue) return;
+  prices()?.subscribe((ticker) => {
+    if (isRepriceDue || !context.shows(ticker)) return;
     isRepriceDue = true;
     requestAnimationFrame(() => {
       isRepriceDue = false;

@@ -1,8 +1,10 @@
 /** My RFQs: one entry for each request, kept in place while it changes. */
 import { element, setAttribute, setText } from "../frame/dom.js";
-import { requestLine, sortRequests } from "./request-model.js";
+import { isLive, requestLine, sortRequests } from "./request-model.js";
 
 /** @typedef {import("./words.js").Row} Row */
+
+const SLOW_TICKS = 20;
 
 /**
  * @param {HTMLElement} panel
@@ -16,6 +18,7 @@ export function createRequestList(panel, { now, onChoose }) {
   /** @type {Row[]} */
   let rows = [];
   let selected = "";
+  let ticks = 0;
 
   list.addEventListener("click", (event) => {
     const button = /** @type {Element} */ (event.target).closest("[data-request]");
@@ -107,9 +110,10 @@ export function createRequestList(panel, { now, onChoose }) {
       for (const [each, node] of nodes) setAttribute(node.firstElementChild, "aria-current", String(each === key));
       nodes.get(key)?.scrollIntoView({ block: "nearest" });
     },
-    /** Clocks only. */
+    /** Clocks only: each time where something runs out, now and then where it is over. */
     tick() {
-      for (const row of rows) if (nodes.has(row["key"])) draw(row);
+      ticks += 1;
+      for (const row of rows) if (ticks % SLOW_TICKS === 0 || isLive(row)) draw(row);
     },
   };
 }
