@@ -1,12 +1,13 @@
 """Where each row of the fault matrix is tested: row -> tests, as file::function.
 
-Rows: A orders over REST, B rate limits, C private channels, F the desk's own processes, G the exchange's life, J the
-browser.
+Rows: A orders over REST, B rate limits, C private channels, E requests for quotes (E9 is of FIX alone), F the
+desk's own processes, G the exchange's life, J the browser.
 """
 
 ORDERS = "tests/orders"
 WIRE = "tests/exchange/wire"
 OWN = "tests/reliability"
+RFQ = "tests/rfq"
 
 ROWS: dict[str, tuple[str, ...]] = {
     "A1": (
@@ -105,6 +106,44 @@ ROWS: dict[str, tuple[str, ...]] = {
     "C10": (
         f"{WIRE}/test_session.py::test_c10_every_error_code_ends_in_live_books_or_an_alarm",
         f"{WIRE}/test_session.py::test_c10_an_overflow_leads_to_smaller_steps",
+    ),
+    "E1": (f"{RFQ}/test_confirm_send.py::test_e1_who_dies_before_the_answer_is_followed_by_the_next",),
+    "E2": (
+        f"{RFQ}/test_confirm_send.py::test_e2_a_lost_answer_is_found_by_reading_the_quote",
+        f"{RFQ}/test_confirm_send.py::test_e2_who_dies_after_the_answer_has_confirmed_and_the_next_finds_that",
+    ),
+    "E3": (
+        f"{RFQ}/test_confirm_send.py::test_e3_what_did_not_arrive_is_sent_again_until_it_does",
+        f"{RFQ}/test_confirm_send.py::test_e3_expired_is_missed_with_an_alarm",
+        f"{RFQ}/test_confirm_send.py::test_e3_no_answer_until_the_end_is_missed_until_the_reading_says_otherwise",
+    ),
+    "E4": (f"{RFQ}/test_confirmations.py::test_e4_a_lost_accept_is_heard_by_the_sweep",),
+    "E5": (
+        f"{RFQ}/test_confirmations.py"
+        "::test_e5_an_accept_that_is_heard_when_its_window_is_over_is_not_confirmed_and_raises_an_alarm",
+    ),
+    "E6": (
+        f"{RFQ}/test_confirm_races.py::test_e6_two_people_take_quotes_of_one_request_at_once_and_one_accept_is_made",
+        f"{RFQ}/test_accepts.py::test_one_quote_of_a_request_is_taken_whoever_clicks",
+    ),
+    "E7": (f"{RFQ}/test_accepts.py::test_the_same_click_is_one_accept",),
+    "E8": (
+        f"{RFQ}/test_confirmations.py::test_e8_the_first_durable_decision_wins_and_both_are_shown",
+        f"{RFQ}/test_confirmations.py::test_e8_a_person_who_declines_while_the_policy_confirms_is_told",
+        f"{RFQ}/test_confirm_races.py::test_e8_confirm_and_lapse_at_once_leave_one_decision",
+    ),
+    "E10": (f"{RFQ}/test_quotes.py::test_e10_a_quote_that_was_given_up_and_shows_up_later_is_pulled",),
+    "E11": (
+        f"{RFQ}/test_quotes.py::test_what_the_exchange_or_sense_would_refuse_is_said_first",
+        f"{RFQ}/test_requests.py::test_a_409_is_a_question_and_a_request_made_elsewhere_is_shown_as_such",
+    ),
+    "E12": (
+        f"{RFQ}/test_confirm_send.py"
+        "::test_e12_a_confirmed_quote_that_a_pause_ended_has_failed_once_its_fills_were_read",
+    ),
+    "E13": (
+        f"{RFQ}/test_confirmations.py::test_e13_the_deadline_follows_the_exchanges_time_by_the_measured_offset",
+        f"{RFQ}/test_confirmations.py::test_e13_nothing_is_accepted_after_it_was_heard_or_before_it_was_sent",
     ),
     "F1": (
         "tests/faults/test_killpoints.py::test_death_at_a_place_loses_nothing_and_doubles_nothing",

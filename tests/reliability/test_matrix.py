@@ -12,6 +12,7 @@ WANTED = (
     *(f"A{number}" for number in range(1, 23)),
     *(f"B{number}" for number in range(1, 5)),
     *("C8", "C9", "C10"),
+    *(f"E{number}" for number in (*range(1, 9), *range(10, 14))),
     *(f"F{number}" for number in (1, 2, 3, 4, 5, 13, 18)),
     *(f"G{number}" for number in range(1, 7)),
     *(f"J{number}" for number in range(1, 5)),
