@@ -24,8 +24,8 @@ class PaperMember:
         full = f"/trade-api/v2{path}"
         headers = self._signer.headers(method, full, timestamp_ms=time.time_ns() // 1_000_000)
         answer = httpx.request(method, f"{self._url}{full}", headers=headers, timeout=60, **options)
-        assert answer.status_code in (200, 201), answer.text
-        body: dict[str, Any] = answer.json()
+        assert answer.status_code in (200, 201, 204), answer.text
+        body: dict[str, Any] = answer.json() if answer.content else {}
         return body
 
     def order(self, ticker: str, *, side: str, price: str, count: str) -> dict[str, Any]:
