@@ -119,6 +119,8 @@ def _look(
     hits: dict[tuple[int, int], Confirmation],
     report: Report,
 ) -> None:
+    if decision.reason == "too_late":
+        return  # decided by the clock, not by terms
     is_ours = decision.rule_version.rule_id == rule.pk
     try:
         situation = _situation(decision, terms)
@@ -129,8 +131,6 @@ def _look(
     fits = terms.match.fits(asked) and terms.match.fits_closing(situation.closes_at, situation.now)
     if not fits and not is_ours:
         return  # nothing changes for it
-    if decision.reason == "too_late":
-        return  # decided by the clock, not by terms
     after = decide(terms.quoting, situation) if fits else UNMATCHED
     report.looked_at += 1
     report.before[decision.reason] += 1

@@ -19,7 +19,7 @@ from apps.core.money import format_price
 from apps.core.permissions import Permission
 from apps.core.quoting import Ruling, Situation, decide, to_json, worst_cost
 from apps.core.rfq import Outcome, QuotePrices
-from apps.core.timestamps import from_unix_ms, utc_now
+from apps.core.timestamps import to_unix_ms, utc_now
 from apps.orders.access import actor_of
 from apps.orders.services.checks import holding_of
 from apps.rfq.models import IncomingRfq, Quote, QuoteDecision, Rfq
@@ -79,28 +79,31 @@ class RuleEngine:
         uses: dict[int, Use] = {}
         own = _own(candidates)
         for (environment, desk_id), group in _by_desk(candidates).items():
-            facts = self.facts_of(environment)
-            reports = [one.report for one in group]
-            facts.read({report.ticker for report in reports})
             moment = now or utc_now()
-            markets = [(report.ticker, report.legs) for report in reports]
-            valuation = valuation_of(environment, desk_id, markets, now=moment)
+            facts = self.facts_of(environment)
+            facts.read({one.report.ticker for one in group})
+            chosen = []
             for candidate in group:
                 report = candidate.report
                 if (environment, report.rfq_id) in own or (environment, report.ticker) in own:
                     continue
-                market = facts.of(report.ticker)
-                rule = _first(candidate.rules, market, moment)
+                rule = _first(candidate.rules, facts.of(report.ticker), moment)
                 if rule is None:
                     continue
+                waited = to_unix_ms(moment) - candidate.due_ms
+                if waited > GOOD_FOR_MS:  # first of all: what is late must not make the others late
+                    late = Ruling("too_late", f"It waited {waited} ms for the rules.")
+                    passes.append(Made(rule, report, Action.PASS, late, {}, None, moment, waited))
+                else:
+                    chosen.append((candidate, rule))
+            markets = [(candidate.report.ticker, candidate.report.legs) for candidate, _ in chosen]
+            valuation = valuation_of(environment, desk_id, markets, now=moment)
+            for candidate, rule in chosen:
                 if rule.pk not in uses:
                     uses[rule.pk] = use_of(rule)
-                use = uses[rule.pk]
-                made = self.decide(rule, report, market, valuation, use, now=moment)
-                waited = int((moment - from_unix_ms(candidate.due_ms)).total_seconds() * 1_000)
-                made.took_ms = max(0, int((utc_now() - from_unix_ms(candidate.seen_ms)).total_seconds() * 1_000))
-                if waited > GOOD_FOR_MS and made.ruling.prices is not None:
-                    made = _passed(made, "too_late", f"It waited {waited} ms for the rules.")
+                use, report = uses[rule.pk], candidate.report
+                made = self.decide(rule, report, facts.of(report.ticker), valuation, use, now=moment)
+                made.took_ms = max(0, to_unix_ms(utc_now()) - candidate.seen_ms)
                 if made.action == Action.QUOTE:
                     stored.append(self.quote(made, use))
                 else:
@@ -245,17 +248,53 @@ def _passed(made: Made, reason: str, text: str) -> Made:
 
 
 def store(made: Sequence[Made]) -> list[QuoteDecision]:
-    """Keep decisions, in one transaction."""
+    """Keep decisions with their requests: a few statements and one commit for all of them."""
     if not made:
         return []
     with transaction.atomic():
-        return [_keep(one) for one in made]
+        kept = _keep_requests(made)
+        rows = [_row(one, kept[one.rule.account.environment, one.report.rfq_id]) for one in made]
+        return QuoteDecision.objects.bulk_create(rows)
 
 
-def _keep(made: Made) -> QuoteDecision:
+def _keep_requests(made: Sequence[Made]) -> dict[tuple[str, str], IncomingRfq]:
+    by_environment: dict[str, dict[str, RfqReport]] = {}
+    for one in made:
+        by_environment.setdefault(one.rule.account.environment, {})[one.report.rfq_id] = one.report
+    found: dict[tuple[str, str], IncomingRfq] = {}
+    for environment, asked in by_environment.items():
+        rows = IncomingRfq.objects.filter(environment=environment, rfq_id__in=asked)
+        known = {row.rfq_id: row for row in rows}
+        missing = [report for rfq_id, report in asked.items() if rfq_id not in known]
+        if missing:
+            fresh = [_incoming(environment, report) for report in missing]
+            # Somebody may keep the same request at this moment: then theirs is the row.
+            IncomingRfq.objects.bulk_create(fresh, ignore_conflicts=True)
+            known |= {row.rfq_id: row for row in rows.all()}
+        found |= {(environment, rfq_id): row for rfq_id, row in known.items()}
+    return found
+
+
+def _incoming(environment: str, report: RfqReport) -> IncomingRfq:
+    return IncomingRfq(
+        environment=environment,
+        rfq_id=report.rfq_id,
+        ticker=report.ticker,
+        event_ticker=report.event_ticker,
+        collection_ticker=report.collection,
+        legs=list(report.legs),
+        requester=report.requester,
+        contracts=report.contracts,
+        target_cost=report.target_cost,
+        created_at=report.created_at,
+        seen_at=utc_now(),
+    )
+
+
+def _row(made: Made, incoming: IncomingRfq) -> QuoteDecision:
     prices = made.ruling.prices
-    return QuoteDecision.objects.create(
-        incoming=incoming_keep(made.rule.account.environment, made.report),
+    return QuoteDecision(
+        incoming=incoming,
         rule_version=made.rule.version,
         action=made.action,
         reason=made.ruling.reason[:60],
