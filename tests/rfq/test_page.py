@@ -27,3 +27,10 @@ def test_without_an_account_the_page_says_so() -> None:
     desk = make_desk()
     answer = client_of(make_person(desk, "quoter")).get(reverse("rfq_desk"))
     assert "No account is selected" in answer.content.decode()
+
+
+def test_who_may_not_trade_gets_no_control_at_all() -> None:
+    controls = ("data-new", "data-ask", "data-next", "data-close", "data-ticket-close", "data-team-claim")
+    watched, traded = page_of("viewer"), page_of("quoter")
+    assert [name for name in controls if f" {name}" in traded] == list(controls)
+    assert [name for name in controls if f" {name}" in watched] == []
