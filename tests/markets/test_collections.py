@@ -153,3 +153,23 @@ def test_the_builder_lists_events_with_their_rules_and_markets_with_prices(
     assert member.open_markets == Event.objects.get(ticker=EVENT).markets.filter(status="active").count()
     assert DECI not in priced
     assert priced[LINEAR] == builder.Prices(Decimal("0.41"), None, is_live=False)
+
+
+def test_live_prices_win_while_the_gateway_lives(live_redis: Any) -> None:
+    event = Event.objects.create(environment="paper", ticker="KXE", series_ticker="KX", title="E")
+    values: dict[str, Any] = {"environment": "paper", "event": event, "series_ticker": "KX", "status": "active"}
+    for ticker in ("KXE-A", "KXE-B", "KXE-C"):
+        Market.objects.create(ticker=ticker, yes_bid=Decimal("0.1"), yes_ask=Decimal("1"), **values)
+    rows = {"KXE-A": b'{"bid":"0.4000","ask":"0.4400"}', "KXE-B": b"not a row"}
+    live_redis.hset("desk:rows:tickers:paper", mapping=rows)
+
+    def seen() -> dict[str, builder.Prices]:
+        return {one.market.ticker: one.prices for one in builder.event_markets("paper", "KXE")}
+
+    stored = builder.Prices(Decimal("0.1"), None, is_live=False)
+    assert seen() == dict.fromkeys(("KXE-A", "KXE-B", "KXE-C"), stored)
+    live_redis.set("desk:heartbeat:paper", 1)
+
+    assert seen()["KXE-A"] == builder.Prices(Decimal("0.4"), Decimal("0.44"), is_live=True)
+    assert seen()["KXE-A"].middle == Decimal("0.42")
+    assert (seen()["KXE-B"], seen()["KXE-C"]) == (stored, stored)

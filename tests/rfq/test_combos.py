@@ -17,7 +17,7 @@ from apps.markets.models import Collection, Event, Market
 from apps.paper.testing import DECI, EVENT, LINEAR, LINEAR_2, TAPERED
 from apps.rfq.commands import combos as commands
 from apps.rfq.events.requests import rfq_row
-from apps.rfq.models import ComboResolution, ComboTicker
+from apps.rfq.models import ComboResolution, ComboTicker, Rfq
 from apps.rfq.selectors.combos import resolution_rows_of
 from apps.rfq.services import combos, combos_send, requests, requests_send
 from tests.orders.conftest import Published
@@ -227,9 +227,11 @@ def test_a_lost_answer_is_asked_for_again_and_makes_one_market(desk: Scene, faul
     assert (wish().state, resolve(desk)["combo"]["key"]) == (State.WAITING, f"combo:{wish().pk}")
 
     desk.queued.clear()
-    combos_send.resolutions_sweep(now=utc_now())
-    assert desk.queued == []  # not due yet
-    combos_send.resolutions_sweep(now=utc_now() + timedelta(seconds=10))
+    due = wish().next_look_at
+    assert due is not None
+    combos_send.resolutions_sweep(now=due - timedelta(milliseconds=1))
+    assert desk.queued == []
+    combos_send.resolutions_sweep(now=due)
     desk.work()
 
     assert (wish().state, len(combos_at_exchange(desk))) == (State.DONE, 1)
@@ -347,6 +349,7 @@ def test_a_worker_that_dies_before_the_send_leaves_a_request_that_is_sent_once(d
     rfq.refresh_from_db()
     assert (rfq.state, rfq.ticker) == (RfqState.COMMITTED, "")
 
+    Rfq.objects.update(created_at=utc_now())
     requests_send.rfq_send(rfq.pk)
     requests_send.rfq_send(rfq.pk)
     rfq.refresh_from_db()
