@@ -24,6 +24,7 @@ twice or late changes nothing.
 * `fee_shown`, `fee_shown_worst`: what the preview gave for the whole order before it was sent, in one fill and in the
   worst split; null when the fee was not known, and for orders placed elsewhere
 * `order_group_id`, `batch_key` ("" without one)
+* `ended`: why it was cancelled when no cancel of ours did it, in words, else ""
 * `error_code`, `error`: why it was refused; `evidence`: what ended "unknown"
 * `order_id`, `client_order_id`, `is_external`; `idempotency_key` of the click (own orders only)
 * `time_in_force`, `post_only`, `reduce_only`
@@ -45,6 +46,7 @@ from apps.core.timestamps import to_unix_ms, utc_now
 from apps.core.topics import TopicName
 from apps.exchange import live
 from apps.orders import trading_events
+from apps.orders.endings import ended_words
 from apps.orders.models import BookSide, CancelIntent, ChangeIntent, Fill, Order, OrderIntent
 
 Row = dict[str, Any]
@@ -127,7 +129,7 @@ def intent_row(intent: OrderIntent, order: Order | None, cancel: CancelIntent | 
         "fee_shown": None if intent.fee_shown is None else format_dollars(intent.fee_shown),
         "fee_shown_worst": None if intent.fee_shown_worst is None else format_dollars(intent.fee_shown_worst),
     }
-    return row | _money(order) | _cancel(cancel) | _marks(order)
+    return row | _money(order) | _cancel(cancel) | _marks(order) | {"ended": ended_words(order, cancel)}
 
 
 def external_row(order: Order, cancel: CancelIntent | None = None) -> Row:
@@ -162,7 +164,7 @@ def external_row(order: Order, cancel: CancelIntent | None = None) -> Row:
         "fee_shown": None,
         "fee_shown_worst": None,
     }
-    return row | _money(order) | _cancel(cancel) | _marks(order)
+    return row | _money(order) | _cancel(cancel) | _marks(order) | {"ended": ended_words(order, cancel)}
 
 
 def fill_row(fill: Fill, intent_id: int | None) -> Row:

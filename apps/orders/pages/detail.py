@@ -10,6 +10,7 @@ from apps.core.permissions import Actor, Permission
 from apps.markets.models import Market
 from apps.orders import events
 from apps.orders.access import fills_visible_to, intents_visible_to, orders_visible_to
+from apps.orders.endings import ended_around
 from apps.orders.models import CancelIntent, ChangeIntent, Order, OrderIntent
 from apps.orders.pages.blotter import people_of, title_of
 from apps.orders.pages.filters import SIDE_WORDS, entered_side
@@ -39,8 +40,9 @@ def order_context(actor: Actor, key: str) -> dict[str, Any]:
     market = (
         Market.objects.filter(environment=account.environment, ticker=row["ticker"]).select_related("event").first()
     )
+    ended = ended_around(order, row["ended"], market)
     return {
-        "row": row,
+        "row": row | {"ended": ended},
         "intent": intent,
         "order": order,
         "account": account,
@@ -48,7 +50,7 @@ def order_context(actor: Actor, key: str) -> dict[str, Any]:
         "has_market": market is not None,
         "side_words": SIDE_WORDS[entered_side(row["entered_as"], row["book_side"])],
         "placed_by": people.get(row["placed_by"], "-") if row["placed_by"] else "placed elsewhere",
-        "steps": timeline(intent, order, fills=fills, cancels=cancels, changes=changes, people=people),
+        "steps": timeline(intent, order, fills=fills, cancels=cancels, changes=changes, people=people, ended=ended),
         "fills": fills,
         "fill_fees": sum((fill.fee for fill in fills), start=Decimal(0)) if fills else None,
         "audit": _audit(actor, account, intent, cancels, changes) if actor.may(Permission.AUDIT_VIEW) else None,

@@ -35,13 +35,14 @@ def timeline(
     cancels: Iterable[CancelIntent],
     changes: Iterable[ChangeIntent] = (),
     people: Mapping[int, str],
+    ended: str = "",
 ) -> list[Step]:
-    """Return what happened, oldest first."""
+    """Return what happened, oldest first. ended: why it was cancelled, where no cancel of ours did it."""
     steps: list[Step] = []
     if intent is not None:
         steps += _intent_steps(intent, has_order=order is not None, people=people)
     if order is not None:
-        steps += _order_steps(order, is_ours=intent is not None)
+        steps += _order_steps(order, is_ours=intent is not None, ended=ended)
     steps += [_fill_step(fill) for fill in fills]
     for cancel in cancels:
         steps += _cancel_steps(cancel, people=people)
@@ -107,7 +108,7 @@ def _resolved_step(intent: OrderIntent) -> Step:
     return Step(intent.resolved_at, "Found at the exchange", intent.evidence, tone="ok", order=3)
 
 
-def _order_steps(order: Order, *, is_ours: bool) -> Iterable[Step]:
+def _order_steps(order: Order, *, is_ours: bool, ended: str) -> Iterable[Step]:
     if order.created_at:
         title = "Created at the exchange" if is_ours else "Created at the exchange, not from this desk"
         yield Step(order.created_at, title, f"Order {order.order_id}", clock="exchange", order=4)
@@ -116,7 +117,7 @@ def _order_steps(order: Order, *, is_ours: bool) -> Iterable[Step]:
         yield Step(
             order.updated_at,
             "Cancelled",
-            f"{count_text(order.filled_count)} filled, {count_text(left)} taken off",
+            f"{count_text(order.filled_count)} filled, {count_text(left)} taken off. {ended}".strip(),
             clock="exchange",
             order=9,
         )

@@ -18,7 +18,22 @@ import { shownStep } from "./grid.js";
  */
 
 const ENDED = "No more orders are taken here.";
-const WAIT = "Orders wait until that changes; cancels still go.";
+const SHUT = "No more orders are taken here, and no cancels: the exchange takes what still rests off itself.";
+const WAIT = "No order goes until that changes; cancels still do.";
+const REOPENS = "No order goes until it opens again; the exchange then cancels every order that rests here.";
+const STAYS = "What rests stays on the book, unless it was to be cancelled on a pause.";
+const NEW_YORK = new Intl.DateTimeFormat("en-US", {
+  timeZone: "America/New_York",
+  weekday: "short",
+  hour: "2-digit",
+  hourCycle: "h23",
+});
+
+/** Whether the exchange's weekly maintenance is on: Thursdays from 3:00 to 5:00 in New York. @param {number} nowMs */
+export function isMaintenance(nowMs) {
+  const parts = Object.fromEntries(NEW_YORK.formatToParts(nowMs).map(({ type, value }) => [type, value]));
+  return parts["weekday"] === "Thu" && (parts["hour"] === "03" || parts["hour"] === "04");
+}
 
 /** " with YES", or what a contract pays where neither side won all of it. @param {GateFacts} facts */
 function resultWords({ result, settlementValue }) {
@@ -47,15 +62,25 @@ export function gateWords(facts) {
     case "amended":
       return { reason: `The result of this market was changed${result}`, next: ENDED };
     case "closed":
-      return { reason: "The market has closed and waits for its result", next: ENDED };
+      return { reason: "The market has closed and waits for its result", next: SHUT };
     case "initialized":
     case "unopened":
       return { reason: "The market has not opened yet", next: WAIT };
     case "inactive":
     case "paused":
-      return { reason: "The exchange has paused this market", next: WAIT };
+      return { reason: "The exchange has paused this market", next: REOPENS };
   }
-  if (facts.closeMs && facts.nowMs >= facts.closeMs) return { reason: "The market has closed", next: ENDED };
+  if (facts.closeMs && facts.nowMs >= facts.closeMs) return { reason: "The market has closed", next: SHUT };
+  // Before the feed: sessions break during a pause, and the pause is why.
+  const until = facts.resume ? ` until ${facts.resume}` : "";
+  const weekly = isMaintenance(facts.nowMs) ? ", for its weekly maintenance (Thursdays 3:00 to 5:00 in New York)" : "";
+  if (facts.exchangeActive === false)
+    return {
+      reason: `The exchange is closed${until}${weekly}`,
+      next: `Neither orders nor cancels are taken. ${STAYS}`,
+    };
+  if (facts.tradingActive === false)
+    return { reason: `Trading is paused at the exchange${until}${weekly}`, next: `${WAIT} ${STAYS}` };
   if (facts.pause) return { reason: facts.pause, next: WAIT };
   if (facts.feed !== "live") {
     return {
@@ -63,9 +88,6 @@ export function gateWords(facts) {
       next: WAIT,
     };
   }
-  const until = facts.resume ? ` until ${facts.resume}` : "";
-  if (facts.exchangeActive === false) return { reason: `The exchange is closed${until}`, next: WAIT };
-  if (facts.tradingActive === false) return { reason: `Trading is paused at the exchange${until}`, next: WAIT };
   if (facts.status && facts.status !== "active" && facts.status !== "open") {
     return { reason: `The market is ${facts.status.replaceAll("_", " ")}`, next: WAIT };
   }

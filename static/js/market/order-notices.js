@@ -38,6 +38,8 @@ export function createOrderNotices({ toast, announce, notice, look }) {
         if (row.state === "not_seen") toast({ title: "Order not found", text: row.evidence, level: "warning" });
         if (row.state === "resting" && said === "") announce("Order resting.");
         if (row.state === "canceled" && said !== "") announce("Order cancelled.");
+        if (row.state === "canceled" && said === "resting" && row.ended)
+          notice({ title: "An order was taken off", text: `${row.ticker}: ${row.ended}` });
       }
     },
     /** @param {Row[]} rows all fills shown */

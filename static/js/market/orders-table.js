@@ -143,7 +143,7 @@ export function createOrdersTable(panel, options) {
       cell(row.state === "unknown" ? "?" : formatCount(toUnits(row.filled, 2)), "num"),
       cell(terms(row)),
       queueCell(row),
-      badge(words.toLowerCase(), kind, row.error || row.evidence || words),
+      badge(words.toLowerCase(), kind, row.error || row.ended || row.evidence || words),
     );
     const last = document.createElement("td");
     last.className = "num";
@@ -156,10 +156,10 @@ export function createOrdersTable(panel, options) {
       button.setAttribute("aria-label", `Cancel ${side}, ${formatCount(toUnits(row.remaining, 2))} left`);
       button.addEventListener("click", () => options.onCancel(row));
       last.append(button);
-    } else if (row.error) {
+    } else if (row.error || row.ended) {
       last.dataset.reason = "";
-      last.textContent = row.error;
-      last.title = row.error;
+      last.textContent = row.error || row.ended;
+      last.title = row.error || row.ended;
     }
     line.append(last);
     return line;

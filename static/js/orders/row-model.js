@@ -122,7 +122,8 @@ export function fromDesk(row, people, groups) {
     state: row["state"],
     stateText: (isWorking && (row["cancel_text"] || openChange(row))) || row["state_text"].toLowerCase(),
     tone: isPartly ? "partly" : (TONES[row["state"]] ?? "muted"),
-    reason: row["error"] || refusedChange(row) || (tabOf(row) === "unknown" ? row["evidence"] : "") || "",
+    reason:
+      row["error"] || refusedChange(row) || (tabOf(row) === "unknown" ? row["evidence"] : "") || row["ended"] || "",
     person: row["is_external"] ? "elsewhere" : (people[row["placed_by"]] ?? "-"),
     subaccount: row["subaccount"],
     orderGroup: row["order_group_id"]

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { gateWords, pauseWords } from "../../../static/js/market/gate.js";
+import { gateWords, isMaintenance, pauseWords } from "../../../static/js/market/gate.js";
 
 const OPEN = {
   feed: "live",
@@ -47,6 +47,10 @@ test("pauses say until when, a lost book says why", () => {
   const words = (/** @type {object} */ change) => gateWords({ ...OPEN, ...change }).reason;
 
   assert.equal(words({ tradingActive: false, resume: "14:30" }), "Trading is paused at the exchange until 14:30");
+  assert.equal(
+    words({ tradingActive: false, feed: "down", feedWords: "no line" }),
+    "Trading is paused at the exchange",
+  );
   assert.equal(words({ pause: "Trading was paused here by lead" }), "Trading was paused here by lead");
   assert.equal(words({ exchangeActive: false }), "The exchange is closed");
   assert.equal(
@@ -57,7 +61,29 @@ test("pauses say until when, a lost book says why", () => {
 
 test("only what ends says that nothing more is taken", () => {
   assert.match(gateWords({ ...OPEN, status: "finalized" }).next, /No more orders/);
-  assert.match(gateWords({ ...OPEN, tradingActive: false }).next, /cancels still go/);
+  assert.match(gateWords({ ...OPEN, tradingActive: false }).next, /cancels still do\. What rests stays/);
+  assert.match(gateWords({ ...OPEN, exchangeActive: false }).next, /Neither orders nor cancels/);
+  assert.match(gateWords({ ...OPEN, status: "inactive" }).next, /cancels every order that rests here/);
+  assert.match(gateWords({ ...OPEN, nowMs: 2_000 }).next, /and no cancels/);
+});
+
+test("the weekly maintenance is known by New York's clock, in summer and winter", () => {
+  assert.equal(isMaintenance(Date.parse("2026-07-16T07:00:00Z")), true); // Thursday 3:00, summer time
+  assert.equal(isMaintenance(Date.parse("2026-07-16T06:59:59Z")), false);
+  assert.equal(isMaintenance(Date.parse("2026-11-26T09:59:59Z")), true); // Thursday 4:59, winter time
+  assert.equal(isMaintenance(Date.parse("2026-11-26T10:00:00Z")), false);
+  assert.equal(isMaintenance(Date.parse("2026-11-27T08:30:00Z")), false); // a Friday
+  const paused = {
+    ...OPEN,
+    tradingActive: false,
+    nowMs: Date.parse("2026-11-26T09:00:00Z"),
+    closeMs: 0,
+    resume: "10:00",
+  };
+  assert.equal(
+    gateWords(paused).reason,
+    "Trading is paused at the exchange until 10:00, for its weekly maintenance (Thursdays 3:00 to 5:00 in New York)",
+  );
 });
 
 test("a pause holds back whom it names, or everybody", () => {
