@@ -42,6 +42,10 @@ faults: install-dev ## 2,000 histories of commands, faults and deaths: exchange 
 soak: install-dev ## half an hour of kill -9 of the desk's processes under orders (SOAK="--seconds 600 --seed 7")
 	$(BIN)/python -m tests.faults.storm --seconds 1800 $(SOAK)
 
+.PHONY: soak-rfq
+soak-rfq: install-dev ## 2,000 accepted quotes at windows of 3 s under kills and lost answers (SOAK="--accepts 200 --seed 7")
+	$(BIN)/python -m tests.faults.rfq_soak $(SOAK)
+
 .PHONY: check
 check: install-dev ## format, lint, types, imports, migrations, templates, lock files
 	$(BIN)/ruff format --check .

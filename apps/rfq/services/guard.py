@@ -22,6 +22,7 @@ from apps.core.rfq import ConfirmationState, QuoteState
 from apps.core.timestamps import utc_now
 from apps.exchange import live
 from apps.exchange.clients import client_for
+from apps.exchange.warm import clients_warm
 from apps.exchange.wire.api import communications as api
 from apps.exchange.wire.errors import ExchangeError, Refused
 from apps.rfq import queue, reports
@@ -61,6 +62,8 @@ async def guard(tools: GatewayTools) -> None:
     senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="gateway-confirm")
     running: dict[int, Future[None]] = {}
     _woken.append(entry)
+    # No window pays for opening a key.
+    warming = asyncio.create_task(tools.slow(clients_warm), name="gateway-confirm-warm")
     try:
         while True:
             event.clear()
@@ -74,6 +77,7 @@ async def guard(tools: GatewayTools) -> None:
                 async with asyncio.timeout(BUSY_PAUSE if is_busy else IDLE_PAUSE):
                     await event.wait()
     finally:
+        warming.cancel()
         _woken.remove(entry)
         stopping.set()
         senders.shutdown(wait=False, cancel_futures=True)
