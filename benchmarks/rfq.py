@@ -1,0 +1,167 @@
+"""From an accepted quote's frame to its confirmation at the exchange, a stream of requests flowing, over a bare PUT.
+
+    .venv/bin/python -m benchmarks.rfq [--accepts 100] [--per-second 500]
+
+Real parts: the embedded set as `make run` starts it, a quoter at the desk's socket, the paper exchange with its bots,
+which ask for quotes as often as is said. Times are of one machine's clock: the gateway's receipt of the frame, and the
+exchange's `confirmed_ts` (whole milliseconds, cut off). The bare way: another member quotes, is taken, and confirms by
+one signed PUT on a warm connection, in turns with the desk.
+"""
+
+import argparse
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.faults.rfq_soak import API, Requester, settings  # noqa: E402 - after the path is set
+from tests.support.desk import RunningDesk, eventually, running_desk  # noqa: E402
+from tests.support.trader import SocketTrader  # noqa: E402
+
+BIDS = {"yes_bid": "0.02", "no_bid": "0.02"}  # nobody minds being taken at these
+
+
+class Measure:
+    """asker takes; trader-1 quotes through the desk, trader-2 without one."""
+
+    def __init__(self, desk: RunningDesk, *, per_second: int) -> None:
+        self.desk = desk
+        self.asker, self.bare = Requester(desk, "maker"), Requester(desk, "trader-2")
+        login = desk.logins["quoter"]
+        self.trader = SocketTrader(desk.url, login["username"], login["password"])
+        self.trader.open()
+        markets = httpx.get(
+            f"{desk.paper['rest_url']}{API}/markets", params={"status": "open", "limit": 200}, timeout=60
+        ).json()["markets"]
+        self.tickers = [row["ticker"] for row in markets if row["price_level_structure"] == "linear_cent"]
+        for member in ("trader-1", "trader-2", "maker"):
+            self._control("/member", {"member": member, "tier": "premier", "refill": True})
+        self._control("/bots", {"active": True, "rfqs": {"per_second": per_second}})
+        ours = Requester(desk, "trader-1")
+        self.names = {
+            name: member.call("GET", "/communications/id").json()["communications_id"]
+            for name, member in (("desk", ours), ("bare", self.bare))
+        }
+        ours.close()
+
+    def _control(self, path: str, body: dict[str, Any]) -> None:
+        answer = httpx.post(f"{self.desk.paper['control_url']}{path}", json=body, timeout=60)
+        assert answer.status_code == httpx.codes.OK, answer.text
+
+    def through_the_desk(self, ticker: str) -> tuple[str, dict[str, Any]] | None:
+        """Return (quote id, the exchange's record), None when the desk did not confirm it."""
+
+        def quote(rfq_id: str) -> None:
+            params = {"idempotency_key": str(uuid.uuid4()), "rfq_id": rfq_id, "policy": "auto", "max_move": "0.9"}
+            told = self.trader.ask("quote.send", params=params | BIDS)
+            assert "ok" in told, told
+
+        quote_id = self._taken(ticker, "desk", quote)
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            record = self._record(quote_id)
+            if record["status"] in ("confirmed", "executed"):
+                return quote_id, record
+            self.trader.hear(0.05)
+        return None
+
+    def past_the_desk(self, ticker: str) -> float:
+        """Return ms from the call of a signed PUT to its receipt."""
+
+        def quote(rfq_id: str) -> None:
+            body = {"rfq_id": rfq_id, "rest_remainder": False} | {name: f"{bid}00" for name, bid in BIDS.items()}
+            answer = self.bare.call("POST", "/communications/quotes", body)
+            assert answer.status_code == httpx.codes.CREATED, answer.text
+
+        quote_id = self._taken(ticker, "bare", quote)
+        began = time.time()
+        answer = self.bare.call("PUT", f"/communications/quotes/{quote_id}/confirm", {})
+        assert answer.status_code == httpx.codes.NO_CONTENT, answer.text
+        return (_unix(self._record(quote_id)["confirmed_ts"]) - began) * 1000
+
+    def heard(self) -> dict[str, float]:
+        """Return quote id -> Unix seconds at which the gateway had the frame; of frames, not of readings."""
+        with closing(sqlite3.connect(self.desk.data / "desk.sqlite3", timeout=60)) as ledger:
+            rows = ledger.execute(
+                "SELECT q.quote_id, c.heard_at FROM rfq_confirmation c JOIN rfq_quote q ON q.id = c.quote_id "
+                "WHERE c.heard_by = 'ws'"
+            ).fetchall()
+        return {one: datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp() for one, at in rows}
+
+    def _taken(self, ticker: str, name: str, quote: Any) -> str:
+        body = {"market_ticker": ticker, "contracts": 1, "rest_remainder": False, "replace_existing": True}
+        made = self.asker.call("POST", "/communications/rfqs", body)
+        assert made.status_code == httpx.codes.CREATED, made.text
+        rfq_id = made.json()["id"]
+        quote(rfq_id)
+
+        def there() -> str:
+            listed = self.asker.call("GET", "/communications/quotes", rfq_id=rfq_id, rfq_user_filter="self")
+            own = [row for row in listed.json()["quotes"] if row["creator_id"] == self.names[name]]
+            return own[0]["id"] if own and own[0]["status"] == "open" else ""
+
+        quote_id: str = eventually(there, what="a quote")
+        answer = self.asker.call("PUT", f"/communications/quotes/{quote_id}/accept", {"accepted_side": "yes"})
+        assert answer.status_code == httpx.codes.NO_CONTENT, answer.text
+        return quote_id
+
+    def _record(self, quote_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.asker.call("GET", f"/communications/quotes/{quote_id}").json()["quote"]
+        return found
+
+
+def _unix(stamp: str) -> float:
+    return datetime.fromisoformat(stamp).timestamp()
+
+
+def line(name: str, values: list[float]) -> None:
+    ordered = sorted(values)
+    p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+    print(f"{name:<52}{statistics.median(ordered):>9.1f}{p99:>9.1f}{ordered[-1]:>9.1f}   n={len(ordered)}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--accepts", type=int, default=100)
+    parser.add_argument("--per-second", type=int, default=500, help="requests of bots")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="desk-rfq-") as folder:
+        data = Path(folder) / "data"
+        quiet = settings(data, markets=200)
+        desk_settings = {"DESK_PAPER_OPTIONS": "--markets 200", "DESK_RFQ_FAST": quiet["DESK_RFQ_FAST"]}
+        with running_desk(data, **desk_settings) as desk:
+            measure = Measure(desk, per_second=options.per_second)
+            bare, desk_times, unconfirmed = [], {}, 0
+            for number in range(options.accepts):  # in turns, so that both meet the same machine
+                ticker = measure.tickers[number % len(measure.tickers)]
+                bare.append(measure.past_the_desk(ticker))
+                found = measure.through_the_desk(measure.tickers[-1 - number % (len(measure.tickers) // 2)])
+                if found is None:
+                    unconfirmed += 1
+                else:
+                    desk_times[found[0]] = _unix(found[1]["confirmed_ts"])
+            heard = measure.heard()
+            measure.trader.close()
+    through = [(at - heard[quote_id]) * 1000 for quote_id, at in desk_times.items() if quote_id in heard]
+    print(f"{'ms, ' + str(options.per_second) + ' requests a second flowing':<52}{'p50':>9}{'p99':>9}{'max':>9}")
+    line("bare signed PUT to receipt", bare)
+    if through:
+        line("accept frame in to confirmation at the exchange", through)
+        line("  over the bare median", [value - statistics.median(bare) for value in through])
+    print(f"not confirmed (last look, or late): {unconfirmed}; heard by reading: {len(desk_times) - len(through)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
