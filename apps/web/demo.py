@@ -71,7 +71,7 @@ def _paper_accounts(desk: Desk, file: Path) -> None:
 
 
 def _traders(paper: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the members that people trade as, each with all its keys; the market maker is a bot's, the FCM a firm's."""
+    """Return the members that people trade as, each with all its keys; not the bots' market maker, not the FCM."""
     members: dict[str, dict[str, Any]] = {}
     for entry in paper.get("members", []):
         if entry.get("role") == "FCM":
