@@ -60,11 +60,9 @@ export function createQuotes(panel, tools, options) {
     },
   });
   const hold = watchHold(wrap, () => draw());
-  desk.topics.watch(topic, () => draw());
-  desk.topics.watch(`tickers:${environment}`, () => {});
-
   const rows = () => desk.topics.peek(topic)?.rows.values() ?? [];
   const rowOf = (/** @type {string} */ key) => desk.topics.peek(topic)?.rows.get(key);
+  desk.topics.watch(`tickers:${environment}`, () => {});
 
   /** Fair value now: of the stream, else the middle of the book, else what it was when we quoted. @param {Row} row */
   function fairNow(row) {
@@ -178,6 +176,8 @@ export function createQuotes(panel, tools, options) {
     return undefined;
   }
 
+  // Last of all: what is known already is told at once.
+  desk.topics.watch(topic, () => draw());
   withEnded.addEventListener("change", draw);
   pullAllButton?.addEventListener("click", () => void pullAll());
   if (pullAllButton)
