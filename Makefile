@@ -22,12 +22,18 @@ run: install ## install, set up and start the desk (PORT=8000, DESK_DATA=var)
 .PHONY: test
 test: install-dev ## install and pass the tests
 	npm test --silent
-	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not browser" $(PYTEST)
-	$(BIN)/pytest -q -m browser
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not browser and not long" $(PYTEST)
+	$(BIN)/pytest -q -m "browser and not long"
+
+.PHONY: test-long
+test-long: install-dev ## the tests that take many seconds each: kills, recordings, whole days, loaded pages
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "long and not browser" $(PYTEST)
+	$(BIN)/pytest -q -m "long and browser"
 
 .PHONY: test-sql
 test-sql: install-dev ## the tests that touch SQL, on the database that DATABASE_URL names
-	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not browser and not process and not recorded" $(PYTEST)
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not browser and not process and not recorded and not long" \
+		--ignore tests/paper --ignore tests/core --ignore tests/exchange/wire $(PYTEST)
 
 .PHONY: contract
 contract: install-dev ## Schemathesis against the paper exchange, for minutes (CONTRACT="--examples 200 --seed 7")

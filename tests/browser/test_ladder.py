@@ -99,6 +99,7 @@ def test_an_own_order_is_dragged_to_another_price(open_page: Callable[..., Page]
     cancel_all(market)
 
 
+@pytest.mark.long
 def test_arming_lapses_by_itself_and_says_so(open_page: Callable[..., Page]) -> None:
     market = MarketPage(open_page(), TICKER).open()
     market.page.get_by_role("button", name="Set up the ladder").click()
@@ -181,6 +182,7 @@ def test_j4_a_session_that_ends_keeps_the_ticket_and_sends_nothing(
     expect(page.locator("[data-count='working']")).to_have_text("0")
 
 
+@pytest.mark.long
 def test_fifty_changes_a_second_on_the_finest_grid_are_drawn(
     open_page: Callable[..., Page], record_property: Callable[[str, object], None], capsys: pytest.CaptureFixture[str]
 ) -> None:

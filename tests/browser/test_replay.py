@@ -69,6 +69,7 @@ def wait_for_book(market: MarketPage, book: dict[str, dict[int, str]]) -> None:
     assert market.ladder_book() == book  # says where they differ
 
 
+@pytest.mark.long
 def test_the_ladder_shows_the_folds_book_at_three_instants(desk: RunningDesk, open_page: Callable[..., Page]) -> None:
     if not DENSEST.is_file():
         pytest.skip(f"the recorded frames are not on this machine (looked for {DENSEST.name})")

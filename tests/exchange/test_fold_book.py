@@ -73,6 +73,7 @@ def instants_of(moments: list[int]) -> list[int]:
     return sorted(distinct[:INSTANTS])
 
 
+@pytest.mark.long
 @pytest.mark.recorded
 def test_every_recorded_file_folds_to_the_plain_books_at_500_instants(recorded_files: list[Path]) -> None:
     different = 0

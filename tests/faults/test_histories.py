@@ -24,6 +24,7 @@ def test_no_history_breaks_a_rule(place: Place) -> None:
     assert sum(tally.deaths.values()) > HISTORIES / 6
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mutant", mutants.ALL, ids=lambda mutant: mutant.__name__)
 def test_a_wrong_protocol_is_caught(place: Place, mutant: Mutant) -> None:
     mood = "deaths" if mutant in NEEDS_DEATH else ""

@@ -74,6 +74,7 @@ def test_the_day_passes_every_place(place: Place) -> None:
     assert set(result.reached) == set(killpoints.POINTS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", killpoints.POINTS)
 def test_death_at_a_place_loses_nothing_and_doubles_nothing(place: Place, name: str) -> None:
     died = Counter[str]()

@@ -7,7 +7,7 @@ import pytest
 from tests.faults.storm import OPTIONS, Storm
 from tests.support.desk import running_desk
 
-pytestmark = [pytest.mark.process, pytest.mark.xdist_group("faults-processes")]
+pytestmark = [pytest.mark.long, pytest.mark.process, pytest.mark.xdist_group("faults-processes")]
 
 
 def test_killed_processes_double_and_lose_nothing(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.storm import OPTIONS, Storm
 from tests.support.desk import eventually, running_desk, start_desk
 
-pytestmark = [pytest.mark.process, pytest.mark.xdist_group("faults-processes")]
+pytestmark = [pytest.mark.long, pytest.mark.process, pytest.mark.xdist_group("faults-processes")]
 
 CLICKS = 8
 FINAL = {"acked", "refused", "not_seen"}

@@ -122,6 +122,7 @@ def test_a_wrong_variable_is_refused_and_leaves_no_process(tmp_path: Path) -> No
     assert not (tmp_path / "run" / "redis.sock").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_behind_and_data_is_kept(tmp_path_factory: pytest.TempPathFactory, number: int) -> None:
     data = tmp_path_factory.mktemp("stop") / "data"

@@ -85,6 +85,7 @@ def rotate_and_die_at(step: int) -> Callable[[], None]:
     return work
 
 
+@pytest.mark.long
 def test_h8_killed_at_every_step_every_key_opens_and_the_next_run_finishes(
     keys: list[ApiKey], private_file: Path
 ) -> None:

@@ -344,6 +344,7 @@ def test_a_file_that_cannot_be_played_is_named_with_its_line_and_what_to_do(tmp_
 
 
 # --- production frames -----------------------------------------------------------------------------
+@pytest.mark.long
 @pytest.mark.recorded
 def test_every_recorded_file_replays_to_its_plain_fold(recorded_files: list[Path]) -> None:
     """At 500 instants spread over each file, in REST and as a subscriber folds it."""

@@ -7,7 +7,7 @@ import pytest
 from tests.paper.server.contract.fuzzing import run_schemathesis
 from tests.support.paper import Start
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.long, pytest.mark.process]
 
 
 def test_made_up_requests_meet_no_server_error_and_no_wrong_answer(paper_processes: Start, reference: Path) -> None:
