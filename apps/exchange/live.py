@@ -58,11 +58,11 @@ def redis_client() -> redis.Redis:
 
 
 def next_version() -> int:
-    """Return a frame version: Unix microseconds at millisecond steps plus a counter; rises strictly
-    within the process and, since the clock goes on, over restarts."""
+    """Return a frame version: Unix microseconds; rises strictly within the process and, since the clock
+    goes on, over processes and restarts."""
     global _last_version
     with _version_lock:
-        _last_version = max(time.time_ns() // 1_000_000 * 1_000, _last_version + 1)
+        _last_version = max(time.time_ns() // 1_000, _last_version + 1)
         return _last_version
 
 
@@ -191,7 +191,10 @@ def publish_on_commit(
         if rows is not None:
             publish_rows(topic, rows)
         elif frame is not None:
-            publish(topic, frame() if callable(frame) else frame)
+            # Before the state is read: of two processes that publish at once, the one that read the newer
+            # state then has the newer version, whichever frame leaves first.
+            version = next_version()
+            publish(topic, frame() if callable(frame) else frame, version)
 
     transaction.on_commit(run)
 

@@ -152,3 +152,21 @@ def test_what_nobody_maintains_any_more_is_forgotten(live_redis):
 def test_a_message_that_is_not_ours_is_refused():
     with pytest.raises(msgspec.DecodeError):
         live.decode_message(b'{"topic": 1}')
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_frame_that_was_read_earlier_never_has_the_newer_version(monkeypatch):
+    """Two processes publish the same topic: one reads, stands still, and is overtaken by the other's newer state."""
+    sent = []
+    monkeypatch.setattr(live, "publish", lambda topic, frame, version=None: sent.append((version, frame["left"])))
+    state = {"left": 1}
+
+    def slow():
+        read = dict(state)
+        state["left"] = 0
+        live.publish_on_commit("trading:1", lambda: dict(state))  # the other process: reads and publishes meanwhile
+        return read
+
+    live.publish_on_commit("trading:1", slow)
+
+    assert max(sent) == (max(version for version, _ in sent), 0)
