@@ -149,27 +149,6 @@ def test_an_order_that_costs_more_than_was_shown_is_not_sent_and_says_what_chang
     assert orders_of(desk, OTHER, "61.00") == []
 
 
-def test_with_two_buttons_left_buys_and_right_sells_whatever_the_column(open_page: Callable[..., Page]) -> None:
-    market = MarketPage(open_page(), OTHER).open()
-    page = market.page
-    page.get_by_role("button", name="Set up the ladder").click()
-    page.get_by_label("Two buttons: left buys, right sells").check()
-    page.keyboard.press("Escape")
-    page.get_by_role("button", name="25: work with 25 contracts").click()
-    market.arm()
-
-    market.cell(900, "ask").click()
-    expect(market.orders("resting").filter(has_text="BUY YES")).to_have_count(1)
-    expect(market.own_chips(900)).to_have_text("25")
-    market.cell(9200, "bid").click(button="right")
-
-    expect(market.orders("resting").filter(has_text="BUY NO")).to_have_count(1)
-    expect(market.own_chips(9200)).to_have_text("25")
-    for price in (900, 9200):
-        market.own_chips(price).click(button="right")
-        expect(market.own_chips(price)).to_have_count(0)
-
-
 def test_arming_in_production_asks_first(open_page: Callable[..., Page]) -> None:
     page = open_page()
 
