@@ -88,42 +88,6 @@ def card(page: Page, text: str) -> Locator:
     return tray(page).get_by_role("listitem").filter(has_text=text).filter(has=page.locator("[data-decide]"))
 
 
-def test_a_hit_quote_is_confirmed_by_keyboard_on_another_page(
-    desk: RunningDesk, open_page: Callable[..., Page]
-) -> None:
-    requester = Requester(desk)
-    rfq_id = requester.ask(CONFIRMED)
-    maker = Maker(open_page("quoter")).open()
-    elsewhere = open_page("quoter", bypass_csp=True)
-    watching = open_page("viewer")
-    expect(tray(elsewhere)).to_be_hidden()
-    maker.quote(rfq_id, yes="31", no="62")
-
-    quote_id = requester.take(rfq_id, "yes")
-
-    expect(tray(elsewhere)).to_be_visible(timeout=LONG_MS)
-    own = tray(elsewhere).locator("[data-confirm]").first
-    expect(own).to_contain_text("you buy 20 YES at 31¢ for $6.20")
-    expect(own).to_contain_text("Above 4.25%")
-    expect(own.locator(".tray__clock")).to_have_text(re.compile(r"^\d+\.\d$"))
-    # A field that is being filled in keeps its letters: y is no decision there.
-    elsewhere.keyboard.press("/")
-    elsewhere.keyboard.press("Escape")
-    elsewhere.locator("main").focus()
-    # Y acts on what has stood first for a moment: its sign appears then.
-    expect(own.locator("[data-decide='confirm'] .kbd")).to_be_visible()
-    elsewhere.keyboard.press("y")
-
-    expect(own).to_contain_text(re.compile("Confirmed by Quoter|Confirming by Quoter|Executed, confirmed by Quoter"))
-    assert eventually(lambda: requester.state(quote_id) in ("confirmed", "executed"), what="the confirm")
-    # Who may not trade sees it all, and no button.
-    expect(tray(watching)).to_contain_text("you buy 20 YES at 31¢")
-    expect(watching.locator("[data-decide]")).to_have_count(0)
-    assert serious(elsewhere) == []
-    expect(own).to_contain_text("Executed, confirmed by Quoter", timeout=LONG_MS)
-    assert requester.state(quote_id) == "executed"
-
-
 def test_let_lapse_is_one_decision_and_the_quote_is_never_confirmed(
     desk: RunningDesk, open_page: Callable[..., Page]
 ) -> None:
