@@ -1,11 +1,13 @@
 """The archive as a file beside the state: a start finds it, makes a past day once, and puts a left-over one aside."""
 
 import stat
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from apps.paper.engine.archive import FILLS
+from apps.paper.engine.archive import FILLS, Archive
 from apps.paper.keeping import KeepError
 from apps.paper.server.members import TRADER_1
 from apps.paper.server.run import ARCHIVE_FILE, Built, Options, build
@@ -73,3 +75,23 @@ def test_a_damaged_archive_and_a_day_that_cannot_be_are_refused_in_words(tmp_pat
 
     with pytest.raises(KeepError, match=r"archive\.sqlite3 cannot be used"):
         start(tmp_path)
+
+
+def test_an_archive_that_is_dropped_in_another_thread_closes_quietly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    kept: list[Archive] = []
+
+    def work() -> None:
+        archive = Archive(tmp_path / ARCHIVE_FILE)
+        archive.patience_ms(1)
+        kept.append(archive)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    kept.clear()
+
+    assert said == []

@@ -134,7 +134,10 @@ class Archive:
     def _database(self) -> sqlite3.Connection:
         """Opened on first need: most exchanges of tests archive nothing."""
         if self._opened is None:
-            database = sqlite3.connect(":memory:" if self._path is None else self._path, isolation_level=None)
+            # One thread uses it, but the collector may run the closing in any other.
+            database = sqlite3.connect(
+                ":memory:" if self._path is None else self._path, isolation_level=None, check_same_thread=False
+            )
             weakref.finalize(self, database.close)
             database.executescript(f"PRAGMA synchronous = FULL; {SCHEMA}")
             self._opened = database
