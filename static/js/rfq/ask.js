@@ -154,6 +154,12 @@ export function createAsk(form, { live, base, searchUrl, look, now, builder, onS
     return showStrip(answer.kind === "ok" ? answer.value : null);
   }
 
+  /** What a preview says is about a request that is not sent yet: of the sent one it would say "one is open already". */
+  function endPreview() {
+    clearTimeout(previewTimer);
+    turn += 1;
+  }
+
   /** @param {{text: string, fields?: Record<string, string>} | null} refusal */
   function refuse(refusal) {
     if (!refusal) {
@@ -197,6 +203,7 @@ export function createAsk(form, { live, base, searchUrl, look, now, builder, onS
       /** @type {HTMLElement | null} */ (form.querySelector("[aria-invalid='true']"))?.focus();
       return;
     }
+    endPreview();
     say("");
     attempt = attempt || crypto.randomUUID();
     sessionStorage.setItem(attemptKey, attempt);

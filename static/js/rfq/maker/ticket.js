@@ -282,6 +282,12 @@ export function createTicket(ticket, { account, gridUrl, offers, latest, openOn,
     if (answer.value["refusal"]) refuse(answer.value["refusal"]);
   }
 
+  /** What a preview says is about a quote that is not sent yet: of the sent one it would say "one is in flight". */
+  function endPreview() {
+    clearTimeout(previewTimer);
+    previewTurn += 1;
+  }
+
   /** @param {{text: string, fields?: Record<string, string>}} refusal */
   function refuse({ text, fields = {} }) {
     told = fields;
@@ -310,6 +316,7 @@ export function createTicket(ticket, { account, gridUrl, offers, latest, openOn,
       sessionStorage.setItem(ATTEMPT + row["rfq_id"], JSON.stringify(attempt));
     }
     if (!attempt) return;
+    endPreview();
     const isAskedAgain = phase === "unknown";
     // After a lost answer the same key asks about the same quote: it never makes a second one.
     phase = "sending";
