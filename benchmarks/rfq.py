@@ -67,14 +67,17 @@ class Measure:
             told = self.trader.ask("quote.send", params=params | BIDS)
             assert "ok" in told, told
 
-        quote_id = self._taken(ticker, "desk", quote)
+        rfq_id, quote_id = self._taken(ticker, "desk", quote)
         end = time.monotonic() + 5
-        while time.monotonic() < end:
+        found = None
+        while found is None and time.monotonic() < end:
             record = self._record(quote_id)
             if record["status"] in ("confirmed", "executed"):
-                return quote_id, record
-            self.trader.hear(0.05)
-        return None
+                found = quote_id, record
+            else:
+                self.trader.hear(0.05)
+        self._withdraw(rfq_id)
+        return found
 
     def past_the_desk(self, ticker: str) -> float:
         """Return ms from the call of a signed PUT to its receipt."""
@@ -84,11 +87,13 @@ class Measure:
             answer = self.bare.call("POST", "/communications/quotes", body)
             assert answer.status_code == httpx.codes.CREATED, answer.text
 
-        quote_id = self._taken(ticker, "bare", quote)
+        rfq_id, quote_id = self._taken(ticker, "bare", quote)
         began = time.time()
         answer = self.bare.call("PUT", f"/communications/quotes/{quote_id}/confirm", {})
         assert answer.status_code == httpx.codes.NO_CONTENT, answer.text
-        return (_unix(self._record(quote_id)["confirmed_ts"]) - began) * 1000
+        took = (_unix(self._record(quote_id)["confirmed_ts"]) - began) * 1000
+        self._withdraw(rfq_id)
+        return took
 
     def heard(self) -> dict[str, float]:
         """Return quote id -> Unix seconds at which the gateway had the frame; of frames, not of readings."""
@@ -99,7 +104,8 @@ class Measure:
             ).fetchall()
         return {one: datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp() for one, at in rows}
 
-    def _taken(self, ticker: str, name: str, quote: Any) -> str:
+    def _taken(self, ticker: str, name: str, quote: Any) -> tuple[str, str]:
+        """Ask, let somebody quote, take it. Returns the ids of request and quote."""
         body = {"market_ticker": ticker, "contracts": 1, "rest_remainder": False, "replace_existing": True}
         made = self.asker.call("POST", "/communications/rfqs", body)
         assert made.status_code == httpx.codes.CREATED, made.text
@@ -114,7 +120,12 @@ class Measure:
         quote_id: str = eventually(there, what="a quote")
         answer = self.asker.call("PUT", f"/communications/quotes/{quote_id}/accept", {"accepted_side": "yes"})
         assert answer.status_code == httpx.codes.NO_CONTENT, answer.text
-        return quote_id
+        return rfq_id, quote_id
+
+    def _withdraw(self, rfq_id: str) -> None:
+        """End a request: a member may have a hundred open. One that executed in the meantime is gone (404)."""
+        answer = self.asker.call("DELETE", f"/communications/rfqs/{rfq_id}")
+        assert answer.status_code in (httpx.codes.NO_CONTENT, httpx.codes.NOT_FOUND), answer.text
 
     def _record(self, quote_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self.asker.call("GET", f"/communications/quotes/{quote_id}").json()["quote"]
