@@ -9,6 +9,7 @@ urlpatterns = [
     path("orders/", include("apps.orders.urls")),
     path("rfq/", include("apps.rfq.urls")),
     path("portfolio/", include("apps.portfolio.urls")),
+    path("history/", include("apps.history.urls")),
     path("", include("apps.accounts.urls")),
     path("", include("apps.web.urls")),
 ]

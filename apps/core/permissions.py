@@ -32,6 +32,7 @@ class Permission(StrEnum):
     ORDER_CANCEL = "order.cancel"
     RFQ_TRADE = "rfq.trade"  # ask, accept, quote, confirm
     RFQ_PULL = "rfq.pull"  # withdraw requests and quotes of the desk: the safe direction
+    HISTORY_SYNC = "history.sync"  # have the exchange's history read, again or from the beginning
     RFQ_MANAGE = "rfq.manage"  # arm rules, approve, re-price what others own
     LIMIT_MANAGE = "limit.manage"
     KILL_RELEASE = "kill.release"
@@ -47,12 +48,13 @@ _SEE = frozenset({Permission.PUBLIC, Permission.SELF, Permission.DESK_VIEW})
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: _SEE,
-    Role.ANALYST: _SEE | {Permission.DESK_EXPORT},
-    Role.TRADER: _SEE | {Permission.ORDER_PLACE, Permission.ORDER_CANCEL, Permission.RFQ_PULL},
+    Role.ANALYST: _SEE | {Permission.DESK_EXPORT, Permission.HISTORY_SYNC},
+    Role.TRADER: _SEE | {Permission.ORDER_PLACE, Permission.ORDER_CANCEL, Permission.RFQ_PULL, Permission.HISTORY_SYNC},
     Role.QUOTER: _SEE | {Permission.RFQ_TRADE, Permission.RFQ_PULL},
     Role.LEAD: _SEE
     | {
         Permission.DESK_EXPORT,
+        Permission.HISTORY_SYNC,
         Permission.ORDER_CANCEL,
         Permission.LIMIT_MANAGE,
         Permission.KILL_RELEASE,

@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "apps.orders",
     "apps.rfq",
     "apps.portfolio",
+    "apps.history",
     "apps.web",
     "apps.paper",
 ]

@@ -1,0 +1,1 @@
+"""Pages of History: sync, search, reconciliation."""

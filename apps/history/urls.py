@@ -1,0 +1,5 @@
+from django.urls import path
+
+from apps.history.pages import sync
+
+urlpatterns = [path("", sync.history, name="history")]
