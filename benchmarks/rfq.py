@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,6 +105,14 @@ class Measure:
             ).fetchall()
         return {one: datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp() for one, at in rows}
 
+    def why_not(self) -> Counter[str]:
+        """Return why our quotes were not confirmed, with how many."""
+        with closing(sqlite3.connect(self.desk.data / "desk.sqlite3", timeout=60)) as ledger:
+            rows = ledger.execute(
+                "SELECT state, reason FROM rfq_confirmation WHERE state NOT IN ('confirmed', 'executed')"
+            )
+            return Counter(f"{state} ({reason})" for state, reason in rows)
+
     def _taken(self, ticker: str, name: str, quote: Any) -> tuple[str, str]:
         """Ask, let somebody quote, take it. Returns the ids of request and quote."""
         body = {"market_ticker": ticker, "contracts": 1, "rest_remainder": False, "replace_existing": True}
@@ -162,7 +171,7 @@ def main() -> int:
                     unconfirmed += 1
                 else:
                     desk_times[found[0]] = _unix(found[1]["confirmed_ts"])
-            heard = measure.heard()
+            heard, why_not = measure.heard(), measure.why_not()
             measure.trader.close()
     through = [(at - heard[quote_id]) * 1000 for quote_id, at in desk_times.items() if quote_id in heard]
     print(f"{'ms, ' + str(options.per_second) + ' requests a second flowing':<52}{'p50':>9}{'p99':>9}{'max':>9}")
@@ -170,7 +179,7 @@ def main() -> int:
     if through:
         line("accept frame in to confirmation at the exchange", through)
         line("  over the bare median", [value - statistics.median(bare) for value in through])
-    print(f"not confirmed (last look, or late): {unconfirmed}; heard by reading: {len(desk_times) - len(through)}")
+    print(f"not confirmed: {unconfirmed} {dict(why_not)}; heard by reading: {len(desk_times) - len(through)}")
     return 0
 
 
