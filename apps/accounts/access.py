@@ -13,12 +13,21 @@ from django.utils.crypto import constant_time_compare
 from apps.accounts.models import Desk, Environment, ExchangeAccount, Membership, User
 from apps.core.errors import NotFound
 from apps.core.permissions import Actor
+from apps.core.prepared import Prepared
 
 # What a session remembers of the top bar. Checked on each read, so a stale choice selects nothing.
 SESSION_DESK = "desk_id"
 SESSION_ACCOUNT = "account_id"
 SESSION_SUBACCOUNT = "subaccount"
 MAX_SUBACCOUNT = 63  # docs:subaccounts: 0 is the primary one, up to 63 numbered ones
+
+
+_users = Prepared(lambda user_id: User.objects.filter(pk=user_id, is_active=True))
+_memberships = Prepared(
+    lambda user_id: Membership.objects.filter(user_id=user_id, is_active=True, user__is_active=True).order_by("pk")
+)
+_desks = Prepared(lambda desk_id: Desk.objects.filter(pk=desk_id))
+_accounts = Prepared(lambda desk_id: ExchangeAccount.objects.filter(desk_id=desk_id, is_active=True).order_by("pk"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +43,12 @@ class Presence:
 
 def presence_load(user_id: int, session: Mapping[str, Any]) -> Presence | None:
     """Return the person's presence on their selected desk (or first), or None without a membership."""
-    memberships = (
-        Membership.objects.filter(user_id=user_id, is_active=True, user__is_active=True)
-        .select_related("desk")
-        .order_by("pk")
-    )
     chosen = session.get(SESSION_DESK)
-    membership = next(iter(sorted(memberships, key=lambda row: row.desk_id != chosen)), None)
-    if membership is None:
+    membership = next(iter(sorted(_memberships(user_id), key=lambda row: row.desk_id != chosen)), None)
+    desk = None if membership is None else _desks.first(membership.desk_id)
+    if membership is None or desk is None:
         return None
+    membership.desk = desk
     account = _account_selected(membership.desk_id, session.get(SESSION_ACCOUNT))
     subaccount = session.get(SESSION_SUBACCOUNT, 0)
     if account is None or not isinstance(subaccount, int) or not 0 <= subaccount <= MAX_SUBACCOUNT:
@@ -54,12 +60,12 @@ def presence_load(user_id: int, session: Mapping[str, Any]) -> Presence | None:
         account_id=account.pk if account else None,
         subaccount=subaccount,
     )
-    return Presence(actor, membership, membership.desk, account, subaccount)
+    return Presence(actor, membership, desk, account, subaccount)
 
 
 def _account_selected(desk_id: int, chosen: object) -> ExchangeAccount | None:
     """Return the chosen account while it is the desk's; else its first paper account; else any."""
-    accounts = list(ExchangeAccount.objects.filter(desk_id=desk_id, is_active=True).order_by("pk"))
+    accounts = _accounts(desk_id)
     order = list(Environment.values)
     accounts.sort(key=lambda row: (row.pk != chosen, order.index(row.environment), row.pk))
     return accounts[0] if accounts else None
@@ -79,7 +85,7 @@ def actor_for_session(user_id: int, session_key: str) -> Actor | None:
         return None
     if stored.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
         return None
-    user = User.objects.filter(pk=user_id, is_active=True).first()
+    user = _users.first(user_id)
     # The hash changes with the password: other sessions end then.
     if user is None or not constant_time_compare(stored.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()):
         return None
@@ -94,7 +100,7 @@ def accounts_visible(actor: Actor) -> QuerySet[ExchangeAccount]:
 
 def account_get(actor: Actor, account_id: int) -> ExchangeAccount:
     """Raises NotFound for another desk's account exactly as for one that does not exist."""
-    account = accounts_visible(actor).filter(pk=account_id).first()
+    account = next((one for one in _accounts(actor.desk_id) if one.pk == account_id), None)
     if account is None:
         raise NotFound("This account does not exist, or it belongs to another desk.")
     return account
@@ -102,4 +108,4 @@ def account_get(actor: Actor, account_id: int) -> ExchangeAccount:
 
 def account_is_visible(actor: Actor, account_id: int) -> bool:
     """Whether topics and rows of this account are the actor's to see."""
-    return accounts_visible(actor).filter(pk=account_id).exists()
+    return any(one.pk == account_id for one in _accounts(actor.desk_id))

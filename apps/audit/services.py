@@ -12,10 +12,12 @@ from django.utils import timezone
 
 from apps.audit.entry_data import plain
 from apps.audit.models import AuditEntry
+from apps.core.prepared import Prepared
 
 GENESIS = "0" * 64
 # First half of PostgreSQL's two-part advisory lock: "audit chain"; the second is the desk.
 _LOCK_CLASS = 0x4B44_0001
+_heads = Prepared(lambda desk_id: AuditEntry.objects.filter(desk_id=desk_id).order_by("-sequence")[:1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def record(
     moment = (at or timezone.now()).astimezone(datetime.UTC)
     with transaction.atomic():
         _chain_lock(desk_id)
-        last = AuditEntry.objects.filter(desk_id=desk_id).order_by("-sequence").first()
+        last = _heads.first(desk_id)
         entry = AuditEntry(
             desk_id=desk_id,
             sequence=last.sequence + 1 if last else 1,

@@ -18,6 +18,7 @@ from redis.retry import Retry
 
 from apps.accounts.models import ExchangeAccount
 from apps.core.errors import NotFound
+from apps.core.prepared import Prepared
 from apps.exchange import hosts
 from apps.exchange.models import AccountLimits
 from apps.exchange.wire.client import ExchangeClient
@@ -31,6 +32,15 @@ BASIC_READ = Budget(rate=200, capacity=200)
 BASIC_WRITE = Budget(rate=100, capacity=100)
 
 REST_PURPOSES = (ApiKey.Purpose.REST_TRADE, ApiKey.Purpose.REST_READ)
+
+_accounts = Prepared(lambda account_id: ExchangeAccount.objects.filter(pk=account_id, is_active=True))
+_keys = Prepared(
+    lambda account_id: (
+        ApiKey.objects.filter(account_id=account_id, purpose__in=REST_PURPOSES)
+        .exclude(status=ApiKey.Status.REVOKED)
+        .order_by("pk")
+    )
+)
 
 # What a client was built from; a difference means that it must be built anew.
 Fingerprint = tuple[Any, ...]
@@ -61,7 +71,7 @@ def client_for(account_id: int, *, write: bool) -> ExchangeClient:
         EnvironmentRefused: its environment is not enabled here.
         DeskError: no usable key, or the vault cannot be opened in this process.
     """
-    account = ExchangeAccount.objects.filter(pk=account_id, is_active=True).first()
+    account = _accounts.first(account_id)
     if account is None:
         raise NotFound("This account does not exist or is switched off.")
     rest = hosts.rest_hosts(account.environment)
@@ -110,13 +120,7 @@ def limiter_for(account: ExchangeAccount) -> SharedLimiter:
 
 def keys_fingerprint(account_id: int) -> Fingerprint:
     """Return what identifies the account's live REST keys; it changes with every new, rotated or revoked key."""
-    keys = (
-        ApiKey.objects.filter(account_id=account_id, purpose__in=REST_PURPOSES)
-        .exclude(status=ApiKey.Status.REVOKED)
-        .order_by("pk")
-        .values_list("pk", "version", "purpose", "key_id", "sealing_key_id")
-    )
-    return tuple(keys)
+    return tuple((key.pk, key.version, key.purpose, key.key_id, key.sealing_key_id) for key in _keys(account_id))
 
 
 def clients_forget() -> None:

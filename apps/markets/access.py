@@ -9,7 +9,11 @@ from django.db.models import QuerySet
 
 from apps.core.errors import NotAllowed, NotFound
 from apps.core.permissions import Actor, Permission
+from apps.core.prepared import Prepared
 from apps.markets.models import Event, Market, Watchlist
+
+_markets = Prepared(lambda environment, ticker: Market.objects.filter(environment=environment, ticker=ticker))
+_events = Prepared(lambda pk: Event.objects.filter(pk=pk))
 
 
 def environment_for(actor: Actor, environment: str) -> str:
@@ -27,9 +31,12 @@ def markets_visible_to(actor: Actor, *, environment: str) -> QuerySet[Market]:
 
 def market_for(actor: Actor, *, environment: str, ticker: str) -> Market:
     """Raises NotAllowed, NotFound."""
-    market = markets_visible_to(actor, environment=environment).select_related("event").filter(ticker=ticker).first()
+    market = _markets.first(environment_for(actor, environment), ticker)
     if market is None:
         raise NotFound("There is no such market in this environment.")
+    event = _events.first(market.event_id)
+    if event is not None:
+        market.event = event
     return market
 
 

@@ -6,7 +6,14 @@ from apps.accounts.access import account_is_visible
 from apps.accounts.models import Membership
 from apps.core.errors import NotAllowed, NotFound
 from apps.core.permissions import Actor, Permission
+from apps.core.prepared import Prepared
 from apps.orders.models import Fill, Order, OrderIntent
+
+_memberships = Prepared(
+    lambda user_id, desk_id: Membership.objects.filter(
+        user_id=user_id, desk_id=desk_id, is_active=True, user__is_active=True
+    )
+)
 
 
 def actor_of(*, user_id: int, desk_id: int) -> Actor | None:
@@ -14,9 +21,7 @@ def actor_of(*, user_id: int, desk_id: int) -> Actor | None:
 
     The sender asks this for the author of an intent right before it sends (RELIABILITY I15).
     """
-    membership = Membership.objects.filter(
-        user_id=user_id, desk_id=desk_id, is_active=True, user__is_active=True
-    ).first()
+    membership = _memberships.first(user_id, desk_id)
     if membership is None:
         return None
     return Actor(user_id=user_id, desk_id=desk_id, roles=frozenset(membership.roles))

@@ -9,9 +9,12 @@ from decimal import Decimal
 from typing import Literal
 
 from apps.core.fees import FeeAccumulator, FeeNotKnown, FeeSchedule, fee_preview, schedule_for_market
+from apps.core.prepared import Prepared
 from apps.markets.models import Market, Series
 from apps.orders.models import BookSide
 from apps.orders.tickets import OrderTicket
+
+_series = Prepared(lambda environment, ticker: Series.objects.filter(environment=environment, ticker=ticker))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,7 @@ def _rebate(schedule: FeeSchedule, *, is_bid: bool, price: Decimal, count: Decim
 
 def schedule_of(market: Market, *, now: datetime) -> FeeSchedule:
     """Return the fee schedule of a market. Raises FeeNotKnown."""
-    series = Series.objects.filter(environment=market.environment, ticker=market.series_ticker).first()
+    series = _series.first(market.environment, market.series_ticker)
     if series is None:
         raise FeeNotKnown(f"the series {market.series_ticker} has not been read yet")
     return schedule_for_market(

@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from apps.core.permissions import Actor
 from apps.core.ports import Holding
+from apps.core.prepared import Prepared
 from apps.core.timestamps import utc_now
 from apps.core.topics import TopicName
 from apps.portfolio import events
@@ -18,6 +19,15 @@ from apps.portfolio.models import Balance, Position
 CASH_TRUSTED_FOR = timedelta(seconds=60)
 RECENT = timedelta(hours=24)
 ROWS_AT_MOST = 500
+
+_balances = Prepared(
+    lambda account_id, subaccount: Balance.objects.filter(account_id=account_id, subaccount=subaccount)
+)
+_positions = Prepared(
+    lambda account_id, subaccount, ticker: Position.objects.filter(
+        account_id=account_id, subaccount=subaccount, ticker=ticker
+    )
+)
 
 
 def balance_for(actor: Actor, *, account_id: int, subaccount: int) -> Balance | None:
@@ -41,10 +51,10 @@ def positions_open(actor: Actor, *, account_id: int, subaccount: int | None = No
 
 def holding_of(account_id: int, subaccount: int, ticker: str) -> Holding:
     """Return what `core.ports.holdings` promises to orders."""
-    balance = Balance.objects.filter(account_id=account_id, subaccount=subaccount).first()
+    balance = _balances.first(account_id, subaccount)
     if balance is None:
         return Holding(cash=None, position=None)
-    position = Position.objects.filter(account_id=account_id, subaccount=subaccount, ticker=ticker).first()
+    position = _positions.first(account_id, subaccount, ticker)
     is_fresh = utc_now() - balance.seen_at <= CASH_TRUSTED_FOR
     return Holding(
         cash=balance.cash if is_fresh else None,

@@ -14,6 +14,7 @@ from apps.core.errors import DeskError, NotFound, WireFormatError
 from apps.core.grid import PriceGrid
 from apps.core.money import cents_text, count_text, dollars_text
 from apps.core.permissions import Actor, Permission
+from apps.core.prepared import Prepared
 from apps.exchange.models import ExchangeStatus
 from apps.markets.access import market_for
 from apps.markets.models import Market
@@ -29,6 +30,15 @@ STATUS_TRUSTED_FOR = timedelta(seconds=60)
 _CLOSED = frozenset(
     {"initialized", "inactive", "closed", "determined", "disputed", "amended", "finalized", "settled", "unlisted"}
 )
+
+_USABLE = (ApiKey.Status.VALID, ApiKey.Status.UNTESTED)
+_keys = Prepared(
+    lambda account_id: ApiKey.objects.filter(
+        account_id=account_id, purpose=ApiKey.Purpose.REST_TRADE, status__in=_USABLE
+    )
+)
+_statuses = Prepared(lambda environment: ExchangeStatus.objects.filter(environment=environment))
+_groups = Prepared(lambda account_id, group_id: OrderGroup.objects.filter(account_id=account_id, group_id=group_id))
 
 
 def account_check(actor: Actor, account_id: int) -> ExchangeAccount:
@@ -51,8 +61,7 @@ def account_check_again(actor: Actor, account: ExchangeAccount) -> None:
 
 
 def key_check(account: ExchangeAccount) -> None:
-    usable = (ApiKey.Status.VALID, ApiKey.Status.UNTESTED)
-    if not ApiKey.objects.filter(account=account, purpose=ApiKey.Purpose.REST_TRADE, status__in=usable).exists():
+    if not _keys(account.pk):
         raise DeskError("no_key", "This account has no working key for trading. Add one in Settings > Vault.")
 
 
@@ -87,7 +96,7 @@ def market_check(actor: Actor, environment: str, ticker: str, *, now: datetime) 
 
 def exchange_check(environment: str, *, now: datetime) -> None:
     """Refuse only while the exchange is known to be paused."""
-    status = ExchangeStatus.objects.filter(environment=environment).first()
+    status = _statuses.first(environment)
     if status is None or status.checked_at is None or now - status.checked_at > STATUS_TRUSTED_FOR:
         return
     if status.trading_active is False or status.exchange_active is False:
@@ -126,7 +135,7 @@ def group_check(account_id: int, subaccount: int, group_id: str) -> None:
     """Raises DeskError unless this group takes orders of this subaccount, as far as the desk knows."""
     if not group_id:
         return
-    group = OrderGroup.objects.filter(account_id=account_id, group_id=group_id).first()
+    group = _groups.first(account_id, group_id)
     if group is not None and group.subaccount is None:
         text = "This order group was made elsewhere, and the desk does not know in which subaccount. Choose another."
         raise _field("group_unplaced", "order_group_id", text)

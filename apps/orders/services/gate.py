@@ -15,6 +15,7 @@ from apps.accounts.models import ExchangeAccount
 from apps.audit import services as audit
 from apps.core.errors import DeskError
 from apps.core.permissions import Actor, Permission
+from apps.core.prepared import Prepared
 from apps.core.timestamps import utc_now
 from apps.orders import trading_events
 from apps.orders.access import require
@@ -28,19 +29,21 @@ CLOSED = (
 )
 _IN_DOUBT = (OrderIntent.State.SENDING, OrderIntent.State.UNKNOWN)
 
+_gates = Prepared(lambda account_id: SendGate.objects.filter(account_id=account_id))
+
 
 def gate_check(account_id: int) -> None:
     """Raises DeskError `gate_closed`."""
-    if SendGate.objects.filter(account_id=account_id).exclude(closed_at=None).exists():
+    if any(gate.closed_at is not None for gate in _gates(account_id)):
         raise DeskError("gate_closed", CLOSED)
 
 
 def gate_note(account: ExchangeAccount, *, is_whole: bool) -> None:
     """Note an answer 2xx to a create, or to a batch of them: with the order that it promises, or without."""
-    counted = SendGate.objects.filter(account=account, empty_answers__gt=0, closed_at=None)
     if is_whole:
-        if counted.exists():  # asked first: an UPDATE takes the write lock even when it finds nothing
-            counted.update(empty_answers=0)
+        # Asked first: an UPDATE takes the write lock even when it finds nothing.
+        if any(gate.empty_answers and gate.closed_at is None for gate in _gates(account.pk)):
+            SendGate.objects.filter(account=account, empty_answers__gt=0, closed_at=None).update(empty_answers=0)
         return
     with transaction.atomic():
         SendGate.objects.get_or_create(account=account)

@@ -18,6 +18,7 @@ from apps.audit import services as audit
 from apps.core.errors import DeskError, NotFound
 from apps.core.money import cents_text, count_text, dollars_text
 from apps.core.permissions import Actor, Permission
+from apps.core.prepared import Prepared
 from apps.core.timestamps import utc_now
 from apps.orders.access import require
 from apps.orders.models import BookSide, Order, OrderIntent, RiskLimit
@@ -33,6 +34,8 @@ DEFAULTS: Mapping[str, Decimal | int] = {
     "max_open_contracts": Decimal(100_000),
 }
 _USED_UP = ("orders_per_minute", "max_open_contracts")  # the limits that need sums of what is stored
+
+_limits = Prepared(lambda desk_id: RiskLimit.objects.filter(desk_id=desk_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +56,7 @@ class LimitUse:
 def limits_of(desk_id: int, *, user_id: int, account_id: int) -> dict[str, Decimal | int]:
     """Return the limits in force, each as its tightest; a limit that nobody set is absent."""
     # A desk has a handful of rows; this is asked twice for each order, and plain code beats a longer statement.
-    rows = [
-        row
-        for row in RiskLimit.objects.filter(desk_id=desk_id)
-        if row.user_id in (None, user_id) and row.account_id in (None, account_id)
-    ]
+    rows = [row for row in _limits(desk_id) if row.user_id in (None, user_id) and row.account_id in (None, account_id)]
     sources: list[Mapping[str, Any]] = [{name: getattr(row, name) for name in DEFAULTS} for row in rows]
     if not any(row.user_id is None and row.account_id is None for row in rows):
         sources.append(DEFAULTS)

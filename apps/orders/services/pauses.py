@@ -12,12 +12,15 @@ from apps.accounts.models import ExchangeAccount, Membership
 from apps.audit import services as audit
 from apps.core.errors import DeskError, NotAllowed, NotFound
 from apps.core.permissions import Actor, Permission
+from apps.core.prepared import Prepared
 from apps.core.timestamps import utc_now
 from apps.orders import trading_events
 from apps.orders.access import require
 from apps.orders.models import TradingPause
 
 Scope = TradingPause.Scope
+
+_in_force = Prepared(lambda desk_id: pauses_in_force(desk_id))
 
 
 def pauses_in_force(desk_id: int) -> QuerySet[TradingPause]:
@@ -26,7 +29,7 @@ def pauses_in_force(desk_id: int) -> QuerySet[TradingPause]:
 
 def pause_check(*, user_id: int, desk_id: int) -> None:
     """Raises DeskError `paused` while this person may not place or amend orders."""
-    pause = next((one for one in pauses_in_force(desk_id) if one.user_id in (None, user_id)), None)
+    pause = next((one for one in _in_force(desk_id) if one.user_id in (None, user_id)), None)
     if pause is None:
         return
     whom = "Trading is paused for everybody" if pause.user_id is None else "Your trading is paused"

@@ -19,6 +19,7 @@ from apps.audit import services as audit
 from apps.core import killpoints
 from apps.core.errors import DeskError, NotAllowed, WireFormatError
 from apps.core.money import format_count, format_price, parse_count
+from apps.core.prepared import Prepared
 from apps.core.timestamps import from_unix_ms, to_unix_seconds, unix_ms_now, utc_now
 from apps.exchange.clients import client_for
 from apps.exchange.wire import api
@@ -52,6 +53,8 @@ LEFT_WITHIN = SENDS_WITHIN + timedelta(seconds=14)
 # A 409 is a question, but for this one: the exchange says in its own words why it killed a
 # fill-or-kill order, and our client order id is new with every intent.
 KILLED = "fill_or_kill_insufficient_resting_volume"
+_intents = Prepared(lambda pk: OrderIntent.objects.filter(pk=pk))
+_accounts = Prepared(lambda pk: ExchangeAccount.objects.filter(pk=pk))
 TOO_LATE = "Not sent: the desk could not send it in time. Nothing reached the exchange."
 
 
@@ -69,7 +72,8 @@ def intent_send(intent_id: int) -> OrderIntent | None:
         intents_expire(intent_id=intent_id)
         return None
     killpoints.reach("send.claimed")
-    intent = OrderIntent.objects.select_related("account").get(pk=intent_id)
+    intent = _intents(intent_id)[0]
+    intent.account = _accounts(intent.account_id)[0]
     try:
         check_again(intent)
     except DeskError as exc:

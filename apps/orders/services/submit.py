@@ -12,6 +12,7 @@ from apps.audit import services as audit
 from apps.core import killpoints
 from apps.core.errors import DeskError
 from apps.core.permissions import Actor, Permission
+from apps.core.prepared import Prepared
 from apps.core.timestamps import utc_now
 from apps.orders import events, queue
 from apps.orders.access import require
@@ -25,6 +26,8 @@ from apps.orders.services.recover import spill_check
 from apps.orders.tickets import OrderTicket
 
 logger = logging.getLogger(__name__)
+
+_known = Prepared(lambda user_id, key: OrderIntent.objects.filter(placed_by_id=user_id, idempotency_key=key))
 
 
 def intent_submit(actor: Actor, ticket: OrderTicket, *, now: datetime | None = None) -> OrderIntent:
@@ -115,7 +118,7 @@ def intent_commit(
 
 def known_intent(actor: Actor, ticket: OrderTicket) -> OrderIntent | None:
     """Return the intent of this key. Raises DeskError when it is a different order."""
-    known = OrderIntent.objects.filter(placed_by_id=actor.user_id, idempotency_key=ticket.idempotency_key).first()
+    known = _known.first(actor.user_id, ticket.idempotency_key)
     if known is None:
         return None
     if known.desk_id != actor.desk_id or any(getattr(known, name) != value for name, value in _terms(ticket).items()):

@@ -1,0 +1,102 @@
+"""Prepared reads give what the ORM gives, with other values than the ones they were written for."""
+
+import uuid
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.db.models import F, Model, QuerySet
+from django.test.utils import CaptureQueriesContext
+
+from apps.accounts.models import ExchangeAccount
+from apps.core.prepared import Prepared
+from apps.core.timestamps import utc_now
+from apps.orders.models import OrderIntent
+from apps.portfolio.models import Balance
+from tests.support.people import make_account, make_desk
+
+pytestmark = pytest.mark.django_db
+
+
+def values_of(row: Model) -> dict[str, object]:
+    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+
+
+@pytest.fixture
+def accounts() -> list[ExchangeAccount]:
+    desks = [make_desk(name) for name in ("One", "Two")]
+    return [make_account(desks[number % 2], name=f"Account {number}") for number in range(5)]
+
+
+def test_it_reads_what_the_queryset_reads_for_every_value(accounts: list[ExchangeAccount]) -> None:
+    def build(desk_id: int, environment: str) -> QuerySet[ExchangeAccount]:
+        return ExchangeAccount.objects.filter(desk_id=desk_id, environment=environment, is_active=True).order_by("-pk")
+
+    read = Prepared(build)
+
+    for desk_id in {account.desk_id for account in accounts} | {0}:
+        for environment in ("paper", "demo", "' OR 1=1 --", "%s"):
+            found = read(desk_id, environment)
+            assert list(map(values_of, found)) == list(map(values_of, build(desk_id, environment)))
+
+
+def test_decimals_and_times_come_back_as_the_model_has_them(accounts: list[ExchangeAccount]) -> None:
+    now = utc_now()
+    Balance.objects.create(account=accounts[0], subaccount=3, cash=Decimal("12.345678"), seen_at=now)
+    read = Prepared(lambda account_id, subaccount: Balance.objects.filter(account_id=account_id, subaccount=subaccount))
+
+    row = read.first(accounts[0].pk, 3)
+
+    assert row is not None
+    assert (row.cash, row.seen_at, row.portfolio_value) == (Decimal("12.345678"), now, None)
+    assert read.first(accounts[0].pk, 4) is None
+    row.cash = Decimal(1)
+    row.save()
+    assert Balance.objects.get().cash == 1
+
+
+def test_a_uuid_is_found_on_every_database(accounts: list[ExchangeAccount]) -> None:
+    read = Prepared(lambda user_id, key: OrderIntent.objects.filter(placed_by_id=user_id, idempotency_key=key))
+
+    with CaptureQueriesContext(connection) as queries:
+        assert read(7, uuid.UUID(int=9)) == []
+    expected = OrderIntent.objects.filter(placed_by_id=7, idempotency_key=uuid.UUID(int=9))
+    with CaptureQueriesContext(connection) as plain:
+        list(expected)
+    assert queries[0]["sql"] == plain[0]["sql"]
+
+
+def test_it_is_written_once(accounts: list[ExchangeAccount]) -> None:
+    built: list[int] = []
+
+    def build(pk: int) -> QuerySet[ExchangeAccount]:
+        built.append(pk)
+        return ExchangeAccount.objects.filter(pk=pk)
+
+    read = Prepared(build)
+
+    assert [read.first(account.pk) for account in accounts] == accounts
+    assert len(built) == 1
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda pk: ExchangeAccount.objects.filter(pk=pk).select_related("desk"),
+        lambda pk: ExchangeAccount.objects.filter(pk=pk).only("name"),
+        lambda pk: ExchangeAccount.objects.filter(pk=pk).annotate(twice=F("pk") * 2),
+        lambda pk: ExchangeAccount.objects.filter(is_active=True),
+        lambda pk: ExchangeAccount.objects.filter(name=pk),
+    ],
+    ids=["another model", "half a row", "an annotation", "a value that is not used", "a value of another kind"],
+)
+def test_what_it_cannot_keep_is_refused(build: Callable[[int], QuerySet[ExchangeAccount]]) -> None:
+    with pytest.raises(TypeError):
+        Prepared(build)(1)
+
+
+@pytest.mark.parametrize("value", [None, True, 1.5, Decimal(1)])
+def test_values_of_other_kinds_are_refused(value: object) -> None:
+    with pytest.raises(TypeError, match="takes ints, strings and UUIDs"):
+        Prepared(lambda pk: ExchangeAccount.objects.filter(pk=pk))(value)  # type: ignore[arg-type]
