@@ -16,7 +16,8 @@ from typing import Final
 from apps.core.money import MONEY_UNITS_PER_CENT, PRICE_UNITS_PER_DOLLAR
 from apps.core.rfq import Outcome
 
-MOST_SETTLEMENT_FEE: Final = MONEY_UNITS_PER_CENT  # a payout is floored to a cent (docs:fee_rounding)
+_CENT: Final = MONEY_UNITS_PER_CENT  # a payout is floored to a cent (docs:fee_rounding)
+_CENT_OF_PRICE: Final = PRICE_UNITS_PER_DOLLAR // 100
 
 
 class ClosedHow(StrEnum):
@@ -39,12 +40,20 @@ class LotFill:
 
 @dataclass(frozen=True, slots=True)
 class LotSettlement:
-    """The end of a market. value: of one YES contract, price units; None: void. revenue: what was paid, money units."""
+    """The end of a market as the exchange reported it.
+
+    value: of one YES contract, price units, perhaps cut to a whole cent; None: void, the cost is given back.
+    count: contracts that were held, count units, NO negative; None: not told.
+    revenue: what was paid, money units; None: not told.
+    all_fees: of the position, those of its fills and the settlement's own; None: not told.
+    """
 
     at: datetime
     reference: str
     value: int | None
+    count: int | None = None
     revenue: int | None = None
+    all_fees: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,7 @@ class LotBook:
     def __init__(self) -> None:
         self._lots: deque[_Lot] = deque()
         self._outcome = Outcome.YES
+        self._fees = 0
 
     @property
     def open_count(self) -> int:
@@ -139,6 +149,7 @@ class LotBook:
             raise ValueError(f"price outside [0, {PRICE_UNITS_PER_DOLLAR}]: {fill.price}")
         buys = Outcome.YES if fill.is_bid else Outcome.NO
         own_price = fill.price if fill.is_bid else PRICE_UNITS_PER_DOLLAR - fill.price
+        self._fees += fill.fee
         closed: list[ClosedLot] = []
         done = 0
         if buys is not self._outcome:
@@ -156,34 +167,49 @@ class LotBook:
         return closed
 
     def settle(self, end: LotSettlement) -> list[ClosedLot]:
-        """Close all that is open at the settlement's value; return it, the oldest first.
+        """Close all that is open; return it, the oldest first.
 
-        What `revenue` falls short of the exact value by a cent at most is the exchange's settlement fee, and is split;
-        any other difference is not a fee (see `settlement_difference`).
+        What was paid is split over the lots by contracts (of a void market by cost), and so is the settlement's own
+        fee. Where the exchange held another number of contracts than we have lots of (see `settlement_doubt`), what
+        it paid says nothing about ours: they close at the value alone.
         """
-        fee = self._settlement_fee(end)
         total = abs(self.open_count)
+        gross, fee = self._paid(end)
+        costs = sum(lot.left * lot.price for lot in self._lots)
+        is_by_cost = end.value is None and costs > 0
+        whole = costs if is_by_cost else total
+        how = ClosedHow.VOID if end.value is None else ClosedHow.SETTLEMENT
         closed: list[ClosedLot] = []
-        done = 0
+        done = weighed = 0
         for lot, count in self._oldest(total):
+            weight = count * lot.price if is_by_cost else count
+            proceeds = _share(gross, whole, weighed, weighed + weight)
             share = _share(fee, total, done, done + count)
-            how = ClosedHow.VOID if end.value is None else ClosedHow.SETTLEMENT
-            proceeds = count * self._value_of(lot, end.value)
             closed.append(self._closed(lot, count, end.at, end.reference, how, proceeds, share))
-            done += count
+            done, weighed = done + count, weighed + weight
         return closed
 
-    def settlement_difference(self, end: LotSettlement) -> int:
-        """Return, before `settle`, what was paid beyond our lots' exact value less a fee; 0 where it agrees."""
+    def settlement_doubt(self, end: LotSettlement) -> str:
+        """Ask before `settle`: "" when the settlement fits our lots, else "count" or "paid", what does not."""
+        if not self._is_count_ours(end):
+            return "count"
         if end.revenue is None:
-            return 0
-        return end.revenue - (self._worth(end) - self._settlement_fee(end))
+            return ""
+        gross, _ = self._paid(end)
+        cut = 0 if end.value is None else abs(self.open_count) * _CENT_OF_PRICE
+        return "" if abs(gross - self._worth(end)) <= cut + _CENT else "paid"
 
-    def _settlement_fee(self, end: LotSettlement) -> int:
-        if end.revenue is None:
-            return 0
-        short = self._worth(end) - end.revenue
-        return short if 0 <= short < MOST_SETTLEMENT_FEE else 0
+    def _paid(self, end: LotSettlement) -> tuple[int, int]:
+        """What the lots brought before the settlement's own fee, and that fee."""
+        if end.revenue is None or not self._is_count_ours(end):
+            return self._worth(end), 0
+        fee = 0 if end.all_fees is None else end.all_fees - self._fees
+        # More than a cent, or less than nothing, is no fee of a settlement: then some fill's fee differs from ours.
+        fee = fee if 0 <= fee < _CENT else 0
+        return end.revenue + fee, fee
+
+    def _is_count_ours(self, end: LotSettlement) -> bool:
+        return end.count is None or end.count == self.open_count
 
     def _worth(self, end: LotSettlement) -> int:
         return sum(lot.left * self._value_of(lot, end.value) for lot in self._lots)

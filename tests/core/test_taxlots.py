@@ -30,8 +30,8 @@ def folded(fills: list[LotFill]) -> tuple[LotBook, list[ClosedLot]]:
     return book, [closed for one in fills for closed in book.fill(one)]
 
 
-def end(value: int | None, revenue: int | None = None) -> LotSettlement:
-    return LotSettlement(NOON + timedelta(days=30), "end", value, revenue)
+def end(value: int | None, **told: int) -> LotSettlement:
+    return LotSettlement(NOON + timedelta(days=30), "end", value, **told)
 
 
 def test_the_oldest_lot_closes_first():
@@ -92,31 +92,46 @@ def test_no_gains_what_yes_loses():
 
 
 def test_the_cent_that_a_payout_was_floored_by_is_its_fee():
-    # docs/money.md: 10.60 contracts at $0.5970 are $6.3282, paid $6.32.
-    book, _ = folded([fill(1, True, 4000, 530), fill(2, True, 4000, 530)])
-    settlement = end(5970, 6_320_000)
+    # docs/money.md: 10.60 contracts at $0.5970 are $6.3282, paid $6.32. The exchange tells the value as 59 cents.
+    book, _ = folded([fill(1, True, 4000, 530, 100), fill(2, True, 4000, 530, 100)])
+    settlement = end(5900, count=1060, revenue=6_320_000, all_fees=8_400)
 
-    assert book.settlement_difference(settlement) == 0
+    assert book.settlement_doubt(settlement) == ""
     closed = book.settle(settlement)
 
-    assert [lot.close_fee for lot in closed] == [4100, 4100]
+    assert [(lot.proceeds, lot.close_fee) for lot in closed] == [(3_164_100, 4_100), (3_164_100, 4_100)]
     assert sum(lot.proceeds - lot.close_fee for lot in closed) == 6_320_000
 
 
-def test_a_payout_that_is_not_ours_is_a_difference_and_no_fee():
+def test_another_number_of_contracts_than_ours_is_a_doubt_and_closes_at_the_value():
     book, _ = folded([fill(1, True, 4000, 1000)])
-    settlement = end(10_000, 20_000_000)
+    settlement = end(10_000, count=2000, revenue=20_000_000)
 
-    assert book.settlement_difference(settlement) == 10_000_000
-    assert [lot.close_fee for lot in book.settle(settlement)] == [0]
+    assert book.settlement_doubt(settlement) == "count"
+    assert [lot.proceeds for lot in book.settle(settlement)] == [10_000_000]
 
 
-def test_a_void_market_gives_back_the_cost():
-    book, _ = folded([fill(1, True, 4000, 1000, 70)])
+def test_a_payout_that_the_value_does_not_explain_is_a_doubt():
+    book, _ = folded([fill(1, True, 4000, 1000)])
 
-    [lot] = book.settle(end(None))
+    assert book.settlement_doubt(end(10_000, count=1000, revenue=9_000_000)) == "paid"
+    assert book.settlement_doubt(end(5900, count=1000, revenue=5_970_000)) == ""
+    assert book.settlement_doubt(end(10_000)) == ""
 
-    assert (lot.how, lot.proceeds - lot.cost, lot.gain) == (ClosedHow.VOID, 0, -70)
+
+def test_a_void_market_gives_back_the_cost_of_each_lot():
+    book, _ = folded([fill(1, True, 4000, 1000, 70), fill(2, True, 6000, 500)])
+
+    closed = book.settle(end(None, count=1500, revenue=7_000_000))
+
+    assert [(lot.how, lot.proceeds - lot.cost) for lot in closed] == [(ClosedHow.VOID, 0), (ClosedHow.VOID, 0)]
+    assert sum(lot.gain for lot in closed) == -70
+
+
+def test_a_void_market_that_cost_nothing_gives_nothing():
+    book, _ = folded([fill(1, True, 0, 1000)])
+
+    assert [lot.gain for lot in book.settle(end(None, count=1000, revenue=0))] == [0]
 
 
 @pytest.mark.parametrize(("price", "count"), [(-1, 100), (10_001, 100), (5000, 0), (5000, -1)])
@@ -171,19 +186,20 @@ def test_after_a_settlement_the_gains_are_the_whole_result(amounts: list[tuple[b
     assert money_from_units(sum(lot.gain for lot in closed)) == reference.total_pnl(price_from_units(value))
 
 
-@given(LISTS, st.integers(0, 10_000), st.integers(0, 9_999))
-def test_a_settlement_fee_is_split_without_a_rest(
-    amounts: list[tuple[bool, int, int, int]], value: int, fee: int
+@given(LISTS, st.one_of(st.none(), st.integers(0, 10_000)), st.integers(0, 10**9), st.integers(0, 9_999))
+def test_what_a_settlement_paid_and_its_fee_are_split_without_a_rest(
+    amounts: list[tuple[bool, int, int, int]], value: int | None, revenue: int, fee: int
 ) -> None:
-    book, _ = folded(fills_of(amounts))
+    fills = fills_of(amounts)
+    book, _ = folded(fills)
     if not book.open_count:
         return
-    exact = sum(lot.count * (value if lot.outcome is Outcome.YES else 10_000 - value) for lot in book.open_lots)
+    told = {"count": book.open_count, "revenue": revenue, "all_fees": sum(one.fee for one in fills) + fee}
 
-    closed = book.settle(end(value, exact - fee))
+    closed = book.settle(end(value, **told))
 
     assert sum(lot.close_fee for lot in closed) == fee
-    assert sum(lot.proceeds - lot.close_fee for lot in closed) == exact - fee
+    assert sum(lot.proceeds - lot.close_fee for lot in closed) == revenue
 
 
 @given(LISTS)
