@@ -9,13 +9,16 @@ class PortfolioConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import ports
         from apps.core.permissions import Permission
-        from apps.portfolio import feed, selectors, services
+        from apps.portfolio import cash_events, feed, selectors, services
 
         view = Permission.DESK_VIEW
         ports.register_topic(
             ports.Topic("positions", view, scope="account", mode="rows", state=selectors.positions_state)
         )
         ports.register_topic(ports.Topic("balance", view, scope="account", mode="whole", state=selectors.balance_state))
+        ports.register_topic(
+            ports.Topic("subaccounts", view, scope="account", mode="whole", state=cash_events.subaccounts_state)
+        )
         ports.register_feed_handler("market_position", feed.positions_received)
         ports.register_feed_handler("fill", feed.balance_moved)
         ports.register_feed_handler("user_order", feed.balance_moved)
