@@ -49,31 +49,42 @@ class FeeParts:
         )
 
 
-def fee_parts(
-    fills: Iterable[ChargedFill], schedule_at: Callable[[datetime], FeeSchedule | None]
-) -> Iterator[FeeParts]:
-    """Yield the parts of each fill of ONE order, oldest first.
+ScheduleAt = Callable[[datetime], FeeSchedule | None]
 
-    schedule_at: the fee schedule of the market at a moment; None: not known, then all of the fee is `other`.
-    """
-    accumulator = FeeAccumulator()
-    for fill in fills:
+
+class OrderFees:
+    """The fees of ONE order, taken in fill by fill, oldest first."""
+
+    __slots__ = ("_accumulator", "_schedule_at")
+
+    def __init__(self, schedule_at: ScheduleAt) -> None:
+        """schedule_at: the fee schedule of the market at a moment; None: not known, then all of a fee is `other`."""
+        self._schedule_at = schedule_at
+        self._accumulator = FeeAccumulator()
+
+    def charge(self, fill: ChargedFill) -> FeeParts:
+        """Return what the next fill's fee was made of."""
         charged = money_units(fill.fee)
-        schedule = schedule_at(fill.traded_at)
+        schedule = self._schedule_at(fill.traded_at)
         if schedule is None:
-            yield FeeParts(other=charged)
-            continue
+            return FeeParts(other=charged)
         trade_fee = schedule.trade_fee(count=fill.count, price=fill.price, is_taker=fill.is_taker)
         leg = fill.price if fill.book_side == "bid" else 1 - fill.price
-        model = accumulator.apply(revenue=-leg * fill.count, trade_fee=trade_fee)
+        model = self._accumulator.apply(revenue=-leg * fill.count, trade_fee=trade_fee)
         trade, net = money_units(model.trade_fee), money_units(model.net_fee)
         if charged == trade != net:
             # The fee alone: this exchange does not count the rounding of the balance as a fee.
-            yield FeeParts(trade=trade)
-            continue
-        yield FeeParts(
+            return FeeParts(trade=trade)
+        return FeeParts(
             trade=trade,
             rounding=money_units(model.rounding_fee),
             rebate=money_units(model.rebate),
             other=charged - net,
         )
+
+
+def fee_parts(fills: Iterable[ChargedFill], schedule_at: ScheduleAt) -> Iterator[FeeParts]:
+    """Yield the parts of each fill of ONE order, oldest first."""
+    order = OrderFees(schedule_at)
+    for fill in fills:
+        yield order.charge(fill)
