@@ -84,13 +84,25 @@ RFQ_POINTS = (
     "confirm.applied",
 )
 
+# Of the history's pages (docs/history.md): asked for, stored in part, stored with their cursor.
+HISTORY_POINTS = (
+    "history.leased",
+    "history.started",
+    "history.page_read",
+    "history.part_stored",
+    "history.page_noted",
+    "history.page_stored",
+    "history.stage_ended",
+    "history.finished",
+)
+
 Handler = Callable[[str], None]
 
 
 def _killer(wanted: str) -> Handler:
     """Return a handler that ends this process at the n-th time of one place. Raises ValueError."""
     name, _, count = wanted.partition(":")
-    if name not in POINTS + RFQ_POINTS or not (count or "1").isdecimal():
+    if name not in POINTS + RFQ_POINTS + HISTORY_POINTS or not (count or "1").isdecimal():
         raise ValueError(f"{VARIABLE}={wanted!r} names no place to end at; apps/core/killpoints.py lists them")
     left = int(count or "1")
 

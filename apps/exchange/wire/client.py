@@ -20,8 +20,8 @@ TIMEOUT = httpx.Timeout(connect=3.0, read=10.0, write=5.0, pool=2.0)
 # side is just closing has an unknown outcome.
 _LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=15.0)
 # Longest wait for tokens, seconds. A create waits briefly and is then refused in words rather
-# than sent at a price the trader no longer wants; a cancel is worth waiting for.
-MAX_WAIT: dict[Kind, float] = {"read": 10.0, "write": 1.0, "cancel": 5.0}
+# than sent at a price the trader no longer wants; a cancel is worth waiting for. A bulk read comes again later.
+MAX_WAIT: dict[Kind, float] = {"read": 10.0, "bulk": 1.0, "write": 1.0, "cancel": 5.0}
 
 Params = Mapping[str, str | int | bool | Sequence[str] | None]
 Pairs = list[tuple[str, str | int | float | bool | None]]

@@ -2,7 +2,8 @@
 
 The exchange gives every account a read and a write bucket that refill continuously
 (docs:rate_limits). RESERVE of the write bucket is kept for cancels: whatever a trader or an
-automation spends, pulling orders stays possible.
+automation spends, pulling orders stays possible. READ_RESERVE of the read bucket is kept from "bulk" reads,
+which fetch history: whoever looks up an order in doubt never waits behind them.
 """
 
 import threading
@@ -11,10 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Kind = Literal["read", "write", "cancel"]
+Kind = Literal["read", "bulk", "write", "cancel"]
 Bucket = Literal["read", "write"]
 
 RESERVE = 0.3  # share of the write capacity that only cancels may use
+READ_RESERVE = 0.5  # share of the read capacity that bulk reads leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +102,13 @@ def too_expensive(cost: int, most: float) -> str:
 
 
 def bucket_of(kind: Kind) -> Bucket:
-    return "read" if kind == "read" else "write"
+    return "read" if kind in ("read", "bulk") else "write"
 
 
 def floor_of(kind: Kind, budget: Budget) -> float:
     """Tokens that a request of this kind has to leave in its bucket."""
+    if kind == "bulk":
+        return budget.capacity * READ_RESERVE
     return budget.capacity * RESERVE if kind == "write" else 0.0
 
 

@@ -6,6 +6,7 @@ from apps.markets.services.catalogue import (
     event_fetch,
     event_save,
     market_fetch,
+    markets_fetch,
     markets_save,
     series_save,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "event_save",
     "lifecycle_apply",
     "market_fetch",
+    "markets_fetch",
     "markets_save",
     "series_save",
     "watchlist_create",

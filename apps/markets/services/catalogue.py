@@ -107,6 +107,29 @@ def market_fetch(environment: str, ticker: str, *, client: Reader | None = None)
     return Market.objects.select_related("event").get(environment=environment, ticker=ticker)
 
 
+def markets_fetch(environment: str, tickers: Sequence[str], *, client: Reader | None = None) -> set[str]:
+    """Read markets of either tier by name, with the events and series that are new; return which were found.
+
+    For history: settled markets leave the live lists (docs:historical_data). At most TICKERS_PER_QUERY names.
+
+    Raises:
+        ExchangeError: the exchange could not be read. What was stored until then stays.
+    """
+    reader = client or environment_client(environment)
+    found: set[str] = set()
+    # Live first: a market that moves between the two questions is then in the answer to the second.
+    for path in ("/markets", "/historical/markets"):
+        missing = sorted(set(tickers) - found)
+        if not missing:
+            break
+        for page in _pages(reader, path, "markets", tickers=",".join(missing), limit=1000):
+            _events_ensure(environment, reader, page)
+            _series_ensure(environment, reader, page)
+            markets_save(environment, page)
+            found.update(str(market.get("ticker")) for market in page)
+    return found
+
+
 def event_fetch(environment: str, ticker: str, *, client: Reader | None = None) -> Event:
     """Read one event with its markets and store them. Raises NotFound, ExchangeError."""
     reader = client or environment_client(environment)
@@ -218,6 +241,21 @@ def _events_ensure(environment: str, reader: Reader, markets: Sequence[Raw]) -> 
             continue
         if isinstance(event, dict):
             event_save(environment, event)
+
+
+def _series_ensure(environment: str, reader: Reader, markets: Sequence[Raw]) -> None:
+    """Read and store the series of the events of `markets` that are not stored yet."""
+    events = Event.objects.filter(environment=environment, ticker__in={str(raw.get("event_ticker")) for raw in markets})
+    names = set(events.exclude(series_ticker="").values_list("series_ticker", flat=True))
+    known = set(Series.objects.filter(environment=environment, ticker__in=names).values_list("ticker", flat=True))
+    for name in sorted(names - known):
+        try:
+            series = reader.get(f"/series/{segment(name)}").get("series")
+        except Refused as exc:
+            logger.warning("series %s of a listed market cannot be read: %s", name[:80], exc)
+            continue
+        if isinstance(series, dict):
+            series_save(environment, [series])
 
 
 def events_save(environment: str, raws: Iterable[Raw]) -> int:

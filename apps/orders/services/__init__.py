@@ -2,6 +2,7 @@
 
 from apps.orders.services.apply import order_apply
 from apps.orders.services.batch import TOKENS_PER_ORDER, BatchLine, batch_check, batch_send, batch_submit
+from apps.orders.services.bulk import fills_store, orders_store
 from apps.orders.services.cancel import cancel_send, cancel_submit
 from apps.orders.services.cancel_runs import (
     SELECTED_AT_MOST,
@@ -58,6 +59,7 @@ __all__ = [
     "change_submit",
     "desk_account_ids",
     "fills_record",
+    "fills_store",
     "gate_open",
     "group_apply",
     "group_ask",
@@ -80,6 +82,7 @@ __all__ = [
     "order_lookup",
     "order_preview",
     "orders_reconcile",
+    "orders_store",
     "pause_release",
     "pause_set",
     "pauses_in_force",

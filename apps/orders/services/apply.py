@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 State = OrderIntent.State
 # Evidence of an order ends each of these. COMMITTED too (claimed and answered in one step): a
 # database restored from an old backup must not send what is already there.
-_ENDED_BY_EVIDENCE = (State.COMMITTED, State.SENDING, State.UNKNOWN, State.NOT_SEEN)
+ENDED_BY_EVIDENCE = (State.COMMITTED, State.SENDING, State.UNKNOWN, State.NOT_SEEN)
 OPEN_CANCELS = (CancelIntent.State.COMMITTED, CancelIntent.State.SENDING, CancelIntent.State.UNKNOWN)
 _DETAILS = frozenset(
     {"fill_cost", "fees", "client_order_id", "order_group_id", "expires_at", "created_at", "updated_at"}
@@ -66,15 +66,20 @@ def _known(account_id: int, report: OrderReport) -> Order | None:
     order = Order.objects.select_related("intent").filter(account_id=account_id, order_id=report.order_id).first()
     if order is None:
         return None
-    told = _columns(report)
-    moment = told.pop("updated_at", None)
-    if moment is not None and (order.updated_at is None or moment > order.updated_at):
-        return None
-    if any(getattr(order, name) != value for name, value in told.items()):
+    if not is_told(order, report):
         return None
     intent = _intent_of(order, report)
-    is_ended = intent is None or (order.intent_id == intent.pk and intent.state not in _ENDED_BY_EVIDENCE)
+    is_ended = intent is None or (order.intent_id == intent.pk and intent.state not in ENDED_BY_EVIDENCE)
     return order if is_ended else None
+
+
+def is_told(order: Order, report: OrderReport) -> bool:
+    """Whether the stored order has everything that a report tells of it."""
+    told = columns_of(report)
+    moment = told.pop("updated_at", None)
+    if moment is not None and (order.updated_at is None or moment > order.updated_at):
+        return False
+    return all(getattr(order, name) == value for name, value in told.items())
 
 
 def _apply(account_id: int, report: OrderReport, *, source: Source) -> Order:
@@ -85,7 +90,7 @@ def _apply(account_id: int, report: OrderReport, *, source: Source) -> Order:
             order_id=report.order_id,
             seen_at=utc_now(),
             source=source,
-            **{"fill_cost": Decimal(0), "fees": Decimal(0), **_columns(report)},
+            **{"fill_cost": Decimal(0), "fees": Decimal(0), **columns_of(report)},
         )
         if fills_link(order):
             fills_follow(order)
@@ -110,7 +115,7 @@ def _advance(order: Order, report: OrderReport, *, source: Source) -> bool:
     new = order_state.OrderReport(
         order_state.OrderStatus(report.status), report.filled_count, report.remaining_count, report.updated_at
     )
-    changes = {name: value for name, value in _columns(report).items() if getattr(order, name) != value}
+    changes = {name: value for name, value in columns_of(report).items() if getattr(order, name) != value}
     if not order_state.report_is_newer(current, new):
         if new.updated_at and current.updated_at and new.updated_at > current.updated_at and _is_behind(new, current):
             disputed_record(order, report, "a later report is behind what the exchange said before")
@@ -140,7 +145,7 @@ def _is_behind(new: order_state.OrderReport, current: order_state.OrderReport) -
     )
 
 
-def _columns(report: OrderReport) -> dict[str, Any]:
+def columns_of(report: OrderReport) -> dict[str, Any]:
     """Return the columns that a report tells; what it does not tell stays as it is."""
     told = {
         "ticker": report.ticker,
@@ -204,7 +209,7 @@ def intent_acknowledge(intent: OrderIntent, *, order_id: str, evidence: str, is_
     """End an intent by evidence of its order: -> ACKED. Inside a transaction; returns whether it changed."""
     now = utc_now()
     was = intent.state
-    changed = OrderIntent.objects.filter(pk=intent.pk, state__in=_ENDED_BY_EVIDENCE).update(
+    changed = OrderIntent.objects.filter(pk=intent.pk, state__in=ENDED_BY_EVIDENCE).update(
         state=State.ACKED,
         version=F("version") + 1,
         exchange_order_id=order_id,
