@@ -7,7 +7,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-APPS = ["core", "audit", "accounts", "vault", "exchange", "markets", "orders", "rfq", "portfolio", "history", "web"]
+APPS = [
+    "core",
+    "audit",
+    "accounts",
+    "vault",
+    "exchange",
+    "markets",
+    "orders",
+    "rfq",
+    "portfolio",
+    "fix",
+    "history",
+    "web",
+]
 PAPER_MAY_IMPORT = {"apps.core.money", "apps.core.timestamps"}
 # The model field and prepared reads are Django by nature, the AppConfig by duty; everything else in core is pure.
 CORE_WITH_DJANGO = {"fields.py", "prepared.py", "apps.py"}
