@@ -1,10 +1,9 @@
 """Messages of the gateway about our requests, the quotes on them, and our quotes on requests of others."""
 
 import logging
+import threading
 from datetime import datetime
 from typing import Any
-
-from django.db.models import Q
 
 from apps.core.errors import WireFormatError
 from apps.core.ports import FeedContext
@@ -17,12 +16,14 @@ from apps.rfq.services.accepts_send import accept_move, accept_report
 from apps.rfq.services.auto_accept import auto_accepts_fire
 from apps.rfq.services.confirm_apply import execution_told
 from apps.rfq.services.confirmations import Heard
+from apps.rfq.services.quotes_apply import quote_apply, quote_known
 from apps.rfq.services.quotes_send import join_or_apply
 from apps.rfq.services.requests_apply import received_apply
 from apps.rfq.services.verify_request import executions_publish
 
 logger = logging.getLogger(__name__)
 
+_turns = [threading.Lock() for _ in range(16)]
 _IN_DOUBT = (RfqState.SENDING, RfqState.UNKNOWN, RfqState.NOT_SEEN)
 
 
@@ -50,9 +51,10 @@ def accept_heard(context: FeedContext, message: Any) -> None:
     except WireFormatError as exc:
         _read_instead(context, exc)
         return
-    if _is_our_quote(context, message):
-        _confirmation_begun(context, report)
-        return
+    with _in_turn(message.quote_id):
+        if (quote := _our_quote(context, message)) is not None:
+            _confirmation_begun(context, report, quote)
+            return
     rfq = _own(context, message.rfq_id)
     if rfq is None:
         in_doubt = Rfq.objects.filter(account_id=context.account_id, rfq_id=None, state__in=_IN_DOUBT)
@@ -93,13 +95,26 @@ def deletions_received(context: FeedContext, rfq_ids: list[str]) -> None:
         queue.enqueue(queue.RFQ_RESOLVE, rfq.pk)
 
 
-def _is_our_quote(context: FeedContext, message: Any) -> bool:
-    unnamed = Q(quote_id=None, incoming__rfq_id=message.rfq_id)  # its answer is still under way
-    return Quote.objects.filter(Q(quote_id=message.quote_id) | unnamed, account_id=context.account_id).exists()
+def _in_turn(quote_id: str) -> threading.Lock:
+    """Two connections tell of the same accept at the same moment: the second finds what the first has stored."""
+    return _turns[hash(quote_id) % len(_turns)]
 
 
-def _confirmation_begun(context: FeedContext, report: reports.QuoteReport) -> None:
-    join_or_apply(context.account_id, report, heard=Heard("ws", from_unix_ms(context.recv_ms)))
+def _our_quote(context: FeedContext, message: Any) -> Quote | None:
+    """Return our quote of a message: by its id, or one on this request whose answer is still under way."""
+    quote = quote_known(context.account_id, message.quote_id)
+    if quote is not None:
+        return quote
+    unnamed = Quote.objects.filter(account_id=context.account_id, quote_id=None, incoming__rfq_id=message.rfq_id)
+    return unnamed.first()
+
+
+def _confirmation_begun(context: FeedContext, report: reports.QuoteReport, quote: Quote | None = None) -> None:
+    heard = Heard("ws", from_unix_ms(context.recv_ms))
+    if quote is not None and quote.quote_id:
+        quote_apply(context.account_id, report, heard=heard, known=quote)
+    else:
+        join_or_apply(context.account_id, report, heard=heard)
     guard.wake()
 
 

@@ -115,9 +115,9 @@ def decide(
         )
         confirmation.refresh_from_db()
         if won:
-            told(confirmation, "rfq.confirm.decided", {"decision": decision.value}, actor_id=actor.user_id)
-            if state is State.CONFIRMING:
+            if state is State.CONFIRMING:  # before what is told to browsers
                 queue.enqueue_on_commit(queue.CONFIRM_SEND, confirmation.pk)
+            told(confirmation, "rfq.confirm.decided", {"decision": decision.value}, actor_id=actor.user_id)
     if not won:
         _still_open(actor, confirmation, decision, now=now)
         raise DeskError("decided", _who_decided(confirmation))
@@ -187,7 +187,7 @@ def _open(quote: Quote, report: QuoteReport, heard: Heard, prices: Prices) -> tu
     """Return the row and whether this call made it, with deadline, last look and the policy's decision."""
     killpoints.reach("accept.heard")
     deadline = deadline_of(quote, report, heard)
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         _lock(quote)
         side, contracts = report.accepted_side, report.accepted_contracts
         look = look_at(quote, side=side, contracts=contracts, prices=prices, now=utc_now())
@@ -210,10 +210,10 @@ def _open(quote: Quote, report: QuoteReport, heard: Heard, prices: Prices) -> tu
         confirmation, is_new = Confirmation.objects.get_or_create(quote=quote, defaults=values | verdict)
         if not is_new:
             return confirmation, False
+        _then(confirmation)
         told(confirmation, "rfq.confirm.heard", _heard_data(confirmation))
         if confirmation.state == State.MISSED:
             alarm(confirmation)
-        _then(confirmation)
         killpoints.reach("accept.stored")
     return confirmation, True
 
@@ -252,7 +252,10 @@ def _decided(decision: Decision, reason: str, deadline: Deadline, *, now: dateti
 
 
 def _then(confirmation: Confirmation) -> None:
-    """What follows the commit: the send, or the reading that tells what is missing."""
+    """What follows the commit: the send, or the reading that tells what is missing.
+
+    Asked for before anything is told to browsers: what waits for a commit runs in this order.
+    """
     pk = confirmation.pk
 
     def run() -> None:
@@ -300,9 +303,9 @@ def _learn(confirmation: Confirmation, report: QuoteReport, heard: Heard) -> Non
             changes |= _looked_again(confirmation, report, prices, now=now)
         Confirmation.objects.filter(pk=confirmation.pk).update(version=F("version") + 1, **changes)
         confirmation.refresh_from_db()
-        told(confirmation, "rfq.confirm.learned", _heard_data(confirmation))
         if changes.get("decision") == Decision.CONFIRM:
             _then(confirmation)
+        told(confirmation, "rfq.confirm.learned", _heard_data(confirmation))
 
 
 def _looked_again(confirmation: Confirmation, report: QuoteReport, prices: Prices, *, now: datetime) -> dict[str, Any]:

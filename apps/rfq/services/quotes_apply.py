@@ -18,40 +18,60 @@ from apps.rfq.services.last_look import prices_of
 logger = logging.getLogger(__name__)
 
 
-def quote_apply(account_id: int, report: QuoteReport, *, heard: Heard | None = None) -> Quote | None:
+def quote_apply(
+    account_id: int, report: QuoteReport, *, heard: Heard | None = None, known: Quote | None = None
+) -> Quote | None:
     """Take in what the exchange says of one of our quotes; one that no row of ours is appears as made elsewhere.
 
     Returns the row, or None when the report's state is newer than this desk. An accept opens its confirmation, whoever
     told of it (`confirmations.quote_told`).
+
+    known: the row, as `quote_known` has just read it.
     """
     if report.state is None:
         logger.warning("our quote %s has a state that this desk does not know", report.quote_id)
         return None
-    if report.state is QuoteState.ACCEPTED:
-        quote = _accepted(account_id, report, heard=heard)
+    known = known or quote_known(account_id, report.quote_id)
+    if report.state is QuoteState.ACCEPTED and known is not None and not hasattr(known, "confirmation"):
+        quote, is_told = _accepted(known, report, heard=heard)
+        if is_told:
+            return quote
     else:
-        quote = _applied(account_id, report, state=report.state)
+        quote = _applied(account_id, report, state=report.state, known=known)
     if report.state is not QuoteState.OPEN:
         quote_told(quote, report, heard=heard)
         quote.refresh_from_db()
     return quote
 
 
-def _accepted(account_id: int, report: QuoteReport, *, heard: Heard | None) -> Quote:
-    """A window begins: the quote and its confirmation in one transaction, because each commit costs time of it."""
-    known = Quote.objects.select_related("account", "incoming").filter(account_id=account_id, quote_id=report.quote_id)
-    quote = known.filter(confirmation=None).first()
-    if quote is None:
-        return _applied(account_id, report, state=QuoteState.ACCEPTED)
-    prices = prices_of(quote.account.environment, quote.incoming)  # before the transaction: it asks Redis
-    with transaction.atomic():
-        quote = _applied(account_id, report, state=QuoteState.ACCEPTED)
-        confirmation_open(quote, report, heard=heard, prices=prices)
-    return quote
+def quote_known(account_id: int, quote_id: str) -> Quote | None:
+    """Read our quote of this id with what an accept of it needs."""
+    rows = Quote.objects.select_related("account", "incoming", "confirmation")
+    return rows.filter(account_id=account_id, quote_id=quote_id).first()
 
 
-def _applied(account_id: int, report: QuoteReport, *, state: QuoteState) -> Quote:
+def _accepted(known: Quote, report: QuoteReport, *, heard: Heard | None) -> tuple[Quote, bool]:
+    """A window begins: the quote and its confirmation in one transaction, because each commit costs time of it.
+
+    Returns the quote, and whether this call began the confirmation.
+    """
+    prices = prices_of(known.account.environment, known.incoming)  # before the transaction: it asks Redis
     with transaction.atomic():
+        quote = _applied(known.account_id, report, state=QuoteState.ACCEPTED, known=known, is_told=False)
+        # Before the browsers are told: what waits for the commit runs in this order.
+        is_new = confirmation_open(quote, report, heard=heard, prices=prices)
+        if not is_new:
+            events.quote_publish(quote)
+    return quote, is_new
+
+
+def _applied(
+    account_id: int, report: QuoteReport, *, state: QuoteState, known: Quote | None, is_told: bool = True
+) -> Quote:
+    """Bring the row in line; what says nothing new, as most readings do, takes no lock. is_told: to browsers, here."""
+    if known is not None and not _changes(known, report, state):
+        return known
+    with transaction.atomic(savepoint=False):
         quote = (
             Quote.objects.select_for_update(of=("self",))
             .select_related("account", "incoming")
@@ -60,20 +80,27 @@ def _applied(account_id: int, report: QuoteReport, *, state: QuoteState) -> Quot
         )
         if quote is None:
             return _external(account_id, report, state=state)
-        changes: dict[str, Any] = {}
-        if state != quote.state and quote_may_go(QuoteState(quote.state), state):
-            changes["state"] = state
-            if state in (QuoteState.CANCELLED, QuoteState.EXECUTED):
-                changes["ended_at"] = report.cancelled_at or report.executed_at or utc_now()
-            if report.reason and not quote.end_reason:  # ours says more
-                changes["end_reason"] = report.reason[:200]
-        if quote.opened_at is None and report.created_at is not None:
-            changes["opened_at"] = report.created_at
+        changes = _changes(quote, report, state)
         if changes:
             Quote.objects.filter(pk=quote.pk).update(version=F("version") + 1, **changes)
-            quote.refresh_from_db()
-            events.quote_publish(quote)
+            for name, value in ({"version": quote.version + 1} | changes).items():  # under the row's lock
+                setattr(quote, name, value)
+            if is_told:
+                events.quote_publish(quote)
     return quote
+
+
+def _changes(quote: Quote, report: QuoteReport, state: QuoteState) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if state != quote.state and quote_may_go(QuoteState(quote.state), state):
+        changes["state"] = state
+        if state in (QuoteState.CANCELLED, QuoteState.EXECUTED):
+            changes["ended_at"] = report.cancelled_at or report.executed_at or utc_now()
+        if report.reason and not quote.end_reason:  # ours says more
+            changes["end_reason"] = report.reason[:200]
+    if quote.opened_at is None and report.created_at is not None:
+        changes["opened_at"] = report.created_at
+    return changes
 
 
 def _external(account_id: int, report: QuoteReport, *, state: QuoteState) -> Quote:
