@@ -1,4 +1,5 @@
-"""Rows of the portfolio: `balances` (cash and positions now), `cash` (subaccounts and money that moves by itself)."""
+"""Rows of the portfolio: `balances` (cash and positions now), `cash` (subaccounts and money that moves by itself),
+`figures` (profit and loss, equity)."""
 
 from apps.portfolio.models.balances import Balance, Position
 from apps.portfolio.models.cash import (
@@ -10,11 +11,16 @@ from apps.portfolio.models.cash import (
     Transfer,
     Withdrawal,
 )
+from apps.portfolio.models.figures import DayPnl, EquityPoint, FigureState, MarketBook
 
 __all__ = [
     "Balance",
     "CashMark",
+    "DayPnl",
     "Deposit",
+    "EquityPoint",
+    "FigureState",
+    "MarketBook",
     "Position",
     "Settlement",
     "Subaccount",
