@@ -2,7 +2,7 @@ import uuid
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
 from apps.accounts.models import Desk, ExchangeAccount
@@ -123,7 +123,11 @@ class Order(models.Model):
         ]
         indexes = [
             models.Index(fields=["account", "status", "ticker"]),
-            models.Index(fields=["account", "-created_at"]),
+            # Searched newest first; the exchange does not always say when an order was created.
+            models.Index("account", Coalesce("created_at", "seen_at").desc(), F("id").desc(), name="order_by_time"),
+            models.Index(
+                "account", "ticker", Coalesce("created_at", "seen_at").desc(), F("id").desc(), name="order_by_market"
+            ),
         ]
 
 
@@ -370,7 +374,10 @@ class Fill(models.Model):
             models.UniqueConstraint(fields=["account", "trade_id", "order_id_text"], name="fill_once"),
             models.CheckConstraint(condition=Q(count__gt=0), name="fill_count_positive"),
         ]
-        indexes = [models.Index(fields=["account", "-traded_at"]), models.Index(fields=["account", "ticker"])]
+        indexes = [
+            models.Index(fields=["account", "-traded_at", "-id"], name="fill_by_time"),
+            models.Index(fields=["account", "ticker", "-traded_at", "-id"], name="fill_by_market"),
+        ]
 
 
 class AccountSync(models.Model):

@@ -89,6 +89,7 @@ class Quote(models.Model):
         indexes = [
             models.Index(fields=["account", "state"]),
             models.Index(fields=["desk", "-created_at"]),
+            models.Index(fields=["account", "-created_at", "-id"], name="quote_by_time"),
         ]
 
 

@@ -132,6 +132,7 @@ class Rfq(models.Model):
         indexes = [
             models.Index(fields=["account", "state"]),
             models.Index(fields=["desk", "-created_at"]),
+            models.Index(fields=["account", "-created_at", "-id"], name="rfq_by_time"),
         ]
 
 
