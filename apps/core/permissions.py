@@ -34,6 +34,8 @@ class Permission(StrEnum):
     RFQ_PULL = "rfq.pull"  # withdraw requests and quotes of the desk: the safe direction
     HISTORY_SYNC = "history.sync"  # have the exchange's history read, again or from the beginning
     RFQ_MANAGE = "rfq.manage"  # arm rules, approve, re-price what others own
+    CASH_MOVE = "cash.move"  # between subaccounts of one exchange account; nothing leaves it
+    SUBACCOUNT_MANAGE = "subaccount.manage"  # open one, switch its netting
     LIMIT_MANAGE = "limit.manage"
     KILL_RELEASE = "kill.release"
     FIX_OPERATE = "fix.operate"
@@ -49,13 +51,22 @@ _SEE = frozenset({Permission.PUBLIC, Permission.SELF, Permission.DESK_VIEW})
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: _SEE,
     Role.ANALYST: _SEE | {Permission.DESK_EXPORT, Permission.HISTORY_SYNC},
-    Role.TRADER: _SEE | {Permission.ORDER_PLACE, Permission.ORDER_CANCEL, Permission.RFQ_PULL, Permission.HISTORY_SYNC},
+    Role.TRADER: _SEE
+    | {
+        Permission.ORDER_PLACE,
+        Permission.ORDER_CANCEL,
+        Permission.CASH_MOVE,
+        Permission.RFQ_PULL,
+        Permission.HISTORY_SYNC,
+    },
     Role.QUOTER: _SEE | {Permission.RFQ_TRADE, Permission.RFQ_PULL},
     Role.LEAD: _SEE
     | {
         Permission.DESK_EXPORT,
         Permission.HISTORY_SYNC,
         Permission.ORDER_CANCEL,
+        Permission.CASH_MOVE,
+        Permission.SUBACCOUNT_MANAGE,
         Permission.LIMIT_MANAGE,
         Permission.KILL_RELEASE,
         Permission.RFQ_PULL,

@@ -10,6 +10,8 @@ from apps.orders.queue import enqueue
 logger = logging.getLogger(__name__)
 
 ACCOUNT_REFRESH = "apps.portfolio.tasks.account_portfolio_sync"
+SUBACCOUNTS_SYNC = "apps.portfolio.tasks.account_subaccounts_sync"
+SUBACCOUNT_SEND = "apps.portfolio.tasks.subaccount_send"
 SETTLE_SECONDS = 1
 
 

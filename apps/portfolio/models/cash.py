@@ -163,7 +163,8 @@ class SubaccountAction(models.Model):
     version = models.PositiveIntegerField(default=1)
     attempts = models.PositiveIntegerField(default=0)  # requests sent
     created_at = models.DateTimeField()
-    sent_at = models.DateTimeField(null=True)  # the last request
+    claimed_at = models.DateTimeField(null=True)  # by the worker that makes the attempt
+    sent_at = models.DateTimeField(null=True)  # the last request; null: no byte has left
     in_doubt_at = models.DateTimeField(null=True)  # when a request was last left without an answer
     next_attempt_at = models.DateTimeField(null=True)
     resolved_at = models.DateTimeField(null=True)

@@ -1,0 +1,67 @@
+"""A desk with a trader and a lead on the paper exchange of the same process. Requests are counted, time is played."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from apps.accounts.models import ExchangeAccount
+from apps.core.permissions import Actor
+from apps.core.timestamps import utc_now
+from apps.exchange.wire.client import ExchangeClient
+from apps.paper.testing import InProcessPaper
+from apps.portfolio import cash, sending, services, subaccounts
+from apps.vault.signing import KeySigner
+from tests.orders.conftest import Place
+from tests.support.people import actor_of, make_person
+
+
+@dataclass
+class PaperDesk:
+    """place: the trader's desk. sent: method and path of every request. later: how far the desk's clock is ahead."""
+
+    place: Place
+    lead: Actor
+    paper: InProcessPaper
+    sent: list[tuple[str, str]] = field(default_factory=list)
+    later: timedelta = timedelta(0)
+
+    @property
+    def account(self) -> ExchangeAccount:
+        return self.place.account
+
+    @property
+    def posts(self) -> list[str]:
+        return [path.removeprefix("/trade-api/v2") for method, path in self.sent if method in ("POST", "PUT")]
+
+    def wait(self, seconds: float) -> None:
+        self.later += timedelta(seconds=seconds)
+
+    def cash_of(self, subaccount: int) -> int:
+        """What the exchange has, cents."""
+        return self.paper.exchange.account(self.paper.user_id("trader-1"), subaccount).available_cents
+
+
+class Counting(httpx.BaseTransport):
+    def __init__(self, inner: httpx.BaseTransport, sent: list[tuple[str, str]]) -> None:
+        self._inner, self._sent = inner, sent
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._sent.append((request.method, request.url.path))
+        return self._inner.handle_request(request)
+
+
+MODULES = (cash, sending, services, subaccounts)
+
+
+def build_desk(place: Place, paper: InProcessPaper, monkeypatch: pytest.MonkeyPatch) -> PaperDesk:
+    desk = PaperDesk(place, actor_of(make_person(place.desk, "lead")), paper)
+    signer = KeySigner.from_pem(key_id=paper.key_id("trader-1"), pem=paper.pem("trader-1"), scopes=("read", "write"))
+    client = ExchangeClient(
+        [paper.base_url], signer, None, Counting(paper.transport, desk.sent), now_ms=paper.clock.now_ms
+    )
+    for module in MODULES:
+        monkeypatch.setattr(module, "client_for", lambda account_id, write: client)
+    monkeypatch.setattr(sending, "utc_now", lambda: utc_now() + desk.later)
+    return desk
