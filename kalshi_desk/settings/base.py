@@ -226,6 +226,7 @@ CELERY_TASK_ROUTES = {
     "apps.orders.tasks.order_send": {"queue": "orders"},
     "apps.orders.tasks.batch_send": {"queue": "orders"},
     "apps.orders.tasks.change_send": {"queue": "orders"},
+    "apps.portfolio.tasks.subaccount_send": {"queue": "orders"},
     "apps.orders.tasks.cancel_send": {"queue": "urgent"},
     "apps.orders.tasks.group_send": {"queue": "urgent"},
     "apps.rfq.tasks.rfq_send": {"queue": "orders"},
@@ -247,6 +248,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "rfq-sweep": {"task": "apps.rfq.tasks.rfq_sweep", "schedule": 1.0},
     "rfq-markouts": {"task": "apps.rfq.tasks.rfq_markouts", "schedule": 2.0},
     "rfq-read": {"task": "apps.rfq.tasks.accounts_rfqs_read", "schedule": 30.0},
+    "subaccounts-sweep": {"task": "apps.portfolio.tasks.subaccounts_sweep", "schedule": 5.0},
+    "subaccounts-read": {"task": "apps.portfolio.tasks.subaccounts_read", "schedule": 60.0},
     "portfolio-refresh": {"task": "apps.portfolio.tasks.portfolios_refresh", "schedule": 15.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "run" / "beat-schedule")
