@@ -114,6 +114,8 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "transaction_mode": "IMMEDIATE",
         "timeout": 10,
     }
+    # A file does not go away as a server does; opening it again takes longer than most reads.
+    _database["CONN_MAX_AGE"], _database["CONN_HEALTH_CHECKS"] = None, False
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -250,6 +252,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "rfq-read": {"task": "apps.rfq.tasks.accounts_rfqs_read", "schedule": 30.0},
     "subaccounts-sweep": {"task": "apps.portfolio.tasks.subaccounts_sweep", "schedule": 5.0},
     "subaccounts-read": {"task": "apps.portfolio.tasks.subaccounts_read", "schedule": 60.0},
+    "history-sweep": {"task": "apps.history.tasks.history_sweep", "schedule": 15.0},
     "portfolio-refresh": {"task": "apps.portfolio.tasks.portfolios_refresh", "schedule": 15.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "run" / "beat-schedule")
@@ -277,6 +280,8 @@ EXCHANGE_ENVIRONMENTS = env.names("DESK_ENVIRONMENTS", "paper,demo,production")
 
 # Beginnings of tickers of markets, other than combos, that have the short windows of high volatility (docs/rfq.md).
 RFQ_FAST_MARKETS = tuple(env.names("DESK_RFQ_FAST"))
+# The schema says that portfolio_value is what positions are worth, a changelog entry that it includes the cash.
+PORTFOLIO_VALUE_INCLUDES_CASH = env.flag("DESK_PORTFOLIO_VALUE_INCLUDES_CASH", False)
 
 # --- vault -----------------------------------------------------------------------------------
 # The web process gets only the public half; the worker and the gateway get both.
