@@ -20,7 +20,7 @@ from apps.exchange.selectors import FeedState
 from apps.paper.testing import LINEAR
 from apps.rfq.models import Confirmation, IncomingRfq, Quote
 from apps.rfq.offers import Offer
-from apps.rfq.services import confirm_send, confirmations, guard, last_look, quotes, quotes_apply, round_trips
+from apps.rfq.services import confirm_send, guard, last_look, quotes, round_trips
 from apps.rfq.services.incoming import incoming_get
 from apps.rfq.services.last_look import Prices
 from tests.rfq.scene import QUOTES, RFQS, Scene, post
@@ -98,7 +98,7 @@ def again_at_once(window: "Window", monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def window(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Window]:
     built = Window(scene)
-    for module in (confirmations, quotes, quotes_apply, last_look):
+    for module in (quotes, last_look):
         monkeypatch.setattr(module, "prices_of", built.prices)
     # Nothing is repeated by itself, however slow the machine is; `again_at_once` says where it shall be.
     monkeypatch.setattr(confirm_send, "REPEAT_EVERY", timedelta(hours=1))

@@ -28,7 +28,7 @@ from apps.rfq.reports import QuoteReport
 from apps.rfq.services import round_trips
 from apps.rfq.services.confirm_apply import FROM, alarm, confirmation_follow, confirmation_move, quote_move, told
 from apps.rfq.services.delays import delay_of
-from apps.rfq.services.last_look import Prices, look_at, prices_of
+from apps.rfq.services.last_look import Prices, look_at, prices_for
 from apps.rfq.windows import windows_of
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def quote_told(quote: Quote, report: QuoteReport, *, heard: Heard | None = None)
         if _is_history(quote, report, now=heard.at):
             quote_move(quote, QuoteState.CANCELLED, reason="lapsed before the desk saw it", at=report.accepted_at)
             return None
-        known, is_new = _open(quote, report, heard, prices_of(quote.account.environment, quote.incoming))
+        known, is_new = _open(quote, report, heard, prices_for(quote))
         if is_new:
             return known
     if report.state is QuoteState.ACCEPTED:
@@ -290,7 +290,7 @@ def _learn(confirmation: Confirmation, report: QuoteReport, heard: Heard) -> Non
             }
     if not changes:
         return
-    prices = prices_of(quote.account.environment, quote.incoming)
+    prices = prices_for(quote)
     with transaction.atomic():
         _lock(quote)
         confirmation = (
@@ -384,7 +384,7 @@ def _binding_checks(confirmation: Confirmation, *, now: datetime) -> None:
     """A person may confirm against the price checks, never against a pause or a limit."""
     quote = confirmation.quote
     side = Outcome(confirmation.accepted_side) if confirmation.accepted_side else None
-    prices = prices_of(quote.account.environment, quote.incoming)
+    prices = prices_for(quote)
     look = look_at(quote, side=side, contracts=confirmation.contracts, prices=prices, now=now)
     for check in checks(look):
         if check.name in BINDING and not check.ok:

@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -19,7 +19,7 @@ from apps.core.last_look import LastLook
 from apps.core.money import parse_price
 from apps.core.permissions import Permission
 from apps.core.rfq import ConfirmationState, Outcome, QuotePrices, QuoteState
-from apps.core.timestamps import from_unix_ms
+from apps.core.timestamps import from_unix_ms, utc_now
 from apps.exchange.models import ExchangeStatus
 from apps.exchange.selectors import FEED_PREFIX, FeedState
 from apps.markets.models import Market
@@ -28,10 +28,12 @@ from apps.orders.services.checks import STATUS_TRUSTED_FOR, holding_of
 from apps.orders.services.limits import limits_of
 from apps.orders.services.pauses import pause_check
 from apps.orders.services.quotes import quotes_of
-from apps.rfq.models import Confirmation, IncomingRfq, Quote
+from apps.rfq.models import Confirmation, FairMark, IncomingRfq, Quote
 
 logger = logging.getLogger(__name__)
 
+# Sources of rules whose values people set: as good as their own end says.
+MARKED = ("manual", "file")
 # Sent and not filled yet: it will be held and paid, though no balance shows it.
 PENDING = (ConfirmationState.CONFIRMING, ConfirmationState.CONFIRMED)
 
@@ -44,9 +46,12 @@ class Prices:
     fair_yes: Decimal | None = None
     yes_bid: Decimal | None = None
     yes_ask: Decimal | None = None
+    marked_at: datetime | None = None  # the value is a mark in force at this moment, not a live price
 
     @property
     def priced_at(self) -> datetime | None:
+        if self.marked_at is not None:
+            return self.marked_at
         if self.fair_yes is None or self.feed.frame_ms is None:
             return None
         return from_unix_ms(self.feed.frame_ms)
@@ -69,6 +74,25 @@ def prices_of(environment: str, incoming: IncomingRfq) -> Prices:
     bid, ask = (quotes.bid, quotes.ask) if quotes is not None and quotes.is_live else (None, None)
     fair = (bid + ask) / 2 if bid is not None and ask is not None else _product(environment, incoming)
     return Prices(feed, fair, bid, ask)
+
+
+def prices_for(quote: Quote, *, now: datetime | None = None) -> Prices:
+    """Return what a quote is judged by: live prices, or the mark that the rule behind it prices by."""
+    prices = prices_of(quote.account.environment, quote.incoming)
+    source = quote.book_at_send.get("fair_source")
+    if source not in MARKED:
+        return prices
+    now = now or utc_now()
+    mark = (
+        FairMark.objects.filter(
+            desk_id=quote.desk_id, environment=quote.account.environment, ticker=quote.ticker, source=source
+        )
+        .exclude(ends_at__lte=now)
+        .first()
+    )
+    if mark is None:  # it ended, or was taken back: nothing else stands for it
+        return replace(prices, fair_yes=None)
+    return replace(prices, fair_yes=mark.yes, marked_at=now)
 
 
 def look_at(

@@ -24,6 +24,7 @@ from apps.rfq import queue
 from apps.rfq.events import quotes as events
 from apps.rfq.models import Approval, IncomingRfq, Quote, QuoteRuleVersion
 from apps.rfq.offers import Offer
+from apps.rfq.services.books_wanted import books_ask, tickers_of
 from apps.rfq.services.four_eyes import gate, offer_content, offer_size
 from apps.rfq.services.last_look import prices_of
 from apps.rfq.services.limits import limits_check
@@ -264,8 +265,9 @@ def _commit(
         ends_at=now + offer.ends_in if offer.ends_in else None,
         created_at=now,
     )
-    events.quote_publish(quote)
     queue.enqueue_on_commit(queue.QUOTE_SEND, quote.pk)
+    events.quote_publish(quote)
+    books_ask(account.environment, tickers_of(incoming.ticker, incoming.legs))  # an accept is judged by them
     audit.record(
         "rfq.quote.committed",
         actor_id=actor.user_id,

@@ -13,7 +13,7 @@ from apps.rfq.events import quotes as events
 from apps.rfq.models import IncomingRfq, Quote
 from apps.rfq.reports import QuoteReport
 from apps.rfq.services.confirmations import Heard, confirmation_open, quote_told
-from apps.rfq.services.last_look import prices_of
+from apps.rfq.services.last_look import prices_for
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def _accepted(known: Quote, report: QuoteReport, *, heard: Heard | None) -> tupl
 
     Returns the quote, and whether this call began the confirmation.
     """
-    prices = prices_of(known.account.environment, known.incoming)  # before the transaction: it asks Redis
+    prices = prices_for(known)  # before the transaction: it asks Redis
     with transaction.atomic():
         quote = _applied(known.account_id, report, state=QuoteState.ACCEPTED, known=known, is_told=False)
         # Before the browsers are told: what waits for the commit runs in this order.

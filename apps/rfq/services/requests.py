@@ -26,6 +26,7 @@ from apps.rfq.events import requests as events
 from apps.rfq.models import Approval, Rfq
 from apps.rfq.services import combos
 from apps.rfq.services.book import book_of
+from apps.rfq.services.books_wanted import books_ask, tickers_of
 from apps.rfq.services.four_eyes import ask_content, ask_size, gate
 from apps.rfq.services.limits import limits_check
 from apps.vault.models import ApiKey
@@ -206,8 +207,9 @@ def _commit(actor: Actor, ask: Ask, *, account: ExchangeAccount, now: datetime) 
             contracts=ask.contracts, target_cost=ask.target_cost, now=now
         ),
     )
-    events.rfq_publish(rfq)
     queue.enqueue_on_commit(queue.RFQ_SEND, rfq.pk)
+    events.rfq_publish(rfq)
+    books_ask(account.environment, tickers_of(rfq.ticker, rfq.legs))  # quotes on it are held against them
     audit.record(
         "rfq.rfq.committed",
         actor_id=actor.user_id,

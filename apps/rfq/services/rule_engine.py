@@ -28,6 +28,7 @@ from apps.rfq.reports import RfqReport
 from apps.rfq.services.decisions import decisions_tell
 from apps.rfq.services.fair import FairSource, Valuation, valuation_of
 from apps.rfq.services.incoming import incoming_keep
+from apps.rfq.services.last_look import MARKED
 from apps.rfq.services.market_facts import FactsCache, MarketFacts
 from apps.rfq.services.quotes import LIVE, Grounds, quote_submit
 from apps.rfq.services.rule_book import LiveRule
@@ -144,6 +145,8 @@ class RuleEngine:
             # Live prices to judge an accept by are added when it is committed.
             book: dict[str, str | None] = {"fair_source": made.inputs["source"]}
             fair = None if made.fair is None else made.fair.quantize(PRICE_STEP)
+            if made.inputs["source"] in MARKED and fair is not None:
+                book["reference"] = str(fair)  # its moves are those of the mark, whatever the book does
             grounds = Grounds(fair_yes=fair, book=book, rule_version=rule.version)
             quote_submit(actor, offer, incoming, grounds=grounds)
             use.open[report.rfq_id] = made.ruling.worst_cost

@@ -21,6 +21,7 @@ from apps.orders.services.pauses import pause_check
 from apps.rfq.access import rules_visible_to
 from apps.rfq.events import rules as events
 from apps.rfq.models import Quote, QuoteRule, QuoteRuleVersion
+from apps.rfq.services.four_eyes import Size, above
 from apps.rfq.services.quotes import LIVE, pull_want
 from apps.rfq.terms import terms_from
 
@@ -98,13 +99,22 @@ def rule_state(actor: Actor, rule: QuoteRule, state: QuoteRule.State, *, why: st
 
 
 def rule_order(actor: Actor, rule_ids: list[int]) -> list[QuoteRule]:
-    """Give the desk's rules a new order: all of them, first one first. Raises NotAllowed, DeskError `order_changed`."""
+    """Give rules a new order, first one first: all of the desk's, or all of one account's among themselves.
+
+    What is ordered shares the places that it had; rules of other accounts keep theirs. Raises NotAllowed, DeskError
+    `order_changed`.
+    """
     require(actor, Permission.RFQ_TRADE)
     with transaction.atomic():
-        known = {rule.pk: rule for rule in rules_visible_to(actor).select_for_update()}
-        if sorted(known) != sorted(rule_ids):
+        rows = rules_visible_to(actor).select_for_update().order_by("priority", "pk")
+        known = {rule.pk: rule for rule in rows}
+        accounts = {known[pk].account_id for pk in rule_ids if pk in known}
+        all_of = [pk for pk, rule in known.items() if rule.account_id in accounts]
+        if sorted(rule_ids) not in (sorted(known), sorted(all_of)):
             raise DeskError("order_changed", "The rules are no longer those that you ordered. Look again.")
-        for place, pk in enumerate(rule_ids, start=1):
+        wanted = iter(rule_ids)
+        ordered = [next(wanted) if pk in rule_ids else pk for pk in known]
+        for place, pk in enumerate(ordered, start=1):
             if known[pk].priority != place:
                 QuoteRule.objects.filter(pk=pk).update(priority=place, version=F("version") + 1)
                 events.rule_publish(pk)
@@ -176,13 +186,17 @@ def _arm_check(actor: Actor, rule: QuoteRule, *, now: datetime) -> None:
     version = rule.versions.order_by("-number").first()
     if version is None or rule.is_deleted:
         raise NotFound("This rule does not exist any more.")
-    terms_from(version.terms)  # what an older desk took may no longer stand
+    terms = terms_from(version.terms)  # what an older desk took may no longer stand
     owner = actor_of(user_id=rule.owner_id, desk_id=rule.desk_id)
     if owner is None or not owner.may(Permission.RFQ_TRADE):
         raise DeskError("rule_owner", "The owner of this rule may no longer trade requests on this desk.")
     pause_check(user_id=rule.owner_id, desk_id=rule.desk_id)
     if actor.user_id == version.made_by_id and rule.account.environment == Environment.PRODUCTION:
         raise DeskError("four_eyes", "On production somebody other than the author of the terms arms a rule.")
+    caps = terms.quoting.caps
+    why = above(rule.desk_id, Size(contracts=caps.max_contracts, cost=caps.max_at_risk))
+    if why and actor.user_id == version.made_by_id:
+        raise DeskError("four_eyes", f"{why}: somebody other than the author of the terms arms it.")
     if actor.user_id != version.made_by_id:
         QuoteRuleVersion.objects.filter(pk=version.pk).update(approved_by=actor.user_id, approved_at=now)
 
