@@ -138,6 +138,7 @@ class Migration(migrations.Migration):
                 ("settled_held", apps.core.fields.CountField(null=True, places=2)),
                 ("settled_told", apps.core.fields.CountField(null=True, places=2)),
                 ("is_paid_as_computed", models.BooleanField(null=True)),
+                ("broken_since", models.DateTimeField(null=True)),
                 ("folded_at", models.DateTimeField()),
                 ("version", models.PositiveIntegerField(default=1)),
                 (

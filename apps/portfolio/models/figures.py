@@ -29,6 +29,7 @@ class MarketBook(models.Model):
     settled_held = CountField(null=True)
     settled_told = CountField(null=True)
     is_paid_as_computed = models.BooleanField(null=True)
+    broken_since = models.DateTimeField(null=True)  # differs from the exchange's figures since then (our clock)
     folded_at = models.DateTimeField()  # our clock
     version = models.PositiveIntegerField(default=1)
 
