@@ -74,6 +74,19 @@ def check(message: Message, dictionary: Dictionary, *, custom_tags_pass: bool = 
     return None
 
 
+def check_body(msg_type: str, body: Fields, dictionary: Dictionary) -> Problem | None:
+    """As `check`, for a message that is about to be sent: every tag must be in the dictionary."""
+    definition = dictionary.messages.get(msg_type)
+    if definition is None:
+        return Problem(RejectReason.INVALID_MSG_TYPE, 35, "Invalid MsgType")
+    try:
+        fields = _sorted_out(body, dictionary, definition.body, custom_tags_pass=False)
+        _read(_Reader(fields), definition.body, dictionary, is_body=True)
+    except _Refused as exc:
+        return exc.problem
+    return None
+
+
 def body_of(message: Message, dictionary: Dictionary) -> Entry | Problem:
     """Return the body with its groups, or what is wrong."""
     try:
