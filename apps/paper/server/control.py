@@ -14,6 +14,7 @@ import msgspec
 
 from apps.paper.clock import ManualClock
 from apps.paper.engine.errors import ExchangeError
+from apps.paper.fix.control import FixCalls
 from apps.paper.server.auth import AccessKey
 from apps.paper.server.buckets import TIERS
 from apps.paper.server.control_bodies import (
@@ -102,6 +103,7 @@ class Control:
             ("POST", "/control/clock"): self._move_clock,
             ("POST", "/control/member"): self._change_member,
             ("POST", "/control/bots"): self._set_bots,
+            **FixCalls(paper, user_id=self._user_id).calls,
         }
 
     @property

@@ -79,6 +79,8 @@ class FaultCalls:
     def clear(self, request: Request) -> dict[str, Any]:
         self._paper.frame_faults.clear()
         self._paper.rest_faults.clear()
+        if self._paper.fix is not None:
+            self._paper.fix.faults.clear()
         self._paper.exchange.rfq_rules.faults.clear()
         self._paper.hub.command_faults.clear()
         return {"armed": 0, "late": self._paper.drop_late()}

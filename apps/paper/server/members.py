@@ -114,13 +114,14 @@ class KeyFiles:
             ) from exc
         self._core.keys.on_change = self._save
 
-    def announce(self, *, rest_url: str, ws_url: str, control_url: str) -> Path:
+    def announce(self, *, rest_url: str, ws_url: str, control_url: str, fix: dict[str, Any] | None = None) -> Path:
         """Write paper.json, whole or not at all, and return where it is."""
         path = self._folder / PAPER_FILE
         content: dict[str, Any] = {
             "rest_url": rest_url,
             "ws_url": ws_url,
             "control_url": control_url,
+            **({} if fix is None else {"fix": fix}),
             "members": [self._announced(credential) for credential in CREDENTIALS],
         }
         _write_private(path, msgspec.json.format(msgspec.json.encode(content), indent=2))

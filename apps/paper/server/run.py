@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,9 @@ from apps.paper.engine.exchange import PaperExchange
 from apps.paper.engine.historical import AGE_MS as HISTORY_AGE_MS
 from apps.paper.engine.past import invent_day
 from apps.paper.engine.state import Maintenance
+from apps.paper.fix.acceptor import Acceptor, AcceptorError, FixOptions
+from apps.paper.fix.gateway import Gateway
+from apps.paper.fix.store import Store
 from apps.paper.keeping import Keeper, KeepError
 from apps.paper.server.core import Edition
 from apps.paper.server.listener import Listener
@@ -30,6 +33,7 @@ from apps.paper.server.server import PaperServer, ReplayOptions
 from apps.paper.world import World, build_world
 
 ARCHIVE_FILE = "archive.sqlite3"
+FIX_FILE = "fix.sqlite3"
 KEEP_SECONDS = 2.0  # what bots did is at most that much older on the disk
 
 
@@ -60,15 +64,20 @@ class Options:
     history_age_seconds: int = HISTORY_AGE_MS // 1000
     history_fills: int = 0
     history_subaccounts: int = 1
+    fix: FixOptions | None = field(default_factory=FixOptions)
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """step: what the bots do per turn (None without bots). keeper: of the exchange, keeping already."""
+    """step: what the bots do per turn (None without bots). keeper: of the exchange, keeping already.
+
+    fix: what the FIX side remembers, None without FIX.
+    """
 
     paper: PaperServer
     step: Callable[[int], object] | None
     keeper: Keeper
+    fix: Store | None
 
 
 class StartError(Exception):
@@ -83,7 +92,7 @@ def run(options: Options, *, say: Callable[[str], None]) -> None:
     """
     try:
         asyncio.run(serve(options, say=say))
-    except (RecordingError, DataError, KeepError) as exc:
+    except (RecordingError, DataError, KeepError, AcceptorError) as exc:
         raise StartError(str(exc)) from exc
 
 
@@ -98,16 +107,20 @@ async def serve(options: Options, *, say: Callable[[str], None]) -> None:
         loop.add_signal_handler(number, stop.set)
     built.keeper.on_failure = stop.set
     try:
-        listener = await _open(built, options, say=say)
+        listener, acceptor = await _open(built, options, say=say)
         keeping = asyncio.create_task(_keep(built.keeper))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((keeping, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if acceptor is not None:
+            await acceptor.stop()
         await listener.stop()
         if keeping.done():
             keeping.result()
         keeping.cancel()
         built.keeper.close()
         built.paper.exchange.archive.close()
+        if built.fix is not None:
+            built.fix.close()
     finally:
         built.keeper.release()
     if built.keeper.failure is not None:
@@ -120,7 +133,7 @@ async def serve(options: Options, *, say: Callable[[str], None]) -> None:
     os._exit(0)
 
 
-async def _open(built: Built, options: Options, *, say: Callable[[str], None]) -> Listener:
+async def _open(built: Built, options: Options, *, say: Callable[[str], None]) -> tuple[Listener, Acceptor | None]:
     """Listen, and tell where."""
     paper = built.paper
     files = KeyFiles(options.data, paper.core)
@@ -130,9 +143,13 @@ async def _open(built: Built, options: Options, *, say: Callable[[str], None]) -
         await listener.start(host=options.host, port=options.port)
     except OSError as exc:
         raise StartError(_port_trouble(options, exc)) from exc
+    acceptor = await _open_fix(built, options)
     address = f"{options.host}:{listener.port}"
     path = files.announce(
-        rest_url=f"http://{address}", ws_url=f"ws://{address}", control_url=f"http://{address}/control"
+        rest_url=f"http://{address}",
+        ws_url=f"ws://{address}",
+        control_url=f"http://{address}/control",
+        fix=None if acceptor is None else _fix_announced(acceptor, options),
     )
     if paper.replay is not None and options.replay_start == "now":
         paper.replay.play()
@@ -141,8 +158,41 @@ async def _open(built: Built, options: Options, *, say: Callable[[str], None]) -
     gc.freeze()
     gc.enable()
     markets = sum(1 for _ in paper.catalogue.markets_all())
-    say(f"Paper exchange ready: http://{address} ({markets} markets; members and keys: {path})")
-    return listener
+    ports = "" if acceptor is None else f"; FIX: {', '.join(f'{name} {port}' for name, port in acceptor.ports.items())}"
+    say(f"Paper exchange ready: http://{address} ({markets} markets; members and keys: {path}{ports})")
+    return listener, acceptor
+
+
+async def _open_fix(built: Built, options: Options) -> Acceptor | None:
+    """Open the FIX ports. After the keys are there and the listener has taken its part of their removal."""
+    if built.fix is None or options.fix is None:
+        return None
+    paper = built.paper
+    gateway = paper.fix = Gateway(paper.core, built.fix)
+    acceptor = Acceptor(gateway)
+    gateway.start()
+    await acceptor.start(host=options.host, options=options.fix)
+    gateway.ports, gateway.tls = acceptor.ports, options.fix.cert is not None
+    close_sockets = paper.core.keys.on_removed
+
+    def removed(key_id: str) -> None:
+        if close_sockets is not None:
+            close_sockets(key_id)
+        gateway.key_removed(key_id)
+
+    paper.core.keys.on_removed = removed
+    return acceptor
+
+
+def _fix_announced(acceptor: Acceptor, options: Options) -> dict[str, object]:
+    """What paper.json says: where the sessions listen, and what their certificate can be checked with."""
+    cert = options.fix.cert if options.fix is not None else None
+    return {
+        "host": options.host,
+        "tls": cert is not None,
+        "ca_path": None if cert is None else str(cert.resolve()),
+        "sessions": acceptor.ports,
+    }
 
 
 async def _keep(keeper: Keeper) -> None:
@@ -170,6 +220,7 @@ def build(options: Options) -> Built:
     try:
         kept = keeper.open()
         exchange.use_archive(_archive(options.data, is_new=kept is None))
+        fix = None if options.fix is None else _fix_store(options.data, is_new=kept is None)
         exchange.set_history(age_ms=options.history_age_seconds * 1000, step_ms=exchange.history_step_ms)
         if kept is not None:
             world = keeper.restore(kept)
@@ -187,7 +238,7 @@ def build(options: Options) -> Built:
         keeper.release()
         raise
     step = _bots(paper, world, seed=options.seed) if world is not None and options.bots else None
-    return Built(paper, step, keeper)
+    return Built(paper, step, keeper, fix)
 
 
 def _bots(paper: PaperServer, world: World, *, seed: int) -> Callable[[int], object]:
@@ -211,6 +262,18 @@ def _archive(folder: Path, *, is_new: bool) -> Archive:
             f"{path} cannot be used ({exc}). Restore it from a copy, or move it away with the state."
         ) from exc
     return archive
+
+
+def _fix_store(folder: Path, *, is_new: bool) -> Store:
+    """What FIX remembers; without the state that it belongs to it is put aside."""
+    path = folder / FIX_FILE
+    if is_new and path.exists():
+        path.replace(path.with_suffix(".before.sqlite3"))
+    try:
+        os.close(os.open(path, os.O_CREAT, 0o600))
+        return Store(path)
+    except (OSError, sqlite3.Error) as exc:
+        raise KeepError(f"{path} cannot be used ({exc}). Move it away: sequence numbers then begin at 1.") from exc
 
 
 def _invent_past(exchange: PaperExchange, options: Options) -> None:

@@ -1,6 +1,7 @@
 """The paper exchange with all its parts, without sockets: `connection.py` and `testing.py` put one in front."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from apps.paper.bots.rfq import RfqBots
 from apps.paper.clock import Clock
@@ -18,6 +19,9 @@ from apps.paper.server.replay_markets import ReplayMarkets
 from apps.paper.server.rest import RestApi
 from apps.paper.server.rest_faults import Outcome, RestFaults, outcome
 from apps.paper.server.session import Deliver, Session
+
+if TYPE_CHECKING:
+    from apps.paper.fix.gateway import Gateway
 
 WS_PATH = "/trade-api/ws/v2"
 
@@ -66,6 +70,7 @@ class PaperServer:
         self.hub = Hub(catalogue=self.catalogue, faults=self.frame_faults, clock=clock, channels=channels)
         self.hub.later = edition == "3.28"
         self.rfq_bots: RfqBots | None = None
+        self.fix: Gateway | None = None
         self.replay: Replay | None = None
         if replay is not None and self.replay_markets is not None:
             self.replay = Replay(

@@ -7,7 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from apps.paper.fix.acceptor import FixOptions
 from apps.paper.server.run import Options, StartError, run
+
+LAST_FIX_PORT = 65_531  # five in a row
 
 
 class Command(BaseCommand):
@@ -48,6 +51,16 @@ class Command(BaseCommand):
             "--history-fills", type=int, default=0, metavar="N", help="give trader-1 a past day of N fills, once"
         )
         parser.add_argument("--history-subaccounts", type=int, default=1, metavar="M", help="over 0 to M-1")
+        parser.add_argument(
+            "--fix-port",
+            type=_port_or_off,
+            default=0,
+            metavar="N|off",
+            help="first of the five ports for FIX; 0 picks free ones (default), off: no FIX",
+        )
+        parser.add_argument(
+            "--fix-tls", type=Path, nargs=2, metavar=("CERT", "KEY"), help="TLS for FIX, with these PEM files"
+        )
         parser.add_argument("--manual-clock", type=int, metavar="UNIX_MS", help="time moves only by /control/clock")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -79,6 +92,7 @@ class Command(BaseCommand):
             history_age_seconds=options["history_age"],
             history_fills=options["history_fills"],
             history_subaccounts=options["history_subaccounts"],
+            fix=None if options["fix_port"] is None else FixOptions(options["fix_port"], *(options["fix_tls"] or ())),
         )
         try:
             run(chosen, say=self._say)
@@ -91,6 +105,14 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
+
+
+def _port_or_off(text: str) -> int | None:
+    if text == "off":
+        return None
+    if not text.isdigit() or int(text) > LAST_FIX_PORT:
+        raise ArgumentTypeError(f"a port up to {LAST_FIX_PORT}, 0 or off")
+    return int(text)
 
 
 def _seconds_or_never(text: str) -> int | None:

@@ -1,0 +1,33 @@
+from collections.abc import Callable
+
+import pytest
+
+from apps.paper.fix.testing import InProcessFix
+from apps.paper.testing import InProcessPaper, private_key
+from tests.paper.fix.client import FixClient
+from tests.support.paper import paper, paper_process, paper_processes  # noqa: F401
+
+Connect = Callable[..., FixClient]
+
+
+@pytest.fixture
+def fix(paper: InProcessPaper) -> InProcessFix:  # noqa: F811
+    """The gateway in front of the in-process exchange."""
+    return InProcessFix(paper)
+
+
+@pytest.fixture
+def connect(fix: InProcessFix) -> Connect:
+    """A client of a member on a session type, not logged on yet."""
+
+    def make(name: str = "trader-1", target: str = "KalshiNR", *, gateway: InProcessFix | None = None) -> FixClient:
+        used = gateway or fix
+        return FixClient(
+            used.connect(target),
+            target=target,
+            key_id=used.paper.key_id(name),
+            key=private_key(name)[0],
+            now_ms=used.paper.clock.now_ms,
+        )
+
+    return make
