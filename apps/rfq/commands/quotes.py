@@ -11,9 +11,10 @@ from apps.core.topics import TopicName
 from apps.orders.access import require
 from apps.rfq.access import quote_for
 from apps.rfq.events import quotes as events
+from apps.rfq.models import IncomingRfq
 from apps.rfq.offers import offer_from_params
 from apps.rfq.selectors.quotes import quote_rows_of
-from apps.rfq.services import quotes
+from apps.rfq.services import passes, quotes
 from apps.rfq.services.approvals import asking
 from apps.rfq.services.incoming import incoming_get
 
@@ -45,13 +46,41 @@ def pull_all(actor: Actor, params: Params) -> Answer:
     return {"pulled": [events.quote_key(quote.pk) for quote in pulled]}
 
 
+def pass_on(actor: Actor, params: Params) -> Answer:
+    """{"rfq_id", "reason"?}. Returns {"passed": row}."""
+    require(actor, Permission.RFQ_TRADE)
+    reason = params.get("reason") or ""
+    if not isinstance(reason, str):
+        raise DeskError("bad_input", "Some fields cannot be read.", fields={"reason": "This is text."})
+    return {"passed": passes.passed_row(passes.request_pass(actor, _incoming(actor, params), reason=reason))}
+
+
+def show_again(actor: Actor, params: Params) -> Answer:
+    """{"rfq_id"}: what was passed on is listed again. Returns {"shown": whether it was passed}."""
+    require(actor, Permission.RFQ_TRADE)
+    return {"shown": passes.request_unpass(actor, _incoming(actor, params))}
+
+
 def quotes_state(topic: TopicName) -> Answer:
     return {"all": True, "rows": quote_rows_of(int(topic.scope))}
+
+
+def _incoming(actor: Actor, params: Params) -> IncomingRfq:
+    """Return the request by the exchange's id, in the environment of the selected account."""
+    rfq_id = params.get("rfq_id")
+    if not isinstance(rfq_id, str) or not 0 < len(rfq_id) <= 80:
+        raise DeskError("bad_input", "Say which request.", fields={"rfq_id": "The exchange's id."})
+    if actor.account_id is None:
+        raise DeskError("no_account", "Choose an account in the top bar first.")
+    account = account_get(actor, actor.account_id)
+    return incoming_get(account.pk, account.environment, rfq_id)
 
 
 def register() -> None:
     """Fill the registries of `core.ports`. Called once, by AppConfig.ready()."""
     register_command(Command("quote.send", Permission.RFQ_TRADE, send))
     register_command(Command("quote.pull", Permission.RFQ_PULL, pull))
+    register_command(Command("quote.pass", Permission.RFQ_TRADE, pass_on))
+    register_command(Command("quote.unpass", Permission.RFQ_TRADE, show_again))
     register_command(Command("quote.pull_all", Permission.RFQ_PULL, pull_all))
     register_topic(Topic("quotes", Permission.DESK_VIEW, scope="account", mode="rows", state=quotes_state))

@@ -1,6 +1,6 @@
 """Rows of the RFQ desk: `requests` (we ask), `quotes` (we answer), `rules` (we answer by rule), `team`."""
 
-from apps.rfq.models.quotes import Confirmation, IncomingRfq, Markout, Quote
+from apps.rfq.models.quotes import Confirmation, IncomingRfq, Markout, PassedRequest, Quote
 from apps.rfq.models.requests import Accept, ComboResolution, ComboTicker, ReceivedQuote, Rfq
 from apps.rfq.models.rules import FairMark, QuoteDecision, QuoteRule, QuoteRuleVersion, StreamFilter, StreamMinute
 from apps.rfq.models.team import Approval, ApprovalThreshold, Comment
@@ -16,6 +16,7 @@ __all__ = [
     "FairMark",
     "IncomingRfq",
     "Markout",
+    "PassedRequest",
     "Quote",
     "QuoteDecision",
     "QuoteRule",

@@ -34,6 +34,19 @@ class IncomingRfq(models.Model):
         indexes = [models.Index(fields=["environment", "-seen_at"])]
 
 
+class PassedRequest(models.Model):
+    """A desk has decided not to quote this request: nobody of it is shown it any more. Taken back: the row is gone."""
+
+    desk = models.ForeignKey(Desk, on_delete=models.CASCADE, related_name="+")
+    incoming = models.ForeignKey(IncomingRfq, on_delete=models.CASCADE, related_name="passes")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=200, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["desk", "incoming"], name="passed_request_once")]
+
+
 class Quote(models.Model):
     """One quote of ours; committed before its first byte is sent, sent at most once.
 

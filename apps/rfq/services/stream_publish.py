@@ -5,7 +5,7 @@ Everything here runs in one thread of the gateway and may block.
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,6 +23,7 @@ from apps.rfq.services.fair import Valuation, valuation_of
 from apps.rfq.services.filters import Criteria, Known, criteria_stored
 from apps.rfq.services.incoming import incoming_deleted
 from apps.rfq.services.market_facts import CHUNK, FactsCache
+from apps.rfq.services.passes import SHOWN, passed_of
 from apps.rfq.services.quotes import LIVE
 from apps.rfq.services.stream import Batch, Board, Entry, View
 from apps.rfq.services.suggest import Suggester
@@ -30,6 +31,7 @@ from apps.rfq.services.suggest import Suggester
 logger = logging.getLogger(__name__)
 
 ROWS = 200
+LOOKED_AT = 400  # newest ones, of which those that the desk passed on are left out
 EVERY_S = 2.0  # an unchanged frame is told again, with its new time
 FILTERS_EVERY_S = 2.0
 MATCH_AGAIN_S = 5.0  # filters that ask for what changes without a message (fair values, closing times)
@@ -186,8 +188,10 @@ class StreamPublisher:
             one.view.matched.clear()
             self._match(one, newest, (), now=now, clock=clock)
             one.matched_at = clock
+        passed = self._passed(one)
         frame: Row = {
-            "rows": self._rows(one, board, now=now),
+            "rows": self._rows(one, board, passed, now=now),
+            "passed": sorted(passed.values(), key=lambda row: -(row["at_ms"] or 0))[:SHOWN],
             "hidden": max(0, len(board.entries) - len(one.view.matched)),
             "rate": f"{board.rate(to_unix_ms(now) // 1_000):.1f}",
             "seen": board.seen,
@@ -199,10 +203,19 @@ class StreamPublisher:
         one.told, one.told_at = frame, clock
         return {**frame, "ts_ms": to_unix_ms(now)}
 
-    def _rows(self, one: _Open, board: Board, *, now: datetime) -> list[Row]:
+    @staticmethod
+    def _passed(one: _Open) -> dict[str, Row]:
+        """What the desk has passed on, among what the filter shows newest."""
+        if not one.is_known:
+            return {}
+        account = one.account
+        return passed_of(account.desk_id, account.environment, one.view.newest(LOOKED_AT))
+
+    def _rows(self, one: _Open, board: Board, passed: Collection[str], *, now: datetime) -> list[Row]:
         if not one.is_known:
             return []
-        entries = [board.entries[rfq_id] for rfq_id in one.view.newest(ROWS) if rfq_id in board.entries]
+        newest = [rfq_id for rfq_id in one.view.newest(LOOKED_AT) if rfq_id not in passed][:ROWS]
+        entries = [board.entries[rfq_id] for rfq_id in newest if rfq_id in board.entries]
         own = _own(one.account.environment, [entry.report.rfq_id for entry in entries])
         for rfq_id in own:  # what we ask for ourselves is no business of ours to quote
             board.entries.pop(rfq_id, None)

@@ -34,6 +34,17 @@ export function listed(rows, { muted, passed }) {
 }
 
 /**
+ * What the menu of passed requests says of one.
+ * @param {Row} row of the frame's `passed`
+ * @returns {{text: string, title: string}}
+ */
+export function passedWords(row) {
+  const by = row["by"]?.name ?? "somebody";
+  const reason = row["reason"] ? `: ${row["reason"]}` : "";
+  return { text: `Show ${row["ticker"]} again`, title: `Passed on by ${by}${reason}` };
+}
+
+/**
  * While somebody points at the list nobody comes, goes or moves; figures of those that are listed still change.
  * @param {Row[]} shown what is on screen
  * @param {Row[]} fresh the newest frame

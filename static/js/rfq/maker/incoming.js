@@ -3,7 +3,17 @@ import { desk } from "../../frame/desk.js";
 import { element, iconNode, setText } from "../../frame/dom.js";
 import { toast } from "../../frame/toasts.js";
 import { browserStorage } from "../../grid/column-memory.js";
-import { cells, fairTitle, held, listed, paceMs, rowEdges, seriesOf, streamWords } from "./incoming-model.js";
+import {
+  cells,
+  fairTitle,
+  held,
+  listed,
+  paceMs,
+  passedWords,
+  rowEdges,
+  seriesOf,
+  streamWords,
+} from "./incoming-model.js";
 import { legsText } from "../confirm/words.js";
 import { wireFilters } from "./filters.js";
 import { createTable, deedButton, watchHold } from "./table.js";
@@ -124,6 +134,37 @@ export function createIncoming(panel, tools, { account, person, offers, onQuote 
     );
   }
 
+  /** What the desk passed on, to be taken back. @param {Record<string, any>[]} rows newest first */
+  function drawPassed(rows) {
+    const menu = /** @type {HTMLElement | null} */ (tools.querySelector("[data-passed-menu]"));
+    if (!menu) return;
+    for (const row of rows) passed.delete(row["rfq_id"]); // the server hides it now, until somebody takes it back
+    const key = rows.map((row) => row["rfq_id"]).join();
+    if (menu.dataset["shows"] === key) return;
+    menu.dataset["shows"] = key;
+    menu.hidden = rows.length === 0;
+    setText(menu.querySelector("[data-passed-count]"), `Passed ${rows.length}`);
+    menu.querySelector("[data-passed-list]")?.replaceChildren(
+      ...rows.map((row) => {
+        const { text, title } = passedWords(row);
+        const button = element("button", { class: "menu__item", text, attributes: { type: "button", title } });
+        button.addEventListener("click", () => void unpass(row["rfq_id"]));
+        return button;
+      }),
+    );
+  }
+
+  /** @param {string} rfqId */
+  async function unpass(rfqId) {
+    const answer = await desk.socket.command("quote.unpass", { rfq_id: rfqId });
+    if (answer.kind !== "ok") {
+      toast({ title: "Still hidden", text: answer.text, level: answer.kind === "error" ? "danger" : "warning" });
+      return;
+    }
+    passed.delete(rfqId);
+    draw({ isAsked: true });
+  }
+
   /** @param {Row} row @param {string} [reason] */
   async function pass(row, reason = "") {
     const answer = await desk.socket.command("quote.pass", { rfq_id: row["rfq_id"], ...(reason ? { reason } : {}) });
@@ -141,6 +182,7 @@ export function createIncoming(panel, tools, { account, person, offers, onQuote 
   function draw({ isAsked = false } = {}) {
     if (!isShown) return;
     const value = frame();
+    drawPassed(value?.["passed"] ?? []);
     const left = listed(value?.rows ?? [], { muted, passed });
     mutedRows = left.muted;
     const isHeld = hold.isHeld() && shown.length > 0 && !isAsked;
