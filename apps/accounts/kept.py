@@ -11,7 +11,9 @@ from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import utc_now
 
 # What may be kept; static/js/grid/kept.js and the pages know the same names.
-KEYS = frozenset({"orders.columns", "orders.group", "orders.filters", "markets.columns", "markets.filters"})
+KEYS = frozenset(
+    {"orders.columns", "orders.group", "orders.filters", "markets.columns", "markets.filters", "history.filters"}
+)
 VALUE_AT_MOST = 8_192  # bytes of JSON: a grid of 20 columns takes about 2,000
 
 
