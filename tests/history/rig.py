@@ -29,12 +29,16 @@ ROUNDS_AT_MOST = 100_000
 
 
 class Line(httpx.BaseTransport):
-    """The way to the exchange. before(path): called with each request that is about to arrive; may raise."""
+    """The way to the exchange. before(path): called with each request that is about to arrive; may raise.
+
+    instead(request): an answer in place of the exchange's, None to let it answer.
+    """
 
     def __init__(self, paper: InProcessPaper) -> None:
         self.paper = paper
         self.paths: list[str] = []
         self.before: Callable[[str], None] = lambda path: None
+        self.instead: Callable[[httpx.Request], httpx.Response | None] = lambda request: None
         paper.server.core.keys.authenticate = self._key_of  # type: ignore[method-assign]
 
     def client(self) -> ExchangeClient:
@@ -43,7 +47,6 @@ class Line(httpx.BaseTransport):
             Signature(self.paper.key_id(MEMBER)),
             None,
             self,
-            now_ms=self.paper.clock.now_ms,
             sleep=lambda seconds: None,
         )
 
@@ -55,6 +58,9 @@ class Line(httpx.BaseTransport):
             self.paper.server.core.budgets.fill(member)
         self.before(path)
         self.paper.clock.step(1)
+        other = self.instead(request)
+        if other is not None:
+            return other
         return self.paper.transport.handle_request(request)
 
     def _key_of(self, request: Request, *, now_ms: int) -> AccessKey | None:
@@ -194,6 +200,20 @@ class Rig:
         """Move all cutoffs to a time before now."""
         at = self.paper.clock.now_ms() - ago // timedelta(milliseconds=1)
         self.paper.exchange.advance_cutoffs(Cutoffs(at, at, at))
+
+    def cutoff_follows(self, *, every: int) -> None:
+        """Let the cutoffs move forward with every few requests, through everything that there is."""
+        exchange = self.paper.exchange
+        times = [fill.ts_ms + 1 for fill in exchange.fills(self.user_id)]
+        times += [order.updated_ms + 1 for order in exchange.orders(self.user_id) if order.status != "resting"]
+        steps = sorted(set(times))[:: max(1, len(times) // 40)]
+
+        def before(path: str) -> None:
+            if len(self.line.paths) % every == 0 and steps:
+                at = steps.pop(0)
+                exchange.advance_cutoffs(Cutoffs(at, at, at))
+
+        self.line.before = before
 
     def later(self, days: int) -> None:
         self.paper.clock.step(days * DAY_MS)

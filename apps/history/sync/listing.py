@@ -71,7 +71,7 @@ class Listing:
         if self.has_min_ts and place.since is not None:
             params["min_ts"] = to_unix_seconds(place.since)
         body = client.get(
-            self.path, params={**params, "limit": self.limit, "cursor": place.cursor or None}, kind="bulk"
+            self.path, params={**params, "limit": min(self.limit, PAGE), "cursor": place.cursor or None}, kind="bulk"
         )
         rows = body.get(self.key)
         if rows is None and self.key in body:

@@ -116,7 +116,9 @@ def candles_ask(client: ExchangeClient, place: Place) -> Answer:
     market = _market(client, place)
     opened = market.open_time or place.until - _UNKNOWN_OPENING
     start = max(opened, place.since) if place.since else opened
-    end = from_unix_seconds(int(place.cursor)) if place.cursor else min(place.until, market.close_time or place.until)
+    # The last minute of trading ends after the close.
+    last = min(place.until, market.close_time + MINUTE) if market.close_time else place.until
+    end = from_unix_seconds(int(place.cursor)) if place.cursor else last
     if end <= start:
         return Answer(is_past=True)
     first = max(start, end - WINDOW)
