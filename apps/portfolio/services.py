@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 
 from apps.accounts.models import ExchangeAccount
 from apps.core.errors import WireFormatError
+from apps.core.money import parse_dollars
 from apps.core.timestamps import from_unix_seconds, parse_rfc3339, utc_now
 from apps.exchange.clients import client_for
 from apps.exchange.models import ExchangeStatus
@@ -92,7 +93,7 @@ def _advance(row: Position, report: PositionReport, *, source: Source) -> bool:
 
 def balance_apply(account_id: int, balance: rest.Balance, *, subaccount: int, asked_at: datetime) -> None:
     """Store an answer of GET /portfolio/balance (whole cents) unless a later question was answered already."""
-    cash = Decimal(balance.balance).scaleb(-2)
+    cash = _cash_of(balance)
     value = Decimal(balance.portfolio_value).scaleb(-2)
     reported_at = from_unix_seconds(balance.updated_ts) if balance.updated_ts else None
     with transaction.atomic():
@@ -108,6 +109,16 @@ def balance_apply(account_id: int, balance: rest.Balance, *, subaccount: int, as
             row.reported_at, row.seen_at, row.version = reported_at, asked_at, row.version + 1
             row.save()
         events.balance_publish(account_id)
+
+
+def _cash_of(balance: rest.Balance) -> Decimal:
+    """Return the cash with the fractions of a cent that only the breakdown has."""
+    cents = Decimal(balance.balance).scaleb(-2)
+    try:
+        exact = sum((parse_dollars(part["balance"]) for part in balance.balance_breakdown or ()), Decimal(0))
+    except (KeyError, TypeError, WireFormatError):
+        return cents
+    return exact if cents <= exact < cents + Decimal("0.01") else cents
 
 
 def portfolio_refresh(account_id: int) -> None:

@@ -44,12 +44,13 @@ class PaperDesk:
 
 
 class Counting(httpx.BaseTransport):
-    def __init__(self, inner: httpx.BaseTransport, sent: list[tuple[str, str]]) -> None:
-        self._inner, self._sent = inner, sent
+    def __init__(self, paper: InProcessPaper, sent: list[tuple[str, str]]) -> None:
+        self._paper, self._sent = paper, sent
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self._sent.append((request.method, request.url.path))
-        return self._inner.handle_request(request)
+        self._paper.clock.step(100)  # the exchange's budgets fill by its clock
+        return self._paper.transport.handle_request(request)
 
 
 MODULES = (cash, sending, services, subaccounts)
@@ -58,9 +59,7 @@ MODULES = (cash, sending, services, subaccounts)
 def build_desk(place: Place, paper: InProcessPaper, monkeypatch: pytest.MonkeyPatch) -> PaperDesk:
     desk = PaperDesk(place, actor_of(make_person(place.desk, "lead")), paper)
     signer = KeySigner.from_pem(key_id=paper.key_id("trader-1"), pem=paper.pem("trader-1"), scopes=("read", "write"))
-    client = ExchangeClient(
-        [paper.base_url], signer, None, Counting(paper.transport, desk.sent), now_ms=paper.clock.now_ms
-    )
+    client = ExchangeClient([paper.base_url], signer, None, Counting(paper, desk.sent), now_ms=paper.clock.now_ms)
     for module in MODULES:
         monkeypatch.setattr(module, "client_for", lambda account_id, write: client)
     monkeypatch.setattr(sending, "utc_now", lambda: utc_now() + desk.later)
