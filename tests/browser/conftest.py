@@ -1,12 +1,13 @@
 """A real desk and a real Chromium. Without a Chromium on the machine these tests are skipped, in words."""
 
+import functools
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
 
 from tests.browser.pages import SignInPage
 from tests.conftest import RECORDED
@@ -56,21 +57,40 @@ def desk(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterato
         yield running
 
 
+@pytest.fixture(scope="session")
+def signed_in(chromium: Browser, desk: RunningDesk) -> Callable[[str], StorageState]:
+    """Return a function that gives what a browser keeps of a role's sign-in; signing in takes a second each time."""
+
+    @functools.cache
+    def state(role: str) -> StorageState:
+        context = chromium.new_context(base_url=desk.url)
+        login = desk.logins[role]
+        SignInPage(context.new_page()).sign_in(login["username"], login["password"])
+        kept = context.storage_state()
+        context.close()
+        return kept
+
+    return state
+
+
 @pytest.fixture
-def open_page(chromium: Browser, desk: RunningDesk) -> Iterator[Callable[..., Page]]:
+def open_page(
+    chromium: Browser, desk: RunningDesk, signed_in: Callable[[str], StorageState]
+) -> Iterator[Callable[..., Page]]:
     """Return a function that opens a signed-in page; what the page reports as an error fails the test."""
     contexts: list[BrowserContext] = []
     problems: list[str] = []
 
-    def opener(role: str = "trader", **options: Any) -> Page:
-        context = chromium.new_context(base_url=desk.url, **{"viewport": {"width": 1440, "height": 900}, **options})
+    def opener(role: str = "trader", *, at: str = "", **options: Any) -> Page:
+        settings = {"viewport": {"width": 1440, "height": 900}, **options}
+        context = chromium.new_context(base_url=desk.url, storage_state=signed_in(role), **settings)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
         page.on("console", lambda line: problems.append(line.text) if "Content Security Policy" in line.text else None)
-        login = desk.logins[role]
-        SignInPage(page).sign_in(login["username"], login["password"])
+        if at:
+            page.goto(at)
         return page
 
     yield opener

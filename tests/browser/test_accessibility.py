@@ -8,13 +8,14 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.pages import MarketPage
+from tests.browser.tickers import FED
 from tests.support.desk import RunningDesk
 
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-TICKER = "KXFED-26DEC-T4.00"
+TICKER = f"{FED}-T4.00"
 PAGES = {
     "markets": "/markets/",
-    "event": "/markets/events/KXFED-26DEC/",
+    "event": f"/markets/events/{FED}/",
     "market": f"/markets/{TICKER}/",
     "second-factor": "/accounts/2fa/",
     "not-found": "/nowhere/",

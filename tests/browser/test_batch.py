@@ -9,10 +9,11 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.orders_page import OrdersPage
 from tests.browser.test_accessibility import LOOKS, serious, set_theme
+from tests.browser.tickers import FED
 from tests.support.desk import RunningDesk
 
-FIRST = "KXFED-26DEC-T3.25"
-SECOND = "KXFED-26DEC-T4.50"
+FIRST = f"{FED}-T3.25"
+SECOND = f"{FED}-T4.50"
 TABLE = f"""Qty;Market;Side;Price
 31;{FIRST};buy yes;3
 32;{FIRST};hold;3

@@ -6,15 +6,16 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from tests.browser.pages import MarketPage
+from tests.browser.tickers import FED
 from tests.support.desk import RunningDesk
 from tests.support.member import PaperMember
 
-TICKER = "KXFED-26DEC-T4.00"
-OTHER = "KXFED-26DEC-T3.75"
+TICKER = f"{FED}-T4.00"
+OTHER = f"{FED}-T3.75"
 
 
 def test_an_order_rests_is_filled_in_part_and_is_cancelled(desk: RunningDesk, open_page: Callable[..., Page]) -> None:
-    page = open_page()
+    page = open_page("trader", at="/markets/")
     page.keyboard.press("Control+k")
     page.keyboard.type(TICKER)
     page.get_by_role("option", name=re.compile(TICKER)).first.click()

@@ -7,10 +7,11 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.pages import MarketPage
 from tests.browser.test_orders_page import control
+from tests.browser.tickers import FED
 from tests.support.desk import RunningDesk
 from tests.support.member import PaperMember
 
-TICKER = "KXFED-26DEC-T3.25"
+TICKER = f"{FED}-T3.25"
 
 
 def test_a_new_grid_reaches_the_open_page_and_a_shown_preview_is_not_sent(

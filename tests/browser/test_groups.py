@@ -8,10 +8,11 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.pages import MarketPage
 from tests.browser.test_accessibility import LOOKS, serious, set_theme
+from tests.browser.tickers import FED
 from tests.support.desk import RunningDesk
 from tests.support.member import PaperMember
 
-TICKER = "KXFED-26DEC-T3.75"
+TICKER = f"{FED}-T3.75"
 
 
 class GroupsPage:

@@ -9,9 +9,10 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.pages import MarketPage
 from tests.browser.test_accessibility import LOOKS, serious, set_theme
 from tests.browser.test_orders_page import control
+from tests.browser.tickers import FED
 from tests.support.desk import RunningDesk
 
-TICKER = "KXFED-26DEC-T4.50"
+TICKER = f"{FED}-T4.50"
 
 
 class Halt:
@@ -48,7 +49,7 @@ def nothing_left(desk: RunningDesk, open_page: Callable[..., Page]) -> Iterator[
     """Whatever a test leaves in force would hold back every test after it: a lead releases it."""
     yield
     control(desk, "/faults/clear")
-    halt = Halt(open_page("lead")).open()
+    halt = Halt(open_page("lead", at="/orders/limits/")).open()
     expect(halt.dialog.locator("[data-halt-part='scope']")).not_to_contain_text("reading")
     while halt.force.get_by_role("button", name="Release").count():
         before = halt.force.count()
@@ -93,7 +94,7 @@ def test_the_desk_is_paused_with_a_cancel_that_is_followed_to_its_end_and_a_lead
     page = open_page()
     place(page, "17")
     market = place(page, "18")
-    watching = open_page("viewer")
+    watching = open_page("viewer", at="/markets/")
     expect(watching.locator("[data-halt-open]")).to_have_count(0)
     halt = Halt(page).open()
     halt.dialog.get_by_role("radio", name="everybody on this desk").check()
@@ -113,7 +114,7 @@ def test_the_desk_is_paused_with_a_cancel_that_is_followed_to_its_end_and_a_lead
     expect(halt.label).to_have_text("Desk paused", timeout=120_000)
     expect(watching.locator("[data-halt-said]")).to_have_text("Desk paused")
 
-    lead = Halt(open_page("lead")).open()
+    lead = Halt(open_page("lead", at="/markets/")).open()
     lead.force.get_by_role("button", name="Release").click()
     lead.page.get_by_role("dialog", name="Release the desk?").get_by_role("button", name="Release everybody").click()
 

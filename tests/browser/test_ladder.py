@@ -8,10 +8,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.pages import MarketPage
+from tests.browser.tickers import FED
 from tests.support.desk import RunningDesk
 
-TICKER = "KXFED-26DEC-T3.50"
-OTHER = "KXFED-26DEC-T3.25"
+TICKER = f"{FED}-T3.50"
+OTHER = f"{FED}-T3.25"
 DRAWING = Path(__file__).with_name("ladder_drawing.js")
 
 

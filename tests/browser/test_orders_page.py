@@ -13,11 +13,12 @@ from playwright.sync_api import Page, expect
 from tests.browser.orders_page import OrdersPage
 from tests.browser.pages import MarketPage
 from tests.browser.test_accessibility import LOOKS, serious, set_theme
+from tests.browser.tickers import FED
 from tests.support.desk import RunningDesk
 from tests.support.member import PaperMember
 
-FIRST = "KXFED-26DEC-T4.25"
-SECOND = "KXFED-26DEC-T3.25"
+FIRST = f"{FED}-T4.25"
+SECOND = f"{FED}-T3.25"
 
 
 @pytest.fixture(autouse=True)

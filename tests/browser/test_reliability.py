@@ -11,11 +11,12 @@ from playwright.sync_api import Dialog, Page, Route, WebSocketRoute, expect
 
 from tests.browser.orders_page import OrdersPage
 from tests.browser.pages import MarketPage
+from tests.browser.tickers import FED
 from tests.support.desk import RunningDesk
 from tests.support.member import PaperMember
 
-TICKER = "KXFED-26DEC-T4.00"
-OTHER = "KXFED-26DEC-T3.75"
+TICKER = f"{FED}-T4.00"
+OTHER = f"{FED}-T3.75"
 Rewrite = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -147,6 +148,27 @@ def test_an_order_that_costs_more_than_was_shown_is_not_sent_and_says_what_chang
     expect(page.locator("[data-message]")).to_contain_text("Not sent. Since it was shown")
     expect(page.locator("[data-preview-field='cost']")).to_have_text(re.compile(r"5\.49"))
     assert orders_of(desk, OTHER, "61.00") == []
+
+
+def test_with_two_buttons_left_buys_and_right_sells_whatever_the_column(open_page: Callable[..., Page]) -> None:
+    market = MarketPage(open_page(), OTHER).open()
+    page = market.page
+    page.get_by_role("button", name="Set up the ladder").click()
+    page.get_by_label("Two buttons: left buys, right sells").check()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="25: work with 25 contracts").click()
+    market.arm()
+
+    market.cell(900, "ask").click()
+    expect(market.orders("resting").filter(has_text="BUY YES")).to_have_count(1)
+    expect(market.own_chips(900)).to_have_text("25")
+    market.cell(9200, "bid").click(button="right")
+
+    expect(market.orders("resting").filter(has_text="BUY NO")).to_have_count(1)
+    expect(market.own_chips(9200)).to_have_text("25")
+    for price in (900, 9200):
+        market.own_chips(price).click(button="right")
+        expect(market.own_chips(price)).to_have_count(0)
 
 
 def test_arming_in_production_asks_first(open_page: Callable[..., Page]) -> None:

@@ -9,12 +9,13 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.test_accessibility import LOOKS, serious, set_theme
 from tests.browser.test_orders_page import control
+from tests.browser.tickers import INFLATION
 from tests.support.desk import RunningDesk, eventually
 from tests.support.member import PaperMember
 
-CONFIRMED = "KXFED-26DEC-T4.25"
-LAPSED = "KXFED-26DEC-T3.50"
-PULLED = "KXFED-26DEC-T3.75"
+CONFIRMED = f"{INFLATION}-T3.0"
+LAPSED = f"{INFLATION}-T2.9"
+PULLED = f"{INFLATION}-T2.8"
 LONG_MS = 120_000
 
 
@@ -86,6 +87,42 @@ def tray(page: Page) -> Locator:
 
 def card(page: Page, text: str) -> Locator:
     return tray(page).get_by_role("listitem").filter(has_text=text).filter(has=page.locator("[data-decide]"))
+
+
+def test_a_hit_quote_is_confirmed_by_keyboard_on_another_page(
+    desk: RunningDesk, open_page: Callable[..., Page]
+) -> None:
+    requester = Requester(desk)
+    rfq_id = requester.ask(CONFIRMED)
+    maker = Maker(open_page("quoter")).open()
+    elsewhere = open_page("quoter", at="/markets/", bypass_csp=True)
+    watching = open_page("viewer", at="/markets/")
+    expect(tray(elsewhere)).to_be_hidden()
+    maker.quote(rfq_id, yes="31", no="62")
+
+    quote_id = requester.take(rfq_id, "yes")
+
+    expect(tray(elsewhere)).to_be_visible(timeout=LONG_MS)
+    own = tray(elsewhere).locator("[data-confirm]").first
+    expect(own).to_contain_text("you buy 20 YES at 31¢ for $6.20")
+    expect(own).to_contain_text("Above 3.0%")
+    expect(own.locator(".tray__clock")).to_have_text(re.compile(r"^\d+\.\d$"))
+    # A field that is being filled in keeps its letters: y is no decision there.
+    elsewhere.keyboard.press("/")
+    elsewhere.keyboard.press("Escape")
+    elsewhere.locator("main").focus()
+    # Y acts on what has stood first for a moment: its sign appears then.
+    expect(own.locator("[data-decide='confirm'] .kbd")).to_be_visible()
+    elsewhere.keyboard.press("y")
+
+    expect(own).to_contain_text(re.compile("Confirmed by Quoter|Confirming by Quoter|Executed, confirmed by Quoter"))
+    assert eventually(lambda: requester.state(quote_id) in ("confirmed", "executed"), what="the confirm")
+    # Who may not trade sees it all, and no button.
+    expect(tray(watching)).to_contain_text("you buy 20 YES at 31¢")
+    expect(watching.locator("[data-decide]")).to_have_count(0)
+    assert serious(elsewhere) == []
+    expect(own).to_contain_text("Executed, confirmed by Quoter", timeout=LONG_MS)
+    assert requester.state(quote_id) == "executed"
 
 
 def test_let_lapse_is_one_decision_and_the_quote_is_never_confirmed(

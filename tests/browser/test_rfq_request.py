@@ -1,5 +1,6 @@
 """Journeys of the requester: ask, see the quotes, take one, watch it execute; a viewer sees all and can do nothing."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -7,11 +8,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.test_accessibility import LOOKS, serious, set_theme
+from tests.browser.tickers import INFLATION
 from tests.support.desk import RunningDesk, eventually
 from tests.support.member import PaperMember
 
-TICKER = "KXFED-26DEC-T4.00"
-OTHER = "KXFED-26DEC-T3.75"
+TICKER = f"{INFLATION}-T2.7"
+OTHER = f"{INFLATION}-T2.6"
 # Everything that changes something; none of it may be in a viewer's page.
 CONTROLS = "[data-new], [data-ask], [data-take], [data-next], [data-close], button[data-auto], [data-team-claim]"
 PATIENCE = 60_000
@@ -55,11 +57,12 @@ def quote(maker: PaperMember, rfq_id: str, yes_bid: str, no_bid: str) -> str:
 
 
 def open_request(maker: PaperMember, ticker: str) -> str:
-    """Return the exchange's id of the open request on this market, once it has it."""
+    """Return the exchange's id of the desk's open request on this market, once it has it."""
 
     def look() -> str | None:
         told = maker.request("GET", f"/communications/rfqs?market_ticker={ticker}&status=open")["rfqs"]
-        return told[0]["id"] if told else None
+        # Only a member's own requests show it who made them.
+        return next((rfq["id"] for rfq in told if "creator_user_id" not in rfq), None)
 
     return str(eventually(look, what="the request at the exchange"))
 
@@ -99,6 +102,36 @@ def test_a_request_is_quoted_taken_confirmed_and_executed_before_a_viewers_eyes(
         expect(one.progress).to_contain_text("You bought 40 YES at 24¢", timeout=PATIENCE)
         expect(one.request()).to_contain_text("executed")
     assert viewer.page.locator(CONTROLS).count() == 0
+
+
+def test_keys_take_only_with_the_focus_on_the_card_and_a_lapse_offers_the_next_best(
+    desk: RunningDesk, open_page: Callable[..., Page]
+) -> None:
+    maker, second = PaperMember(desk.paper, "maker"), PaperMember(desk.paper, "trader-2")
+    page = RfqPage(open_page("quoter")).open()
+    page.ask(OTHER, "10")
+    rfq_id = open_request(maker, OTHER)
+    best = quote(maker, rfq_id, "0.0000", "0.7000")
+    quote(second, rfq_id, "0.0000", "0.6900")
+    expect(page.button("Buy YES 30¢")).to_have_attribute("aria-disabled", "false", timeout=PATIENCE)
+    expect(page.button("Buy YES 31¢")).to_have_attribute("aria-disabled", "false", timeout=PATIENCE)
+    expect(page.page.locator("[data-quotes]")).to_contain_text("no NO price")
+
+    page.page.locator("[data-team-comment] input").press("1")
+    page.page.keyboard.press("Escape")
+    assert page.progress.is_hidden(), "a key that is pressed elsewhere never trades"
+    page.page.locator("[data-card]").focus()
+    page.page.keyboard.press("1")
+    expect(page.progress).to_contain_text("awaiting the maker", timeout=PATIENCE)
+
+    # The maker goes away instead of confirming.
+    eventually(
+        lambda: maker.request("GET", f"/communications/quotes/{best}")["quote"]["status"] == "accepted",
+        what="the accept at the exchange",
+    )
+    expect(page.page.locator("[data-next]")).to_contain_text("Accept next best: Buy YES 31¢", timeout=PATIENCE * 2)
+    page.page.locator("[data-close]").click()
+    expect(page.request()).to_contain_text(re.compile("done|lapsed|closing"), timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -8,9 +8,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.test_accessibility import LOOKS, serious, set_theme
+from tests.browser.tickers import INFLATION
 from tests.support.desk import RunningDesk
 
-TICKER = "KXFED-26DEC-T4.00"
+TICKER = f"{INFLATION}-T3.1"
 PATIENCE_MS = 60_000
 PAGES = ["/rfq/blotter/", "/rfq/blotter/quotes/", "/rfq/analytics/"]
 

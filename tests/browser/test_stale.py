@@ -9,10 +9,11 @@ from collections.abc import Callable
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.pages import MarketPage
+from tests.browser.tickers import FED
 from tests.support.desk import RunningDesk, eventually
 from tests.support.member import PaperMember
 
-TICKER = "KXFED-26DEC-T3.50"
+TICKER = f"{FED}-T3.50"
 
 
 def renderer_pids(chromium: Browser) -> list[int]:
