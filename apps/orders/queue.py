@@ -4,6 +4,7 @@ A queue that is down loses nothing: what must happen is in SQL, and `tasks.inten
 over again.
 """
 
+import functools
 import logging
 
 import redis
@@ -62,6 +63,11 @@ def _enqueue_committed(task: str, *ids: int) -> None:
 
 
 def _connection() -> Connection:
-    # Not opened: the key under which kombu keeps its pool of open ones.
-    connection: Connection = current_app.connection_for_write(transport_options=_ONE_TRY)
+    return _connection_to(current_app.conf.broker_write_url)
+
+
+@functools.lru_cache(maxsize=4)
+def _connection_to(broker: str) -> Connection:
+    """Return what is never opened itself: the key under which kombu keeps its pool of open ones."""
+    connection: Connection = current_app.connection_for_write(broker, transport_options=_ONE_TRY)
     return connection

@@ -108,6 +108,7 @@ TEMPLATES = [
 DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'desk.sqlite3'}")
 _database = dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True)
 if _database["ENGINE"] == "django.db.backends.sqlite3":
+    _database["ENGINE"] = "kalshi_desk.sqlite"
     _database["OPTIONS"] = {
         # FULL: an intent must survive a power cut before its first byte is sent (RELIABILITY I5).
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
