@@ -17,6 +17,7 @@ from apps.rfq.services import (
     auto_accept,
     guard,
     incoming,
+    look_again,
     markouts,
     quotes_send,
     requests_send,
@@ -131,6 +132,7 @@ def rfq_sweep() -> None:
     auto_accept.auto_accepts_fire()
     quotes_send.quotes_sweep()
     approvals.approvals_expire()
+    look_again.looks_again()
     confirming.confirmations_sweep()
     guard.own_quotes_queue()
     verify.ends_verify()

@@ -105,8 +105,6 @@ def test_auto_confirms_when_every_check_passes(window: Window) -> None:
     ("change", "reason"),
     [
         ({"fair": Decimal("0.3299")}, "move"),
-        ({"feed": "stale"}, "feed"),
-        ({"fair": None}, "price_age"),
         ({"position": Decimal(99_990)}, "limit_position"),
         ({"cash": Decimal("14.99")}, "funding"),
     ],

@@ -37,7 +37,7 @@ def marked(grid: Grid, value: str, source: FairSource = FairSource.MANUAL) -> No
         ("0.42", ConfirmationState.CONFIRMED, "last_look"),
         ("0.40", ConfirmationState.CONFIRMED, "last_look"),  # 2 cents against us, 3 are allowed
         ("0.36", ConfirmationState.LAPSED, "move"),
-        (None, ConfirmationState.LAPSED, "price_age"),  # the mark was taken back
+        (None, ConfirmationState.OPEN, "price_age"),  # the mark was taken back: somebody may set another in time
     ],
 )
 def test_an_accept_is_judged_by_the_mark_that_the_rule_prices_by(

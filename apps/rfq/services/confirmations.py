@@ -42,6 +42,8 @@ OFFSET_ERROR: Final = timedelta(milliseconds=100)
 READ_EVERY: Final = timedelta(milliseconds=1500)
 # What was over for so long when the desk first saw a quote that others made is history, not an incident.
 HISTORY: Final = timedelta(minutes=1)
+# What fails here may be well again while the window runs (a gateway that starts anew): looked at again until then.
+WAITS: Final = frozenset({"feed", "price_age"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def confirmations_expire(*, pk: int | None = None, now: datetime | None = None) 
         if confirmation.state == State.CONFIRMING:
             moved += confirmation_move(confirmation, State.MISSED, now=now, reason="too_late")
         else:
-            reason = "size" if confirmation.policy == Policy.AUTO else "no_decision"
+            reason = confirmation.reason or "size" if confirmation.policy == Policy.AUTO else "no_decision"
             moved += confirmation_move(confirmation, State.LAPSED, now=now, reason=reason)
     return moved
 
@@ -188,7 +190,7 @@ def _open(quote: Quote, report: QuoteReport, heard: Heard, prices: Prices) -> tu
     killpoints.reach("accept.heard")
     deadline = deadline_of(quote, report, heard)
     with transaction.atomic(savepoint=False):
-        _lock(quote)
+        account_lock(quote)
         side, contracts = report.accepted_side, report.accepted_contracts
         look = look_at(quote, side=side, contracts=contracts, prices=prices, now=utc_now())
         made = checks(look)
@@ -210,8 +212,8 @@ def _open(quote: Quote, report: QuoteReport, heard: Heard, prices: Prices) -> tu
         confirmation, is_new = Confirmation.objects.get_or_create(quote=quote, defaults=values | verdict)
         if not is_new:
             return confirmation, False
-        _then(confirmation)
-        told(confirmation, "rfq.confirm.heard", _heard_data(confirmation))
+        hand_over(confirmation)
+        told(confirmation, "rfq.confirm.heard", heard_data(confirmation))
         if confirmation.state == State.MISSED:
             alarm(confirmation)
         killpoints.reach("accept.stored")
@@ -235,6 +237,13 @@ def _verdict(
         return {}
     if failing == "size" and heard.by == "ws":
         return {"next_look_at": now}  # the reading that follows tells which side, and how many
+    return auto_verdict(failing, deadline, now=now)
+
+
+def auto_verdict(failing: str, deadline: Deadline, *, now: datetime) -> dict[str, Any]:
+    """Return the columns that say what the automatic policy makes of a last look. failing: its first failure, or ""."""
+    if failing in WAITS:
+        return {"reason": failing}
     if failing:
         return _decided(Decision.LAPSE, failing, deadline, now=now)
     return _decided(Decision.CONFIRM, "last_look", deadline, now=now)
@@ -251,7 +260,7 @@ def _decided(decision: Decision, reason: str, deadline: Deadline, *, now: dateti
     }
 
 
-def _then(confirmation: Confirmation) -> None:
+def hand_over(confirmation: Confirmation) -> None:
     """What follows the commit: the send, or the reading that tells what is missing.
 
     Asked for before anything is told to browsers: what waits for a commit runs in this order.
@@ -292,7 +301,7 @@ def _learn(confirmation: Confirmation, report: QuoteReport, heard: Heard) -> Non
         return
     prices = prices_for(quote)
     with transaction.atomic():
-        _lock(quote)
+        account_lock(quote)
         confirmation = (
             Confirmation.objects.select_for_update(of=("self",))
             .select_related("quote__account")
@@ -304,32 +313,31 @@ def _learn(confirmation: Confirmation, report: QuoteReport, heard: Heard) -> Non
         Confirmation.objects.filter(pk=confirmation.pk).update(version=F("version") + 1, **changes)
         confirmation.refresh_from_db()
         if changes.get("decision") == Decision.CONFIRM:
-            _then(confirmation)
-        told(confirmation, "rfq.confirm.learned", _heard_data(confirmation))
+            hand_over(confirmation)
+        told(confirmation, "rfq.confirm.learned", heard_data(confirmation))
 
 
 def _looked_again(confirmation: Confirmation, report: QuoteReport, prices: Prices, *, now: datetime) -> dict[str, Any]:
     quote = confirmation.quote
     look = look_at(quote, side=report.accepted_side, contracts=report.accepted_contracts, prices=prices, now=now)
     made = checks(look)
-    changes = {
+    changes: dict[str, Any] = {
         "checks": [check.as_json() for check in made],
         "inputs": {**confirmation.inputs, "look": to_json(look)},
     }
     failing = first_failure(made)
     if confirmation.policy == Policy.AUTO and now < confirmation.send_by:
         deadline = Deadline(confirmation.accepted_at, confirmation.window_ends_at, confirmation.send_by)
-        decision = Decision.LAPSE if failing else Decision.CONFIRM
-        changes |= _decided(decision, failing.name if failing else "last_look", deadline, now=now)
+        changes |= auto_verdict(failing.name if failing else "", deadline, now=now)
     return changes
 
 
-def _lock(quote: Quote) -> None:
+def account_lock(quote: Quote) -> None:
     """Two accepts of one account are looked at one after the other: each sees what the other will cost."""
     list(ExchangeAccount.objects.select_for_update(no_key=True).filter(pk=quote.account_id).values_list("pk"))
 
 
-def _heard_data(confirmation: Confirmation) -> dict[str, Any]:
+def heard_data(confirmation: Confirmation) -> dict[str, Any]:
     return {
         "heard_by": confirmation.heard_by,
         "side": confirmation.accepted_side,

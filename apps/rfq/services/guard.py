@@ -30,6 +30,7 @@ from apps.rfq.models import Confirmation, Quote
 from apps.rfq.services.confirm_apply import quote_move
 from apps.rfq.services.confirm_send import confirm_send, confirmations_due
 from apps.rfq.services.confirmations import confirmations_expire
+from apps.rfq.services.look_again import looks_again
 from apps.rfq.services.quotes_send import join_or_apply
 
 logger = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ def look() -> tuple[list[int], bool]:
         return [], False
     if min(send_by) <= now:
         confirmations_expire(now=now)
+    looks_again(now=now)
     return confirmations_due(now=now, decided_before=now - TAKE_OVER_AFTER), True
 
 

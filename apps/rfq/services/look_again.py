@@ -1,0 +1,74 @@
+"""Last looks that wait: prices were not there when the accept was heard, and the window still runs.
+
+A gateway that died and starts anew has no live prices for a moment. Nothing is confirmed blindly, and nothing is let
+lapse before the last moment either: the look is repeated until it passes, fails for another reason, or time is up.
+Meanwhile a person may decide.
+"""
+
+import threading
+import time
+from datetime import datetime
+from typing import Final
+
+from django.db import transaction
+from django.db.models import F
+
+from apps.core.last_look import checks, first_failure, to_json
+from apps.core.rfq import ConfirmationState, Deadline, Outcome, Policy
+from apps.core.timestamps import utc_now
+from apps.rfq.models import Confirmation
+from apps.rfq.services.confirm_apply import told
+from apps.rfq.services.confirmations import WAITS, account_lock, auto_verdict, hand_over, heard_data
+from apps.rfq.services.last_look import look_at, prices_for
+
+EVERY: Final = 0.2  # seconds
+
+_looked: dict[int, float] = {}  # confirmation -> when this process looked last, monotonic seconds
+_lock = threading.Lock()
+
+
+def looks_again(*, now: datetime | None = None) -> int:
+    """Look again at what waits for prices; returns how many were decided. Safe at any time, and twice."""
+    now = now or utc_now()
+    waiting = Confirmation.objects.filter(
+        state=ConfirmationState.OPEN, decision="", policy=Policy.AUTO, reason__in=WAITS, send_by__gt=now
+    )
+    pks = list(waiting.values_list("pk", flat=True))
+    return sum(_again(pk) for pk in _due(pks))
+
+
+def _due(pks: list[int]) -> list[int]:
+    at = time.monotonic()
+    with _lock:
+        due = [pk for pk in pks if at - _looked.get(pk, float("-inf")) >= EVERY]
+        kept = {pk: _looked[pk] for pk in pks if pk in _looked}
+        _looked.clear()
+        _looked.update(kept | dict.fromkeys(due, at))
+    return due
+
+
+def _again(pk: int) -> bool:
+    rows = Confirmation.objects.select_related("quote__account", "quote__incoming")
+    confirmation = rows.get(pk=pk)
+    prices = prices_for(confirmation.quote)
+    with transaction.atomic():
+        account_lock(confirmation.quote)
+        confirmation = rows.select_for_update(of=("self",)).get(pk=pk)
+        now = utc_now()
+        is_waiting = confirmation.state == ConfirmationState.OPEN and not confirmation.decision
+        if not is_waiting or now >= confirmation.send_by:
+            return False
+        side = Outcome(confirmation.accepted_side) if confirmation.accepted_side else None
+        look = look_at(confirmation.quote, side=side, contracts=confirmation.contracts, prices=prices, now=now)
+        made = checks(look)
+        failing = first_failure(made)
+        deadline = Deadline(confirmation.accepted_at, confirmation.window_ends_at, confirmation.send_by)
+        changes = auto_verdict(failing.name if failing else "", deadline, now=now)
+        if "decision" not in changes:
+            return False
+        seen = {"checks": [check.as_json() for check in made], "inputs": {**confirmation.inputs, "look": to_json(look)}}
+        Confirmation.objects.filter(pk=pk).update(version=F("version") + 1, **seen, **changes)
+        confirmation.refresh_from_db()
+        hand_over(confirmation)
+        told(confirmation, "rfq.confirm.looked_again", heard_data(confirmation))
+    return True
