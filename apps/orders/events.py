@@ -42,6 +42,7 @@ from decimal import Decimal
 from typing import Any
 
 from apps.core.money import cents_text, count_text, format_count, format_dollars, format_price
+from apps.core.prepared import Prepared
 from apps.core.timestamps import to_unix_ms, utc_now
 from apps.core.topics import TopicName
 from apps.exchange import live
@@ -50,6 +51,9 @@ from apps.orders.endings import ended_words
 from apps.orders.models import BookSide, CancelIntent, ChangeIntent, Fill, Order, OrderIntent
 
 Row = dict[str, Any]
+
+_newest_cancels = Prepared(lambda order_id: CancelIntent.objects.filter(order_id=order_id).order_by("-pk")[:1])
+_newest_changes = Prepared(lambda order_id: ChangeIntent.objects.filter(order_id=order_id).order_by("-pk")[:1])
 
 ONE = Decimal(1)
 ACCEPTED = "accepted"
@@ -195,7 +199,7 @@ def fill_key(fill: Fill) -> str:
 
 def order_publish(order: Order) -> None:
     """Publish an order's row after the commit, under its intent's key when it has one."""
-    cancel = order.cancels.order_by("-pk").first()
+    cancel = _newest_cancels.first(order.pk)
     row = intent_row(order.intent, order, cancel) if order.intent else external_row(order, cancel)
     live.publish_on_commit(orders_topic(order.account_id), rows={row["key"]: row})
     trading_events.orders_changed(order.account_id)
@@ -204,7 +208,7 @@ def order_publish(order: Order) -> None:
 def intent_publish(intent: OrderIntent) -> None:
     """Publish an intent's row after the commit, with its order when the exchange has shown one."""
     order = Order.objects.filter(intent=intent).first()
-    cancel = order.cancels.order_by("-pk").first() if order else None
+    cancel = _newest_cancels.first(order.pk) if order else None
     row = intent_row(intent, order, cancel)
     live.publish_on_commit(orders_topic(intent.account_id), rows={row["key"]: row})
     trading_events.orders_changed(intent.account_id)
@@ -279,7 +283,7 @@ def _marks(order: Order | None) -> Row:
 def _newest_change(order: Order) -> ChangeIntent | None:
     """From a prefetch to `changes_newest_first` where there is one (`selectors.with_marks`)."""
     known: list[ChangeIntent] | None = getattr(order, "changes_newest_first", None)
-    return order.changes.order_by("-pk").first() if known is None else next(iter(known), None)
+    return _newest_changes.first(order.pk) if known is None else next(iter(known), None)
 
 
 def change_words(change: ChangeIntent) -> str:

@@ -12,9 +12,11 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F, Max, Sum
 
+from apps.accounts.models import ExchangeAccount
 from apps.audit import services as audit
 from apps.audit.models import AuditEntry
 from apps.core import killpoints, order_state
+from apps.core.prepared import Prepared
 from apps.core.timestamps import utc_now
 from apps.orders import events
 from apps.orders.models import CancelIntent, Fill, Order, OrderIntent
@@ -33,6 +35,23 @@ _DETAILS = frozenset(
     {"fill_cost", "fees", "client_order_id", "order_group_id", "expires_at", "created_at", "updated_at"}
 )
 _TERMS = frozenset({"price", "initial_count"})
+_orders = Prepared(lambda account_id, order_id: Order.objects.filter(account_id=account_id, order_id=order_id))
+_orders_locked = Prepared(
+    lambda account_id, order_id: Order.objects.select_for_update().filter(account_id=account_id, order_id=order_id)
+)
+_intents = Prepared(lambda pk: OrderIntent.objects.filter(pk=pk))
+_accounts = Prepared(lambda pk: ExchangeAccount.objects.filter(pk=pk))
+# Of intents whose order the desk has not seen yet.
+_by_client_order_id = Prepared(
+    lambda account_id, client_order_id: OrderIntent.objects.filter(
+        account_id=account_id, client_order_id=client_order_id, order=None
+    )
+)
+_by_order_id = Prepared(
+    lambda account_id, order_id: OrderIntent.objects.filter(
+        account_id=account_id, exchange_order_id=order_id, order=None
+    )
+)
 _FOUND_BY = {"answer": "the answer", "ws": "its order message", "rest": "a look at the order list"}
 
 
@@ -63,11 +82,11 @@ def _known(account_id: int, report: OrderReport) -> Order | None:
     Most reports repeat what is known: a sync lists every resting order. Each of them taking SQLite's one write
     lock would leave an order that is being placed waiting behind hundreds of them.
     """
-    order = Order.objects.select_related("intent").filter(account_id=account_id, order_id=report.order_id).first()
-    if order is None:
+    order = _orders.first(account_id, report.order_id)
+    if order is None or not is_told(order, report):
         return None
-    if not is_told(order, report):
-        return None
+    if order.intent_id is not None:
+        order.intent = _intents.first(order.intent_id)
     intent = _intent_of(order, report)
     is_ended = intent is None or (order.intent_id == intent.pk and intent.state not in ENDED_BY_EVIDENCE)
     return order if is_ended else None
@@ -83,7 +102,7 @@ def is_told(order: Order, report: OrderReport) -> bool:
 
 
 def _apply(account_id: int, report: OrderReport, *, source: Source) -> Order:
-    order = Order.objects.select_for_update().filter(account_id=account_id, order_id=report.order_id).first()
+    order = _orders_locked.first(account_id, report.order_id)
     if order is None:
         order = Order.objects.create(
             account_id=account_id,
@@ -192,17 +211,16 @@ def _join(order: Order, report: OrderReport, *, source: Source) -> bool:
         intent, order_id=order.order_id, evidence=f"{_FOUND_BY[source]} {order.order_id}", is_answer=source == "answer"
     )
     if is_ended or is_joined:
-        order.intent = OrderIntent.objects.get(pk=intent.pk)
+        order.intent = _intents.first(intent.pk)
     return is_ended or is_joined
 
 
 def _intent_of(order: Order, report: OrderReport) -> OrderIntent | None:
     if order.intent_id is not None:
         return order.intent
-    mine = OrderIntent.objects.filter(account_id=order.account_id, order=None).select_related("account")
     client_order_id = uuid_or_none(report.client_order_id)
-    found = mine.filter(client_order_id=client_order_id).first() if client_order_id else None
-    return found or mine.filter(exchange_order_id=order.order_id).first()
+    found = _by_client_order_id.first(order.account_id, client_order_id) if client_order_id else None
+    return found or _by_order_id.first(order.account_id, order.order_id)
 
 
 def intent_acknowledge(intent: OrderIntent, *, order_id: str, evidence: str, is_answer: bool = False) -> bool:
@@ -225,7 +243,7 @@ def intent_acknowledge(intent: OrderIntent, *, order_id: str, evidence: str, is_
             "orders.intent.acked",
             actor_id=None,
             desk_id=intent.desk_id,
-            environment=intent.account.environment,
+            environment=_accounts(intent.account_id)[0].environment,
             target=f"order_intent:{intent.pk}",
             data={"order_id": order_id, "was": was, "evidence": evidence},
         )

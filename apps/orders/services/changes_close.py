@@ -1,6 +1,7 @@
 """End changes by what the exchange shows of their order. Called by the one door for orders, `apply`."""
 
 from apps.core.money import count_text
+from apps.core.prepared import Prepared
 from apps.core.timestamps import utc_now
 from apps.orders.models import ChangeIntent, Order
 
@@ -9,11 +10,14 @@ State = ChangeIntent.State
 # What may have reached the exchange: the order can show it. NOT_SEEN is a label that evidence ends.
 _MAY_SHOW = (State.SENDING, State.UNKNOWN, State.NOT_SEEN)
 _OPEN = (State.COMMITTED, State.SENDING, State.UNKNOWN)
+_changes = Prepared(
+    lambda order_id: ChangeIntent.objects.filter(order_id=order_id, state__in=(*_OPEN, State.NOT_SEEN)).order_by("pk")
+)
 
 
 def changes_close(order: Order) -> None:
     """Under the order's row lock, before its row is published."""
-    for change in order.changes.filter(state__in=(*_OPEN, State.NOT_SEEN)):
+    for change in _changes(order.pk):
         if change.state in _MAY_SHOW and is_shown(change, order):
             state = State.DONE
         elif order.status != Order.Status.RESTING and change.state in _OPEN:
