@@ -4,7 +4,7 @@ import time
 from random import Random
 
 from apps.paper.world.listing import make_event
-from apps.paper.world.templates import BY_TICKER
+from apps.paper.world.build import BY_TICKER
 
 
 def _first_event(series: str) -> str:
