@@ -5,15 +5,16 @@ import pytest
 from apps.paper.fix.testing import InProcessFix
 from apps.paper.testing import InProcessPaper, private_key
 from tests.paper.fix.client import FixClient
-from tests.support.paper import paper, paper_process, paper_processes  # noqa: F401
+from tests.support.paper import paper_process, paper_processes  # noqa: F401
 
 Connect = Callable[..., FixClient]
+NOON_MS = 1_795_021_200_000  # Wednesday, 2026-11-18, noon in New York
 
 
 @pytest.fixture
-def fix(paper: InProcessPaper) -> InProcessFix:  # noqa: F811
+def fix() -> InProcessFix:
     """The gateway in front of the in-process exchange."""
-    return InProcessFix(paper)
+    return InProcessFix(InProcessPaper(now_ms=NOON_MS))
 
 
 @pytest.fixture
