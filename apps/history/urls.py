@@ -4,6 +4,9 @@ from apps.history.pages import search, sync
 
 urlpatterns = [
     path("", sync.history, name="history"),
+    path("sync/", sync.history_sync, name="history_sync"),
+    path("markets/choose/", sync.history_market_choose, name="history_market_choose"),
+    path("markets/leave/", sync.history_market_leave, name="history_market_leave"),
     path("search/", search.history_search, name="history_search"),
     path("search/export/", search.history_search_export, name="history_search_export"),
 ]
