@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element, parse
 # What the documentation says and the XML (v1.03) lacks.
 VALUES_ADDED = {39: {"5": "REPLACED"}}  # fix-margin/order-entry, "Order Status (39)"
 FIELDS_ADDED = {"j": [["RefTagID", "N"]]}  # fix/error-handling, "BusinessMessageReject (35=j)"
+NOT_REQUIRED = {("AI", "QuoteID")}  # fix/rfq-messages: "empty if rejected", which is no value in FIX
 
 
 def entries(parent: Element, numbers: dict[str, int]) -> list[Any]:
@@ -38,6 +39,8 @@ def convert(root: Element) -> dict[str, Any]:
     for item in root.findall("./messages/message"):
         kind = item.attrib["msgtype"]
         listed = entries(item, numbers)
+        optional = {numbers[name] for message, name in NOT_REQUIRED if message == kind}
+        listed = [[row[0], "N", *row[2:]] if row[0] in optional else row for row in listed]
         listed += [[numbers[name], required] for name, required in FIELDS_ADDED.get(kind, [])]
         messages[kind] = [item.attrib["name"], item.attrib["msgcat"], listed]
     return {

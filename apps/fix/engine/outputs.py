@@ -19,6 +19,7 @@ class End(StrEnum):
     CLOCK = "clock"  # SendingTime further off than the exchange allows
     SIGNATURE = "signature"
     REFUSED = "refused"  # a logon refused for another reason
+    MAINTENANCE = "maintenance"  # the exchange says so; the weekly window is known without its words
     NUMBERS = "numbers"  # the two sides' sequence numbers do not fit: reset and reconcile
     GAP = "gap"  # messages are missing, and this kind of session cannot ask for them
     LOOP = "loop"  # the same messages were asked for again and again
@@ -82,6 +83,8 @@ class Ended:
 Output = Transmit | Deliver | LoggedOn | Missed | Noted | Ended
 
 _LOGOUT_WORDS = [
+    (re.compile(r"maintenance", re.I), End.MAINTENANCE),
+    (re.compile(r"rate limit|too many", re.I), End.PEER_LOGOUT),
     (re.compile(r"already (exists|logged|connected)|duplicate (session|connection)", re.I), End.ALREADY_EXISTS),
     (re.compile(r"sendingtime|sending time|clock", re.I), End.CLOCK),
     (re.compile(r"signature|rawdata|authenticat|unauthor", re.I), End.SIGNATURE),

@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Final
 
 from apps.core.errors import WireFormatError
 from apps.fix.engine.codec import Fields, Message
 from apps.fix.engine.dictionary import FIRST_CUSTOM_TAG, OPEN_VALUES, Dictionary, GroupDef
 from apps.fix.engine.values import check_of
+
+# QuoteID of a rejected quote: the exchange writes it without a value (docs:fix/rfq-messages).
+MAY_BE_EMPTY: Final = frozenset({117})
 
 
 class RejectReason(IntEnum):
@@ -124,6 +128,8 @@ def _sorted_out(fields: Fields, dictionary: Dictionary, body: GroupDef, *, custo
                 continue
             raise _Refused(RejectReason.UNDEFINED_TAG, tag, "Undefined tag received")
         if not value:
+            if tag in MAY_BE_EMPTY:
+                continue
             raise _Refused(RejectReason.NO_VALUE, tag, "Tag specified without a value")
         in_header = tag in header
         if in_header or tag in trailer:

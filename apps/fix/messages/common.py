@@ -46,14 +46,22 @@ class ExecId(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """How a session writes prices (docs:fix/subpenny-pricing). in_dollars: tag 21005, always on margin."""
+    """How a session writes prices (docs:fix/subpenny-pricing).
+
+    in_dollars: tag 21005, always on margin.
+    sells_in_no: prices of side 2, "Sell (No)", are of the NO leg. The documentation does not say; by default
+        they are of the YES leg, as on the exchange's one book.
+    """
 
     in_dollars: bool = True
+    sells_in_no: bool = False
 
-    def write(self, price: Decimal) -> str:
-        """Raises WireFormatError when cents cannot say it, or it is no price."""
+    def write(self, price: Decimal, book_side: str = "bid") -> str:
+        """Write a price of the YES leg. Raises WireFormatError when cents cannot say it, or it is no price."""
         if not price.is_finite() or price < 0:
             raise WireFormatError(f"no price: {price}")
+        if self.sells_in_no and book_side == "ask":
+            price = 1 - price
         if self.in_dollars:
             if price != price.quantize(Decimal("0.0001")):
                 raise WireFormatError(f"{price} is finer than 0.0001 dollars")
@@ -62,10 +70,10 @@ class Prices:
             raise WireFormatError(f"{price} dollars is not a whole number of cents; use a session with UseDollars")
         return str(int(price * 100))
 
-    def read(self, raw: str) -> Decimal:
-        """Return dollars. Raises WireFormatError."""
-        value = decimal_read(raw)
-        return value if self.in_dollars else value / 100
+    def read(self, raw: str, book_side: str = "bid") -> Decimal:
+        """Return dollars on the YES leg. Raises WireFormatError."""
+        value = decimal_read(raw) if self.in_dollars else decimal_read(raw) / 100
+        return 1 - value if self.sells_in_no and book_side == "ask" else value
 
 
 def side_of(book_side: str) -> str:

@@ -64,7 +64,7 @@ class NewOrder:
             *([(18, POST_ONLY)] if self.post_only else []),
             (38, count_write(self.count)),
             (40, LIMIT),
-            (44, prices.write(self.price)),
+            (44, prices.write(self.price, self.book_side)),
             (54, side_of(self.book_side)),
             (55, self.ticker),
             (59, TIMES_IN_FORCE[self.time_in_force]),
@@ -119,7 +119,7 @@ class ReplaceOrder:
             (38, count_write(self.count)),
             (40, LIMIT),
             (41, _id(self.original_id)),
-            *([(44, prices.write(self.price))] if self.price is not None else []),
+            *([(44, prices.write(self.price, self.book_side))] if self.price is not None else []),
             (54, side_of(self.book_side)),
             (55, self.ticker),
             *account_fields(self.subaccount),
@@ -182,7 +182,8 @@ class ExecutionReport:
     def read(cls, message: Message, prices: Prices) -> "ExecutionReport":
         """Raises WireFormatError."""
         entry = body(message, "8")
-        price = entry.text(44)
+        price, side = entry.text(44), book_side_of(entry.text(54))
+        filled = decimal_read(entry.text(14))
         return cls(
             exec_id=ExecId.read(entry.text(17)),
             exec_type=entry.text(150),
@@ -191,23 +192,23 @@ class ExecutionReport:
             client_order_id=entry.text(11),
             original_id=entry.text(41),
             ticker=entry.text(55),
-            book_side=book_side_of(entry.text(54)),
+            book_side=side,
             count=decimal_read(entry.text(38)),
-            filled=decimal_read(entry.text(14)),
+            filled=filled,
             remaining=decimal_read(entry.text(151)),
-            average_price=prices.read(entry.text(6)),
-            price=prices.read(price) if price else None,
+            average_price=prices.read(entry.text(6), side) if filled else Decimal(0),
+            price=prices.read(price, side) if price else None,
             text=entry.text(58),
             reject_reason=integer_or_none(entry, 103),
             transacted_at=moment_read(entry.text(60)) if entry.text(60) else None,
             expires_at=moment_read(entry.text(126)) if entry.text(126) else None,
             subaccount=integer_or_none(entry, 79) or 0,
-            trade=_trade(entry, prices) if entry.text(150) == "F" else None,
+            trade=_trade(entry, prices, side) if entry.text(150) == "F" else None,
             possible_resend=message.is_set(97),
         )
 
 
-def _trade(entry: Entry, prices: Prices) -> Trade:
+def _trade(entry: Entry, prices: Prices, side: str) -> Trade:
     needed = {"LastPx": 31, "LastQty": 32, "TrdMatchID": 880}
     missing = [name for name, tag in needed.items() if not entry.text(tag)]
     if missing:
@@ -215,7 +216,7 @@ def _trade(entry: Entry, prices: Prices) -> Trade:
     aggressor = entry.text(1057)
     return Trade(
         trade_id=entry.text(880),
-        price=prices.read(entry.text(31)),
+        price=prices.read(entry.text(31), side),
         count=decimal_read(entry.text(32)),
         is_taker=flag_read(aggressor) if aggressor else None,
         fee=_sum(decimal_read(fee.text(137)) for fee in entry.entries(136)),

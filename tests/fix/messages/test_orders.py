@@ -305,3 +305,18 @@ def test_a_message_of_another_type_or_not_whole_is_refused():
     with pytest.raises(WireFormatError, match="Required tag missing"):
         orders.ExecutionReport.read(message("8", [(37, "o")]), DOLLARS)
     assert isinstance(message("8", []), Message)
+
+
+def test_prices_of_sells_may_be_of_the_no_leg():
+    """The documentation does not say which leg side 2 is priced in: one switch, both ways."""
+    from dataclasses import replace
+
+    no_leg = Prices(in_dollars=True, sells_in_no=True)
+    sell = replace(ORDER, book_side="ask")
+
+    assert dict(sell.fields(no_leg))[44] == "0.2500"
+    assert dict(ORDER.fields(no_leg))[44] == "0.7500"
+    told = report(no_leg, _54="2")
+    assert told.trade is not None
+    assert (told.price, told.trade.price, told.average_price) == (Decimal("0.25"), Decimal("0.3"), Decimal("0.34"))
+    assert report(DOLLARS, _54="2").price == Decimal("0.75")
