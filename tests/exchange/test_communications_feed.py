@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from apps.core import ports
 from apps.core.ports import FeedContext
@@ -58,6 +59,11 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return notes
 
 
+class Unsigned:
+    def headers(self, method: str, path: str, timestamp_ms: int) -> dict[str, str]:
+        return {"KALSHI-ACCESS-KEY": "k"}
+
+
 class Scene:
     """A feed without its sockets."""
 
@@ -90,6 +96,50 @@ def test_an_accept_runs_while_the_inbox_is_stuck_behind_other_messages(heard: di
 
     assert asyncio.run(play())
     assert len(heard["stream"]) == 500
+
+
+def test_an_accept_is_heard_behind_ten_thousand_requests_on_the_other_connection(heard: dict[str, Any]) -> None:
+    """RELIABILITY E4: two real sockets; on the one of the stream the accept would stand behind 10,000 requests."""
+
+    async def play() -> bool:
+        behind = asyncio.Event()
+
+        async def talk(socket: ServerConnection) -> None:
+            asked = msgspec.json.decode(await socket.recv())
+            is_lane = "shard_factor" in asked["params"]
+            done = {"id": asked["id"], "type": "subscribed", "msg": {"channel": "communications", "sid": 1}}
+            await socket.send(msgspec.json.encode(done).decode())
+            if not is_lane:
+                for number in range(10_000):
+                    request = {"type": "rfq_created", "sid": 1, "msg": {"id": f"r{number}", "market_ticker": "T"}}
+                    await socket.send(msgspec.json.encode(request).decode())
+                await behind.wait()  # the accept stands behind them: here it never comes
+            accepted = {"type": "quote_accepted", "sid": 1, "msg": msgspec.to_builtins(ACCEPTED.body)}
+            await socket.send(msgspec.json.encode(accepted).decode())
+            await behind.wait()
+
+        async with serve(talk, "127.0.0.1", 0, ping_interval=None, close_timeout=0.1) as server:
+            scene = Scene(takes_stream=True)
+            port = server.sockets[0].getsockname()[1]
+            scene.feed = CommunicationsFeed(
+                7,
+                "paper",
+                hosts=[f"ws://127.0.0.1:{port}"],
+                signer=Unsigned(),
+                inbox=scene.inbox,
+                threads=scene.threads,
+                takes_stream=True,
+            )
+            running = asyncio.create_task(scene.feed.run())
+            passed = await asyncio.to_thread(heard["urgent"].wait, PATIENCE)
+            behind.set()
+            running.cancel()
+            await asyncio.wait([running])
+            scene.threads.stop()
+            await asyncio.to_thread(scene.threads.join)
+            return passed
+
+    assert asyncio.run(play())
 
 
 def test_only_one_account_brings_the_stream_and_the_lane_never_does(heard: dict[str, Any]) -> None:

@@ -159,6 +159,12 @@ class Soak:
         if not lane.accepted_at and time.monotonic() >= lane.wakes:
             self._step(lane, may_begin=True)
 
+    def withdraw(self, lane: Lane) -> None:
+        """End the request of a lane, whatever became of it, so that the next may begin."""
+        if lane.rfq_id:
+            self._requester.call("DELETE", f"/communications/rfqs/{lane.rfq_id}")
+        self._forget(lane)
+
     def record(self, quote_id: str) -> dict[str, Any]:
         """The exchange's own record of a quote."""
         answer = self._requester.call("GET", f"/communications/quotes/{quote_id}")
@@ -293,9 +299,12 @@ class Soak:
         for quote_id, theirs in self._results.items():
             row = rows.get(quote_id)
             self._count(quote_id, theirs, row)
+        self.close()
+        return self.report
+
+    def close(self) -> None:
         self.trader.close()
         self._requester.close()
-        return self.report
 
     def _count(self, quote_id: str, theirs: dict[str, Any], row: dict[str, Any] | None) -> None:
         report = self.report

@@ -1,7 +1,7 @@
 """Where each row of the fault matrix is tested: row -> tests, as file::function.
 
 Rows: A orders over REST, B rate limits, C private channels, E requests for quotes (E9 is of FIX alone), F the
-desk's own processes, G the exchange's life, J the browser.
+desk's own processes, G the exchange's life, H people and rights (H4, H5), J the browser.
 """
 
 ORDERS = "tests/orders"
@@ -107,23 +107,36 @@ ROWS: dict[str, tuple[str, ...]] = {
         f"{WIRE}/test_session.py::test_c10_every_error_code_ends_in_live_books_or_an_alarm",
         f"{WIRE}/test_session.py::test_c10_an_overflow_leads_to_smaller_steps",
     ),
-    "E1": (f"{RFQ}/test_confirm_send.py::test_e1_who_dies_before_the_answer_is_followed_by_the_next",),
+    "E1": (
+        f"{RFQ}/test_confirm_send.py::test_e1_who_dies_before_the_answer_is_followed_by_the_next",
+        f"{OWN}/test_rfq_processes.py::test_e1_e2_who_confirms_dies_at_a_hook_and_the_window_is_met",
+        f"{OWN}/test_rfq_processes.py::test_e1_who_hears_dies_at_a_hook_and_the_window_is_met",
+        f"{OWN}/test_rfq_processes.py::test_e1_gateway_and_worker_die_together_and_the_window_is_met",
+    ),
     "E2": (
         f"{RFQ}/test_confirm_send.py::test_e2_a_lost_answer_is_found_by_reading_the_quote",
         f"{RFQ}/test_confirm_send.py::test_e2_who_dies_after_the_answer_has_confirmed_and_the_next_finds_that",
+        f"{OWN}/test_rfq_processes.py::test_e1_e2_who_confirms_dies_at_a_hook_and_the_window_is_met",
     ),
     "E3": (
         f"{RFQ}/test_confirm_send.py::test_e3_what_did_not_arrive_is_sent_again_until_it_does",
         f"{RFQ}/test_confirm_send.py::test_e3_expired_is_missed_with_an_alarm",
         f"{RFQ}/test_confirm_send.py::test_e3_no_answer_until_the_end_is_missed_until_the_reading_says_otherwise",
     ),
-    "E4": (f"{RFQ}/test_confirmations.py::test_e4_a_lost_accept_is_heard_by_the_sweep",),
+    "E4": (
+        f"{RFQ}/test_confirmations.py::test_e4_a_lost_accept_is_heard_by_the_sweep",
+        f"{OWN}/test_rfq_processes.py::test_e4_an_accept_frame_that_is_lost_is_heard_by_reading",
+        "tests/exchange/test_communications_feed.py"
+        "::test_an_accept_is_heard_behind_ten_thousand_requests_on_the_other_connection",
+    ),
     "E5": (
         f"{RFQ}/test_confirmations.py"
         "::test_e5_an_accept_that_is_heard_when_its_window_is_over_is_not_confirmed_and_raises_an_alarm",
+        f"{OWN}/test_rfq_processes.py::test_e5_an_accept_frame_that_comes_late_changes_nothing_any_more",
     ),
     "E6": (
         f"{RFQ}/test_confirm_races.py::test_e6_two_people_take_quotes_of_one_request_at_once_and_one_accept_is_made",
+        f"{RFQ}/test_accept_race.py::test_e6_two_people_in_the_same_millisecond_make_one_accept_a_thousand_times",
         f"{RFQ}/test_accepts.py::test_one_quote_of_a_request_is_taken_whoever_clicks",
     ),
     "E7": (f"{RFQ}/test_accepts.py::test_the_same_click_is_one_accept",),
@@ -162,6 +175,8 @@ ROWS: dict[str, tuple[str, ...]] = {
     "F13": (
         f"{ORDERS}/test_tasks.py::test_every_message_three_times_is_every_message_once",
         f"{ORDERS}/test_tasks.py::test_an_hour_late_sends_no_create",
+        f"{RFQ}/test_tasks.py::test_f13_every_message_three_times_is_every_message_once",
+        f"{RFQ}/test_tasks.py::test_f13_an_hour_late_nothing_is_made_taken_or_confirmed",
     ),
     "F18": (f"{OWN}/test_shutdown.py::test_f18_a_desk_that_is_told_to_end_leaves_no_order_in_doubt",),
     "G1": (
@@ -172,6 +187,15 @@ ROWS: dict[str, tuple[str, ...]] = {
     "G4": (f"{ORDERS}/test_matrix.py::test_g4_our_own_timer_closes_a_market_that_closes_without_an_event",),
     "G5": (f"{OWN}/test_markets.py::test_g5_a_market_that_comes_back_has_cancelled_every_resting_order",),
     "G6": (f"{OWN}/test_markets.py::test_g6_a_close_that_moves_moves_our_own_timer_and_a_market_may_open_again",),
+    "H4": (
+        f"{RFQ}/test_approvals.py::test_an_author_who_lost_the_right_sends_nothing",
+        f"{RFQ}/test_confirm_send.py::test_h4_the_right_and_the_pause_are_asked_for_again_before_the_send",
+    ),
+    "H5": (
+        f"{RFQ}/test_approvals.py::test_nobody_approves_what_they_asked_for",
+        f"{RFQ}/test_approvals.py::test_whatever_is_edited_in_what_was_asked_nothing_is_sent",
+        f"{RFQ}/test_approvals.py::test_a_used_or_declined_approval_is_not_used_again",
+    ),
     "J1": ("tests/browser/test_reliability.py::test_j1_a_line_that_breaks_behind_the_click_ends_as_one_order",),
     "J2": ("tests/browser/test_stale.py::test_j2_a_tab_that_slept_shows_the_present_book_within_three_seconds",),
     "J3": (

@@ -15,6 +15,7 @@ WANTED = (
     *(f"E{number}" for number in (*range(1, 9), *range(10, 14))),
     *(f"F{number}" for number in (1, 2, 3, 4, 5, 13, 18)),
     *(f"G{number}" for number in range(1, 7)),
+    *("H4", "H5"),
     *(f"J{number}" for number in range(1, 5)),
 )
 
