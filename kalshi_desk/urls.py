@@ -9,7 +9,9 @@ urlpatterns = [
     path("orders/", include("apps.orders.urls")),
     path("rfq/", include("apps.rfq.urls")),
     path("portfolio/", include("apps.portfolio.urls")),
+    path("portfolio/", include("apps.portfolio.pages.urls")),
     path("history/", include("apps.history.urls")),
+    path("", include("apps.data_api.urls")),
     path("", include("apps.accounts.urls")),
     path("", include("apps.web.urls")),
 ]

@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "apps.rfq",
     "apps.portfolio",
     "apps.history",
+    "apps.data_api",
     "apps.web",
     "apps.paper",
 ]
@@ -283,6 +284,9 @@ EXCHANGE_ENVIRONMENTS = env.names("DESK_ENVIRONMENTS", "paper,demo,production")
 RFQ_FAST_MARKETS = tuple(env.names("DESK_RFQ_FAST"))
 # The schema says that portfolio_value is what positions are worth, a changelog entry that it includes the cash.
 PORTFOLIO_VALUE_INCLUDES_CASH = env.flag("DESK_PORTFOLIO_VALUE_INCLUDES_CASH", False)
+
+# --- data API --------------------------------------------------------------------------------
+DATA_API_PER_MINUTE = env.whole("DESK_API_PER_MINUTE", 120, minimum=1, maximum=6000)  # calls of one token
 
 # --- vault -----------------------------------------------------------------------------------
 # The web process gets only the public half; the worker and the gateway get both.

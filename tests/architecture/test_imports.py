@@ -19,6 +19,7 @@ APPS = [
     "portfolio",
     "fix",
     "history",
+    "data_api",
     "web",
 ]
 PAPER_MAY_IMPORT = {"apps.core.money", "apps.core.timestamps"}

@@ -19,11 +19,15 @@ from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from apps.accounts.middleware import DeskMiddleware
-from apps.accounts.models import Desk, Membership
+from apps.accounts.models import Desk, Membership, User
 from apps.accounts.permissions import ALLAUTH_PERMISSIONS, declared_permission
 from apps.core import ports
 from apps.core.errors import DeskError
 from apps.core.permissions import ROLE_PERMISSIONS, Permission, Role
+from apps.data_api.api import OPERATIONS as DECLARED
+from apps.data_api.models import DataToken
+from apps.data_api.scopes import SCOPES
+from apps.data_api.services import token_create
 from apps.markets.models import Watchlist
 from apps.vault.models import ApiKey
 from kalshi_desk.celery import app as celery_app
@@ -61,7 +65,10 @@ def urls_of(resolver: URLResolver, prefix: str = "") -> Iterator[Url]:
             yield Url(route, item.name or "", item.callback, tuple(item.pattern.regex.groupindex))
 
 
-URLS = list(urls_of(get_resolver()))
+_ALL = list(urls_of(get_resolver()))
+# Operations of the data API know no session: they are asked with tokens, at the end of this file.
+OPERATIONS = [url for url in _ALL if getattr(url.view, "desk_token_only", False)]
+URLS = [url for url in _ALL if url not in OPERATIONS]
 
 # What a URL argument names. An argument of a desk's own object gives 404 to members of other desks;
 # the rest names what every desk may see. An argument that is in neither fails `arguments_for`.
@@ -80,6 +87,7 @@ DESK_ARGUMENTS: dict[str, Callable[["World"], Any]] = {
     # Rows that nobody has: whose desk they would be cannot matter.
     "intent_id": lambda world: 999_999,
     "order_id": lambda world: uuid.UUID(int=1),
+    "token_id": lambda world: world.token.pk,
 }
 
 
@@ -92,6 +100,7 @@ class World:
     desk: Desk
     key: ApiKey
     watchlist: Watchlist
+    token: DataToken
 
     def arguments_for(self, url: Url) -> dict[str, Any]:
         unknown = set(url.arguments) - SHARED_ARGUMENTS.keys() - DESK_ARGUMENTS.keys()
@@ -110,8 +119,10 @@ def world(db: None, settings: Any, tmp_path: Any) -> World:
     vault_in(tmp_path, settings)
     desk = make_desk()
     account = make_account(desk)
-    key = make_key(actor_of(make_person(desk, "vault-admin")), account)
-    return World(desk, key, Watchlist.objects.create(desk=desk, environment="paper", name="Shared"))
+    keeper = actor_of(make_person(desk, "vault-admin"))
+    key = make_key(keeper, account)
+    token = token_create(keeper, name="Theirs", scopes=["orders"], days=7).row
+    return World(desk, key, Watchlist.objects.create(desk=desk, environment="paper", name="Shared"), token)
 
 
 @pytest.fixture(autouse=True)
@@ -317,3 +328,70 @@ def test_what_the_clock_starts_exists_and_acts_for_no_person(entry: str) -> None
     name = settings.CELERY_BEAT_SCHEDULE[entry]["task"]
 
     assert getattr(TASKS[name].run, "desk_permission", None) is Permission.SYSTEM
+
+
+# --- the data API -------------------------------------------------------------------------------------
+
+
+def token_of(person: User) -> str:
+    """A token with every scope, and the header that carries it."""
+    return f"Bearer {token_create(actor_of(person), name='All', scopes=SCOPES, days=7).secret}"
+
+
+def assert_opens(url: Url, header: str, *, is_open: bool) -> None:
+    answer = Client().get(reverse(url.name), headers={"Authorization": header})
+    assert answer.status_code == (200 if is_open else 403), f"{url} answered {answer.status_code}"
+
+
+def test_the_api_serves_what_was_declared_and_nothing_else() -> None:
+    assert {url.name: url.permission for url in OPERATIONS} == {
+        name: operation.permission for name, operation in DECLARED.items()
+    }
+    assert {url.route for url in OPERATIONS} == {url.route for url in _ALL if url.route.startswith("api/")} - {
+        "api/v1/openapi.json"
+    }
+
+
+@pytest.mark.parametrize("url", OPERATIONS, ids=str)
+def test_every_operation_asks_for_a_permission_of_people_and_a_known_scope(url: Url) -> None:
+    assert url.permission in ON_THE_SOCKET - {Permission.SELF}
+    assert DECLARED[url.name].scope in {*SCOPES, ""}
+
+
+@pytest.mark.parametrize("url", OPERATIONS, ids=str)
+def test_an_operation_lets_in_the_roles_of_the_table_and_nobody_else(url: Url, world: World) -> None:
+    for role in Role:
+        is_open = url.permission in ROLE_PERMISSIONS[role]
+        assert_opens(url, token_of(make_person(world.desk, role, username=role)), is_open=is_open)
+
+
+@pytest.mark.parametrize("url", OPERATIONS, ids=str)
+def test_an_operation_takes_no_session_and_is_only_read(url: Url, world: World) -> None:
+    browser = client_of(make_person(world.desk, *Role))
+
+    assert browser.get(reverse(url.name)).status_code == 401
+    assert browser.post(reverse(url.name)).status_code == 405
+    assert Client().get(reverse(url.name)).status_code == 401
+
+
+@pytest.mark.parametrize("url", OPERATIONS, ids=str)
+def test_a_token_ends_with_its_persons_membership(url: Url, world: World) -> None:
+    people = [make_person(world.desk, *Role) for _ in range(3)]
+    headers = [token_of(person) for person in people]
+    Membership.objects.filter(user=people[0]).delete()
+    Membership.objects.filter(user=people[1]).update(is_active=False)
+    User.objects.filter(pk=people[2].pk).update(is_active=False)
+
+    for header in headers:
+        assert Client().get(reverse(url.name), headers={"Authorization": header}).status_code == 401
+
+
+@pytest.mark.parametrize("url", OPERATIONS, ids=str)
+def test_a_call_changes_nothing_but_when_the_token_was_used(url: Url, world: World) -> None:
+    header = token_of(make_person(world.desk, *Role))
+    before = everything_stored()
+
+    assert_opens(url, header, is_open=True)
+
+    after = everything_stored()
+    assert {table for table in after if after[table] != before[table]} <= {"data_api_datatoken"}
