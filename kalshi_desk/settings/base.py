@@ -112,7 +112,9 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["ENGINE"] = "kalshi_desk.sqlite"
     _database["OPTIONS"] = {
         # FULL: an intent must survive a power cut before its first byte is sent (RELIABILITY I5).
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+        # The log is moved by apps.web.tasks.database_checkpoint; a commit does it only when that has not run for long.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
+        "PRAGMA wal_autocheckpoint=8000;",
         "transaction_mode": "IMMEDIATE",
         "timeout": 10,
     }
@@ -254,6 +256,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "rfq-read": {"task": "apps.rfq.tasks.accounts_rfqs_read", "schedule": 30.0},
     "subaccounts-sweep": {"task": "apps.portfolio.tasks.subaccounts_sweep", "schedule": 5.0},
     "subaccounts-read": {"task": "apps.portfolio.tasks.subaccounts_read", "schedule": 60.0},
+    "database-checkpoint": {"task": "apps.web.tasks.database_checkpoint", "schedule": 5.0},
     "history-sweep": {"task": "apps.history.tasks.history_sweep", "schedule": 15.0},
     "portfolio-refresh": {"task": "apps.portfolio.tasks.portfolios_refresh", "schedule": 15.0},
 }
