@@ -107,12 +107,9 @@ class Tape:
         known = self._known.get(order.order_id)
         if known is None:
             known = self._begin(order, folded=True)
-        elif (order.price, order.initial_count, order.client_order_id) != (
-            known.price,
-            known.original,
-            known.client_order_id,
-        ):
-            self._replace(order, known, leaves=order.initial_count - known.cum)
+        elif _was_changed(order, known):
+            total = order.initial_count if order.status == "canceled" else order.filled + order.remaining
+            self._replace(order, known, leaves=total - known.cum)
         known.cum += fill.count
         known.leaves = max(0, known.leaves - fill.count)
         known.value += fill.price * fill.count
@@ -141,7 +138,7 @@ class Tape:
         if order.status == "canceled":
             self._cancel(order, known)
         elif order.status == "resting" and (
-            (order.price, order.client_order_id, order.remaining) != (known.price, known.client_order_id, known.leaves)
+            _is_renamed(order, known) or (order.price, order.remaining) != (known.price, known.leaves)
         ):
             self._replace(order, known, leaves=order.remaining)
 
@@ -161,7 +158,7 @@ class Tape:
 
     def _replace(self, order: Order, known: Known, *, leaves: int) -> None:
         before = known.client_order_id
-        if not _is_aliased(order, known):
+        if _is_renamed(order, known):
             known.client_order_id = order.client_order_id
         known.price, known.original, known.leaves = order.price, order.initial_count, leaves
         self._keep(known)
@@ -172,7 +169,7 @@ class Tape:
         request = self.requests.get(order.order_id)
         if request is not None:
             known.client_order_id = request
-        elif not _is_aliased(order, known):
+        elif _is_renamed(order, known):
             known.client_order_id = order.client_order_id
         known.leaves, known.over = 0, self._exchange.clock.now_ms()
         reason = order.cancel_reason
@@ -231,9 +228,16 @@ def _value(order: Order) -> int:
     return cost if order.side == "bid" else 10_000 * order.filled - cost
 
 
-def _is_aliased(order: Order, known: Known) -> bool:
-    """Whether reports call the order by another id than the exchange does (orders of accepted quotes)."""
-    return order.client_order_id.startswith("rfq:") and known.client_order_id != order.client_order_id
+def _was_changed(order: Order, known: Known) -> bool:
+    """Whether an order that trades was replaced before: its price, its id, or (while it is not cancelled) its total."""
+    if order.price != known.price or _is_renamed(order, known):
+        return True
+    return order.status != "canceled" and order.filled + order.remaining != known.cum + known.leaves
+
+
+def _is_renamed(order: Order, known: Known) -> bool:
+    """Whether the order has another id than reports give it. Orders of accepted quotes may go by the accept's id."""
+    return order.client_order_id != known.client_order_id and not order.client_order_id.startswith("rfq:")
 
 
 def _ignore(report: Report) -> None:

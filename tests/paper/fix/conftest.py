@@ -32,3 +32,19 @@ def connect(fix: InProcessFix) -> Connect:
         )
 
     return make
+
+
+@pytest.fixture
+def client(connect: Connect) -> FixClient:
+    """trader-1 on NR without pending reports."""
+    made = connect()
+    made.log_on((21011, "Y"))
+    return made
+
+
+@pytest.fixture
+def other(connect: Connect) -> FixClient:
+    """The maker on NR, without pending reports."""
+    made = connect("maker")
+    made.log_on((21011, "Y"))
+    return made

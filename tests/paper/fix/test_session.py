@@ -1,17 +1,15 @@
 """Session rules: numbers, duplicates, gaps, resends, resets, heartbeats, field checks."""
 
-from typing import Any
-
 import pytest
 
 from apps.paper.fix.testing import InProcessFix
 from apps.paper.testing import LINEAR
 from tests.paper.fix.client import SOH, FixClient, Msg, stamp, wrap
 from tests.paper.fix.conftest import Connect
+from tests.paper.fix.orders import Pairs, order
 
 RESENDING = ("KalshiRT", "KalshiPT")
 OTHERS = ("KalshiNR", "KalshiDC", "KalshiRFQ")
-Pairs = list[tuple[int, Any]]
 
 
 @pytest.fixture
@@ -26,10 +24,6 @@ def nr(connect: Connect) -> FixClient:
     client = connect()
     client.log_on()
     return client
-
-
-def order(name: str) -> Pairs:
-    return [(11, name), (38, 10), (40, 2), (44, 30), (54, 1), (55, LINEAR), (59, 1)]
 
 
 def alive(client: FixClient) -> bool:
