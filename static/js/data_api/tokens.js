@@ -16,3 +16,4 @@ if (button && secret && said && "clipboard" in navigator) {
     );
   });
 }
+export {};
