@@ -7,6 +7,9 @@ from typing import get_args
 
 import pytest
 
+from apps.paper.fix.faults import CORRUPTIONS as FIX_CORRUPTIONS
+from apps.paper.fix.faults import FixFaultKind
+from apps.paper.fix.rules import FixRules
 from apps.paper.management.commands.paper import Command
 from apps.paper.server.channel_list import CHANNELS
 from apps.paper.server.control import Control
@@ -39,6 +42,11 @@ def test_every_control_call_is_documented() -> None:
 
 @pytest.mark.parametrize("word", [*get_args(FrameFaultKind), *get_args(RestFaultKind), *MANGLED])
 def test_a_fault_is_documented(word: str) -> None:
+    assert f"`{word}`" in PAGE
+
+
+@pytest.mark.parametrize("word", [*get_args(FixFaultKind), *FIX_CORRUPTIONS, *FixRules.__slots__])
+def test_a_fault_or_rule_of_fix_is_documented(word: str) -> None:
     assert f"`{word}`" in PAGE
 
 
