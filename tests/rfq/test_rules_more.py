@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from apps.accounts.models import ExchangeAccount, Membership
+from apps.core import ports
+from apps.core.errors import NotFound
 from apps.core.rfq import ConfirmationState, QuoteState
 from apps.core.timestamps import utc_now
 from apps.exchange import live
@@ -124,6 +126,30 @@ def test_a_rule_above_the_desks_threshold_is_armed_by_another(
         assert rules.rule_state(lead, own, QuoteRule.State.ARMED).state == "armed"
     assert rules.rule_state(lead, theirs, QuoteRule.State.ARMED).state == "armed"
     assert theirs.versions.get().approved_by_id == lead.user_id
+
+
+# --- versions ---------------------------------------------------------------------------------------
+
+
+def test_every_version_says_who_why_and_what(grid: Grid) -> None:
+    rule = grid.rule("armed", name="R")
+    rules.rule_save(grid.scene.quoter, terms=TERMS | {"edge_yes": "0.05"}, why="wider before the news", rule=rule)
+    ask = ports.commands["rule.versions"].handler
+
+    found = ask(grid.scene.place.viewer, {"rule": f"rule:{rule.pk}"})["versions"]
+
+    assert [(row["number"], row["why"], row["terms"]["edge_yes"]) for row in found] == [
+        (2, "wider before the news", "0.05"),
+        (1, "because", "0.02"),
+    ]
+    assert [row["approved_by"] and row["approved_by"]["id"] for row in found] == [None, grid.scene.lead.user_id]
+    assert {row["made_by"]["id"] for row in found} == {grid.scene.quoter.user_id}
+
+
+def test_another_desks_rule_has_no_history_here(grid: Grid, window: Window) -> None:
+    rule = grid.rule("off")
+    with pytest.raises(NotFound):
+        ports.commands["rule.versions"].handler(window.stranger(), {"rule": f"rule:{rule.pk}"})
 
 
 # --- books -----------------------------------------------------------------------------------------------

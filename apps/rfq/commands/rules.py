@@ -10,10 +10,11 @@ from apps.core.permissions import Actor, Permission
 from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.core.timestamps import from_unix_ms, utc_now
 from apps.core.topics import TopicName
+from apps.orders.access import require
 from apps.rfq.access import row_number
 from apps.rfq.events.rules import rule_row
 from apps.rfq.models import QuoteRule
-from apps.rfq.selectors.rules import decision_rows_of, rule_rows_of
+from apps.rfq.selectors.rules import decision_rows_of, rule_rows_of, version_rows_of
 from apps.rfq.services import rule_job, rule_queue, rules
 from apps.rfq.services.replay import rule_replay
 
@@ -54,6 +55,12 @@ def remove(actor: Actor, params: Params) -> Answer:
     rule = _rule(actor, params)
     rules.rule_remove(actor, rule)
     return {"removed": f"rule:{rule.pk}"}
+
+
+def versions(actor: Actor, params: Params) -> Answer:
+    """{"rule"}. Answer: {"versions": newest first, at most 100}."""
+    require(actor, Permission.DESK_VIEW)
+    return {"versions": version_rows_of(_rule(actor, params))}
 
 
 def replay(actor: Actor, params: Params) -> Answer:
@@ -105,6 +112,7 @@ def register() -> None:
     register_command(Command("rule.save", Permission.RFQ_TRADE, save))
     register_command(Command("rule.order", Permission.RFQ_TRADE, order))
     register_command(Command("rule.remove", Permission.RFQ_TRADE, remove))
+    register_command(Command("rule.versions", Permission.DESK_VIEW, versions))
     register_command(Command("rule.replay", Permission.RFQ_TRADE, replay))
     register_command(Command("rule.state", Permission.RFQ_PULL, state))
     register_topic(Topic("rules", Permission.DESK_VIEW, scope="account", mode="rows", state=rules_state))

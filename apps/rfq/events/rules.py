@@ -11,7 +11,7 @@ from apps.core.timestamps import utc_now
 from apps.core.topics import TopicName
 from apps.exchange import live
 from apps.rfq.events.words import Row, ms, person
-from apps.rfq.models import Confirmation, Quote, QuoteDecision, QuoteRule
+from apps.rfq.models import Confirmation, Quote, QuoteDecision, QuoteRule, QuoteRuleVersion
 
 Action = QuoteDecision.Action
 _CONFIRMED = (ConfirmationState.CONFIRMED, ConfirmationState.EXECUTED)
@@ -62,6 +62,19 @@ def rule_row(rule: QuoteRule, *, now: datetime | None = None) -> Row:
         "approved_by": person(version.approved_by) if version else None,
         "counts": counts_of(rule, now=now or utc_now()),
         "breakers": told.get("breakers") or {},
+    }
+
+
+def version_row(version: QuoteRuleVersion) -> Row:
+    """One version of a rule: what it said, who wrote it, why, and who armed what another had written."""
+    return {
+        "number": version.number,
+        "terms": version.terms,
+        "why": version.why,
+        "made_by": person(version.made_by),
+        "made_ms": ms(version.made_at),
+        "approved_by": person(version.approved_by),
+        "approved_ms": ms(version.approved_at),
     }
 
 

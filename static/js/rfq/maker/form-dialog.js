@@ -26,7 +26,7 @@ let count = 0;
  * @param {FormField[]} question.fields
  * @param {string} question.yes
  * @param {string} [question.remove]
- * @param {Node} [question.extra] stands below the fields
+ * @param {Node | ((values: () => Values) => Node)} [question.extra] stands below the fields; may read what they say
  * @param {(values: Values) => Record<string, string>} question.check faults by field
  * @param {(values: Values) => Promise<Problem>} question.send
  * @param {() => Promise<Problem>} [question.onRemove]
@@ -46,7 +46,7 @@ export function formDialog({ title, text, fields, yes, remove, extra, check, sen
     grid.append(fieldNode(id, field));
   }
   const body = element("div", { class: "dialog__body" }, [element("p", { class: "muted", text }), grid]);
-  if (extra) body.append(extra);
+  if (extra) body.append(typeof extra === "function" ? extra(values) : extra);
   body.append(problem);
   const footer = element("footer", { class: "dialog__footer" });
   if (remove && onRemove) {

@@ -3,7 +3,9 @@ import { ask, askFields } from "../../frame/ask.js";
 import { desk } from "../../frame/desk.js";
 import { element } from "../../frame/dom.js";
 import { toast, toastOutcome } from "../../frame/toasts.js";
+import { openFairValues } from "./fair-values.js";
 import { formDialog } from "./form-dialog.js";
+import { replayPart, showVersions } from "./history.js";
 import {
   FIELDS,
   FIRST_TERMS,
@@ -51,6 +53,7 @@ export function createRules(panel, tools, { account, offers, onCount }) {
   const mayWrite = offers.has("rule.save");
   const mayOrder = offers.has("rule.order");
   const mayState = offers.has("rule.state");
+  const mayRead = offers.has("rule.versions");
   const mayArm = desk.may("rfq.manage");
   const clock = new Intl.DateTimeFormat("en-GB", {
     timeZone: desk.data.time_zone,
@@ -60,12 +63,13 @@ export function createRules(panel, tools, { account, offers, onCount }) {
   const time = (/** @type {number} */ ms) => clock.format(ms);
   let isShown = false;
   const table = createTable(/** @type {HTMLTableElement} */ (panel.querySelector("[data-table]")), {
-    columns: mayWrite || mayState ? COLUMNS : COLUMNS.slice(0, -1),
+    columns: mayWrite || mayState || mayRead ? COLUMNS : COLUMNS.slice(0, -1),
     label: "Auto-quote rules in the order in which they are asked; the first that matches decides",
     onDeed(key, deed) {
       const row = desk.topics.peek(topic)?.rows.get(key);
       if (!row) return;
       if (deed === "edit") edit(row);
+      else if (deed === "history") void showVersions(row, time);
       else if (deed === "up") void move(row, -1);
       else if (deed === "down") void move(row, 1);
       else void turn(row, deed);
@@ -129,6 +133,7 @@ export function createRules(panel, tools, { account, offers, onCount }) {
           }),
         );
     if (mayWrite) nodes.push(deedButton("edit", "Edit", { label: `Edit ${row["name"]}` }));
+    if (mayRead) nodes.push(deedButton("history", "History", { label: `History of ${row["name"]}` }));
     if (mayOrder && at > 0) nodes.push(deedButton("up", "↑", { label: `Ask ${row["name"]} earlier` }));
     if (mayOrder && at < count - 1) nodes.push(deedButton("down", "↓", { label: `Ask ${row["name"]} later` }));
     return nodes;
@@ -145,7 +150,15 @@ export function createRules(panel, tools, { account, offers, onCount }) {
         { name: "why", label: "Why (kept with the version)", kind: "text" },
         ...FIELDS.map((field) => ({ ...field, value: fieldText(terms, field), isChecked: fieldFlag(terms, field) })),
       ],
-      ...(row ? { extra: element("p", { class: "muted", text: versionWords(row, time) }) } : {}),
+      ...(row
+        ? {
+            extra: (values) =>
+              element("div", {}, [
+                element("p", { class: "muted", text: versionWords(row, time) }),
+                ...(offers.has("rule.replay") ? [replayPart(row, () => readTerms(values()))] : []),
+              ]),
+          }
+        : {}),
       yes: row ? "Save a new version" : "Save",
       ...(row && offers.has("rule.remove") ? { remove: "Remove" } : {}),
       check(values) {
@@ -217,6 +230,8 @@ export function createRules(panel, tools, { account, offers, onCount }) {
     if (answer.kind !== "ok") toastOutcome(answer, "");
   }
 
+  const fair = /** @type {HTMLElement | null} */ (tools.querySelector("[data-fair-values]"));
+  fair?.addEventListener("click", () => openFairValues({ offers, uploadUrl: fair.dataset["uploadUrl"] ?? "", time }));
   tools.querySelector("[data-rule-new]")?.addEventListener("click", () => edit(null));
   desk.topics.watch(topic, draw);
   return {

@@ -3,11 +3,12 @@ import { test } from "node:test";
 import { fieldText, FIELDS, readCriteria } from "../../../../static/js/rfq/maker/filter-model.js";
 import {
   cells,
-  edges,
   edgeText,
+  edges,
   held,
   listed,
   paceMs,
+  passedWords,
   streamWords,
 } from "../../../../static/js/rfq/maker/incoming-model.js";
 import * as quotes from "../../../../static/js/rfq/maker/quotes-model.js";
@@ -207,4 +208,10 @@ test("the scope of a pull of all is said in words, and leaves out what cannot be
   assert.equal(quotes.scopeWords(rows), "3 quotes in 2 markets");
   assert.deepEqual(quotes.scopeLines(rows), ["A: 2 quotes", "B: 1 quote"]);
   assert.deepEqual(quotes.scopeLines(rows, 1), ["A: 2 quotes", "and 1 more market"]);
+});
+
+test("what was passed on is taken back by name, and says by whom and why", () => {
+  const row = { rfq_id: "a", ticker: "KXA-1", by: { id: 1, name: "Ada" }, reason: "thin", at_ms: 1 };
+  assert.deepEqual(passedWords(row), { text: "Show KXA-1 again", title: "Passed on by Ada: thin" });
+  assert.equal(passedWords({ ...row, by: null, reason: "" }).title, "Passed on by somebody");
 });
