@@ -5,7 +5,7 @@ import { fileFaults, markCells, readMark } from "../../../../static/js/rfq/maker
 import { changesOf, replayLines, replayRow, versionLines } from "../../../../static/js/rfq/maker/history-model.js";
 import { FIRST_TERMS } from "../../../../static/js/rfq/maker/rules-model.js";
 
-const time = (ms) => `t${ms}`;
+const time = (/** @type {number} */ ms) => `t${ms}`;
 
 test("a version says what it changed, who wrote it, why, and who armed it", () => {
   const wider = { ...FIRST_TERMS, edge_yes: "0.05", post_only: true, fair: "manual" };
@@ -37,8 +37,8 @@ test("a version says what it changed, who wrote it, why, and who armed it", () =
     },
   ];
   const [second, first] = versionLines(versions, time);
-  assert.deepEqual([second.number, second.who, second.why, second.armed], ["Version 2", "Ada, t2", "news", ""]);
-  assert.deepEqual([first.who, first.why, first.armed], ["somebody, t1", "no reason given", "armed by Lee, t3"]);
+  assert.deepEqual([second?.number, second?.who, second?.why, second?.armed], ["Version 2", "Ada, t2", "news", ""]);
+  assert.deepEqual([first?.who, first?.why, first?.armed], ["somebody, t1", "no reason given", "armed by Lee, t3"]);
 });
 
 test("a replay says what would differ, and only the reasons that do", () => {
