@@ -9,7 +9,7 @@ class PortfolioConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import ports
         from apps.core.permissions import Permission
-        from apps.portfolio import cash_events, feed, figures_events, selectors, services
+        from apps.portfolio import cash_events, commands, feed, figures_events, selectors, services
 
         view = Permission.DESK_VIEW
         ports.register_topic(
@@ -20,6 +20,7 @@ class PortfolioConfig(AppConfig):
             ports.Topic("subaccounts", view, scope="account", mode="whole", state=cash_events.subaccounts_state)
         )
         ports.register_topic(ports.Topic("pnl", view, scope="account", mode="whole", state=figures_events.pnl_state))
+        commands.register()
         ports.register_feed_handler("market_position", feed.positions_received)
         ports.register_feed_handler("fill", feed.balance_moved)
         ports.register_feed_handler("user_order", feed.balance_moved)

@@ -8,12 +8,12 @@ are streamed, so that neither holds a year of fills in memory. Dollars, exchange
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from django.db.models import Exists, ExpressionWrapper, F, OuterRef, QuerySet, Sum
+from django.db.models import Count, Exists, ExpressionWrapper, F, OuterRef, QuerySet, Sum
 
 from apps.core.fields import MoneyField
 from apps.core.money import count_text, count_units
@@ -69,6 +69,61 @@ def cash_before(account_id: int, *, moment: datetime, subaccount: int | None = N
     return total
 
 
+@dataclass(slots=True)
+class Totals:
+    """Sums of a period by kind of movement; fees stand apart and go off."""
+
+    gross: dict[Kind, Decimal] = field(default_factory=dict)
+    fees: Decimal = ZERO
+    lines: int = 0
+
+    def add(self, kind: Kind, *, gross: Decimal, fee: Decimal = ZERO, lines: int = 1) -> None:
+        if lines:
+            self.gross[kind] = self.gross.get(kind, ZERO) + gross
+            self.fees += fee
+            self.lines += lines
+
+    @property
+    def net(self) -> Decimal:
+        return sum(self.gross.values(), ZERO) - self.fees
+
+    @property
+    def rows(self) -> list[tuple[str, Decimal]]:
+        """Words and sum of each kind that occurred."""
+        return [(words, self.gross[kind]) for kind, words in KINDS.items() if kind in self.gross]
+
+
+def totals_of(account_id: int, *, since: datetime, until: datetime, subaccount: int | None = None) -> Totals:
+    """Return the sums of `movements` of a period, made in SQL."""
+    totals = Totals()
+    fills = _fills(account_id, subaccount)
+    part = fills.filter(traded_at__gte=since, traded_at__lt=until).aggregate(lines=Count("pk"), fees=Sum("fee"))
+    if part["lines"]:
+        moved = _fills_sum(fills.filter(traded_at__lt=until)) - _fills_sum(fills.filter(traded_at__lt=since))
+        totals.add("fill", gross=moved + part["fees"], fee=part["fees"], lines=part["lines"])
+    settled = _settlements(account_id, subaccount).filter(revision=1, settled_at__gte=since, settled_at__lt=until)
+    told = settled.aggregate(lines=Count("pk"), gross=Sum("revenue"))
+    totals.add("settlement", gross=told["gross"] or ZERO, lines=told["lines"])
+    for one in _others(account_id, subaccount, since, until):
+        totals.add(one.kind, gross=one.gross, fee=one.fee)
+    return totals
+
+
+def newest_from(
+    account_id: int, *, since: datetime, until: datetime, subaccount: int | None = None, lines: int
+) -> datetime:
+    """Return a moment of the period with at least `lines` movements after it, or its beginning."""
+    fills = _fills(account_id, subaccount).filter(traded_at__gte=since, traded_at__lt=until)
+    settled = _settlements(account_id, subaccount).filter(revision=1, settled_at__gte=since, settled_at__lt=until)
+    times = [
+        *fills.order_by("-traded_at").values_list("traded_at", flat=True)[:lines],
+        *settled.order_by("-settled_at").values_list("settled_at", flat=True)[:lines],
+        *(one.at for one in _others(account_id, subaccount, since, until)),
+    ]
+    times.sort(reverse=True)
+    return times[lines - 1] if len(times) >= lines else since
+
+
 def _fills_sum(fills: QuerySet[Fill]) -> Decimal:
     """In each market the lesser of both sides' sums is the number of pairs that were redeemed."""
     counts: dict[tuple[int, str], dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
@@ -112,12 +167,8 @@ def movements(
             1,
         ),
     ]
-    others = [
-        *_corrections(account_id, subaccount, since, until),
-        *_payments(account_id, subaccount, since, until),
-        *_transfers(account_id, subaccount, since, until),
-    ]
-    parts.append(sorted((one.at, 2, number, one) for number, one in enumerate(others)))
+    others = sorted(_others(account_id, subaccount, since, until), key=lambda one: one.at)
+    parts.append([(one.at, 2, number, one) for number, one in enumerate(others)])
     for _, _, _, row in heapq.merge(*parts, key=lambda part: part[:3]):
         if isinstance(row, Fill):
             yield _fill_line(row, held)
@@ -126,6 +177,13 @@ def movements(
             yield _settlement_line(row)
         else:
             yield row
+
+
+def _others(account_id: int, subaccount: int | None, since: datetime, until: datetime) -> Iterator[Movement]:
+    """What is few: all but fills and settlements."""
+    yield from _corrections(account_id, subaccount, since, until)
+    yield from _payments(account_id, subaccount, since, until)
+    yield from _transfers(account_id, subaccount, since, until)
 
 
 def _keyed(rows: QuerySet[Any], field: str, rank: int) -> Iterator[tuple[datetime, int, int, Any]]:

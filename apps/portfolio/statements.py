@@ -6,14 +6,14 @@ says by how much, and is not called exact.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
 from apps.core.money import dollars_text
 from apps.portfolio.holds import Hold, holds_of
-from apps.portfolio.ledger import KINDS, ZERO, Kind, Movement, cash_before, movements
+from apps.portfolio.ledger import ZERO, Movement, Totals, cash_before, movements, newest_from, totals_of
 from apps.portfolio.models import Balance
 from apps.portfolio.services import clock_offset
 
@@ -52,29 +52,6 @@ class Check:
         return f"{told}; {ours}: a difference of {_exactly(self.difference)}.{why}"
 
 
-@dataclass(slots=True)
-class Totals:
-    """Sums of a period by kind of movement; fees stand apart and go off."""
-
-    gross: dict[Kind, Decimal] = field(default_factory=dict)
-    fees: Decimal = ZERO
-    lines: int = 0
-
-    def add(self, movement: Movement) -> None:
-        self.gross[movement.kind] = self.gross.get(movement.kind, ZERO) + movement.gross
-        self.fees += movement.fee
-        self.lines += 1
-
-    @property
-    def net(self) -> Decimal:
-        return sum(self.gross.values(), ZERO) - self.fees
-
-    @property
-    def rows(self) -> list[tuple[str, Decimal]]:
-        """Words and sum of each kind that occurred."""
-        return [(words, self.gross[kind]) for kind, words in KINDS.items() if kind in self.gross]
-
-
 @dataclass(frozen=True, slots=True)
 class Line:
     """One movement and the balance after it."""
@@ -111,6 +88,16 @@ class Statement:
             balance += movement.cash
             yield Line(movement, balance)
 
+    def newest(self, most: int) -> list[Line]:
+        """Return the last lines, newest first. Their balances are counted back from the closing balance."""
+        since = newest_from(self.account_id, since=self.since, until=self.until, subaccount=self.subaccount, lines=most)
+        part = list(movements(self.account_id, since=since, until=self.until, subaccount=self.subaccount))
+        balance, found = self.closing, []
+        for movement in reversed(part[-most:]):
+            found.append(Line(movement, balance))
+            balance -= movement.cash
+        return found
+
     @property
     def name(self) -> str:
         """For a file: no spaces, nothing but letters, digits and dashes."""
@@ -128,11 +115,9 @@ def statement_make(
     now: datetime,
     subaccount: int | None = None,
 ) -> Statement:
-    """Sum a period up and check it. Memory does not grow with the number of lines."""
+    """Sum a period up, in SQL, and check it."""
     opening = cash_before(account_id, moment=since, subaccount=subaccount)
-    totals = Totals()
-    for movement in movements(account_id, since=since, until=until, subaccount=subaccount):
-        totals.add(movement)
+    totals = totals_of(account_id, since=since, until=until, subaccount=subaccount)
     return Statement(
         account_id=account_id,
         account_name=account_name,

@@ -65,6 +65,7 @@ def test_the_ledger_equals_the_exchange_for_every_subaccount(desk: PaperDesk, se
         assert lines[-1].balance == made.closing == made.closing_by_exchange
         assert made.opening == 0
         assert made.totals.lines == len(lines)
+        assert made.newest(25) == lines[:-26:-1]
 
 
 @pytest.mark.parametrize("cut", [Decimal("0.2"), Decimal("0.5"), Decimal("0.9")])
