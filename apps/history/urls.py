@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.history.pages import search, sync
+from apps.history.pages import search, sync, taxlots
 
 urlpatterns = [
     path("", sync.history, name="history"),
@@ -8,5 +8,7 @@ urlpatterns = [
     path("markets/choose/", sync.history_market_choose, name="history_market_choose"),
     path("markets/leave/", sync.history_market_leave, name="history_market_leave"),
     path("search/", search.history_search, name="history_search"),
+    path("tax-lots/", taxlots.history_taxlots, name="history_taxlots"),
+    path("tax-lots/export/", taxlots.history_taxlots_export, name="history_taxlots_export"),
     path("search/export/", search.history_search_export, name="history_search_export"),
 ]
