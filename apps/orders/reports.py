@@ -19,7 +19,7 @@ from apps.core.timestamps import from_unix_ms, from_unix_seconds, parse_rfc3339
 from apps.exchange.wire.schemas import rest, ws
 
 T = TypeVar("T")
-Source = Literal["answer", "ws", "rest"]
+Source = Literal["answer", "ws", "rest", "fix"]
 
 _BOOK_SIDES = ("bid", "ask")
 

@@ -78,6 +78,24 @@ class KeySigner:
             "KALSHI-ACCESS-SIGNATURE": base64.b64encode(signature).decode("ascii"),
         }
 
+    def logon_signature(self, text: str) -> str:
+        """Return the signature of a FIX logon, base64. Source: docs:fix/authentication, "Signature Generation".
+
+        Args:
+            text: SendingTime, "A", MsgSeqNum, this key's id and TargetCompID, with SOH between them.
+
+        Raises:
+            ValueError: anything else. Nothing was signed: a signer is no oracle for other protocols.
+        """
+        parts = text.split("\x01")
+        if len(parts) != 5 or parts[1] != "A" or not parts[2].isdigit() or parts[3] != self.key_id:
+            raise ValueError("not the text of a FIX logon of this key")
+        signature = self._private_key.sign(text.encode(), _PSS, hashes.SHA256())
+        with self._lock:
+            self._unreported += 1
+            self._used_at = datetime.datetime.now(datetime.UTC)
+        return base64.b64encode(signature).decode("ascii")
+
     def uses_take(self) -> tuple[int, datetime.datetime | None]:
         """Return uses since the last call, and the time of the newest."""
         with self._lock:

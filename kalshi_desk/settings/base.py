@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "apps.orders",
     "apps.rfq",
     "apps.portfolio",
+    "apps.fix",
     "apps.history",
     "apps.data_api",
     "apps.web",
@@ -282,6 +283,25 @@ EXCHANGE_HOSTS: dict[str, dict[str, list[str]]] = {
 }
 # Environments that people may add accounts for. Production is opt-in.
 EXCHANGE_ENVIRONMENTS = env.names("DESK_ENVIRONMENTS", "paper,demo,production")
+
+# Source: docs/fix/connectivity; KalshiNR's port, the others lie behind it. The paper exchange announces its own.
+# ca: PEM of what signed the certificate; pin: SHA-256 of the certificate itself.
+FIX_ENDPOINTS: dict[str, dict[str, str]] = {
+    name: {
+        "url": env.text(f"DESK_FIX_{name.upper()}", known),
+        "ca": env.text(f"DESK_FIX_{name.upper()}_CA", ""),
+        "pin": env.text(f"DESK_FIX_{name.upper()}_PIN", ""),
+        "file": str(DATA_DIR / "paper" / "paper.json") if name == "paper" else "",
+    }
+    for name, known in (
+        ("paper", ""),
+        ("demo", "tls://fix.demo.kalshi.co:8228"),
+        ("production", "tls://mm.fix.elections.kalshi.com:8228"),
+    )
+}
+# The leg that prices of side 2 are in, which the documentation leaves open.
+FIX_SELLS_IN_NO = env.choice("DESK_FIX_SELL_PRICE", "yes", ("yes", "no")) == "no"
+FIX_STORE_DIR = DATA_DIR / "fix"
 
 # Beginnings of tickers of markets, other than combos, that have the short windows of high volatility (docs/rfq.md).
 RFQ_FAST_MARKETS = tuple(env.names("DESK_RFQ_FAST"))

@@ -52,7 +52,12 @@ _by_order_id = Prepared(
         account_id=account_id, exchange_order_id=order_id, order=None
     )
 )
-_FOUND_BY = {"answer": "the answer", "ws": "its order message", "rest": "a look at the order list"}
+_FOUND_BY = {
+    "answer": "the answer",
+    "ws": "its order message",
+    "rest": "a look at the order list",
+    "fix": "its execution report",
+}
 
 
 def order_apply(account_id: int, report: OrderReport, *, source: Source) -> Order | None:

@@ -1,0 +1,132 @@
+from django.conf import settings
+from django.db import models
+
+from apps.accounts.models import ExchangeAccount
+
+
+class FixSession(models.Model):
+    """One FIX session of one account: what people want of it, and how the gateway last saw it.
+
+    A key takes one connection, and an account has one key per kind, so it has one session per kind.
+    """
+
+    class Kind(models.TextChoices):
+        NR = "nr", "Order entry (KalshiNR)"
+        RT = "rt", "Order entry with retransmission (KalshiRT)"
+        DC = "dc", "Drop copy (KalshiDC)"
+        PT = "pt", "Settlement (KalshiPT)"
+        RFQ = "rfq", "RFQ (KalshiRFQ)"
+
+    class State(models.TextChoices):
+        STOPPED = "stopped", "Stopped"
+        CONNECTING = "connecting", "Connecting"
+        LOGGED_ON = "logged_on", "Logged on"
+        RECOVERING = "recovering", "Asking for missing messages"
+        WAITING = "waiting", "Waiting to connect again"
+        PLANNED = "planned", "Down as planned"
+        HALTED = "halted", "Stopped by itself: somebody has to look"
+
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="fix_sessions")
+    kind = models.CharField(max_length=3, choices=Kind.choices)
+    is_listener = models.BooleanField(default=False, help_text="20126=Y: reads, never sends")
+    heartbeat = models.PositiveIntegerField(default=30)  # seconds
+    use_dollars = models.BooleanField(default=True, help_text="21005=Y: prices in dollars")
+    cancel_on_disconnect = models.BooleanField(default=False, help_text="8013=Y")
+    receive_settlements = models.BooleanField(default=False, help_text="20127=Y, of KalshiRT")
+    is_wanted = models.BooleanField(default=False)
+    is_reset_wanted = models.BooleanField(default=False, help_text="141=Y at the next logon of KalshiRT and KalshiPT")
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    changed_at = models.DateTimeField(null=True)
+    # Written by the gateway.
+    state = models.CharField(max_length=10, choices=State.choices, default=State.STOPPED)
+    state_text = models.CharField(max_length=400, blank=True)
+    state_since = models.DateTimeField(null=True)
+    next_in = models.PositiveBigIntegerField(default=1)
+    next_out = models.PositiveBigIntegerField(default=1)
+    last_in_at = models.DateTimeField(null=True)
+    last_out_at = models.DateTimeField(null=True)
+    rtt_ms = models.PositiveIntegerField(null=True)
+    rejects = models.PositiveIntegerField(default=0)  # sent and received since the logon
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "kind"], name="fix_session_once_per_kind")]
+
+
+class FixLease(models.Model):
+    """Which process may connect with a key; the fence rises with each holder (D17)."""
+
+    key_digest = models.CharField(max_length=64, unique=True)  # SHA-256 of environment and key id
+    holder = models.CharField(max_length=80)
+    fence = models.PositiveBigIntegerField(default=1)
+    expires_at = models.DateTimeField()
+
+
+class FixMessage(models.Model):
+    """One message of a session as it passed, without secrets (96, 553, 554)."""
+
+    session = models.ForeignKey(FixSession, on_delete=models.CASCADE, related_name="messages")
+    is_outgoing = models.BooleanField()
+    seq = models.PositiveBigIntegerField()
+    msg_type = models.CharField(max_length=8)
+    at = models.DateTimeField()  # our clock
+    fields = models.JSONField()  # [[tag, value], ...] in order
+    order_id = models.CharField(max_length=80, blank=True)
+    client_order_id = models.CharField(max_length=80, blank=True)
+    exec_id = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["session", "-id"]),
+            models.Index(fields=["order_id"], condition=~models.Q(order_id=""), name="fix_message_order"),
+        ]
+
+
+class FixExecution(models.Model):
+    """An ExecID that was applied, once per account whichever session told it first."""
+
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="+")
+    first = models.BigIntegerField()
+    second = models.BigIntegerField()
+    digest = models.CharField(max_length=64)  # of what the report says about the order
+    order_id = models.CharField(max_length=80)
+    seen_at = models.DateTimeField()  # our clock
+    source = models.CharField(max_length=3)  # kind of the session
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "first", "second"], name="fix_execution_once"),
+        ]
+        indexes = [models.Index(fields=["account", "seen_at"])]
+
+
+class FixRecovery(models.Model):
+    """One range of execution reports asked for by drop copy."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting for the drop copy session"
+        RUNNING = "running", "Reports are coming"
+        COMPLETE = "complete", "Complete"
+        INCOMPLETE = "incomplete", "The count did not fit: read over REST"
+        WINDOW_LOST = "window_lost", "Older than three hours: read over REST"
+        REFUSED = "refused", "Refused: read over REST"
+
+    OPEN = ("waiting", "running")
+
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="fix_recoveries")
+    begin = models.CharField(max_length=40)
+    end = models.CharField(max_length=40, blank=True)  # "": up to the newest
+    why = models.CharField(max_length=200)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
+    text = models.CharField(max_length=400, blank=True)
+    received = models.PositiveIntegerField(default=0)
+    new = models.PositiveIntegerField(default=0)  # of them, reports that this desk did not have
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account"], condition=models.Q(state__in=["waiting", "running"]), name="fix_recovery_one_open"
+            ),
+        ]
