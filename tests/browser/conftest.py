@@ -81,14 +81,18 @@ def open_page(
     contexts: list[BrowserContext] = []
     problems: list[str] = []
 
-    def opener(role: str = "trader", *, at: str = "", **options: Any) -> Page:
+    def opener(role: str = "trader", *, at: str = "", is_own_session: bool = False, **options: Any) -> Page:
         settings = {"viewport": {"width": 1440, "height": 900}, **options}
-        context = chromium.new_context(base_url=desk.url, storage_state=signed_in(role), **settings)
+        state = None if is_own_session else signed_in(role)
+        context = chromium.new_context(base_url=desk.url, storage_state=state, **settings)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
         page.on("console", lambda line: problems.append(line.text) if "Content Security Policy" in line.text else None)
+        if is_own_session:  # of a test that ends it
+            login = desk.logins[role]
+            SignInPage(page).sign_in(login["username"], login["password"])
         if at:
             page.goto(at)
         return page

@@ -159,7 +159,7 @@ def test_the_list_of_keys_names_what_the_ladder_does(open_page: Callable[..., Pa
 def test_j4_a_session_that_ends_keeps_the_ticket_and_sends_nothing(
     desk: RunningDesk, open_page: Callable[..., Page]
 ) -> None:
-    market = MarketPage(open_page(), TICKER).open()
+    market = MarketPage(open_page(is_own_session=True), TICKER).open()
     page = market.page
     page.get_by_role("radio", name="Buy NO", exact=True).check(force=True)
     page.get_by_label("Price", exact=True).fill("23")

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.orders_page import OrdersPage
@@ -16,6 +17,7 @@ TICKER = f"{GROWTH}-T2.0"
 DAY_MS = 86_400_000
 
 
+@pytest.mark.long
 def test_pause_reopening_close_and_result_are_said_and_what_the_exchange_took_off(
     desk: RunningDesk, open_page: Callable[..., Page]
 ) -> None:

@@ -104,6 +104,7 @@ def test_a_request_is_quoted_taken_confirmed_and_executed_before_a_viewers_eyes(
     assert viewer.page.locator(CONTROLS).count() == 0
 
 
+@pytest.mark.long
 def test_keys_take_only_with_the_focus_on_the_card_and_a_lapse_offers_the_next_best(
     desk: RunningDesk, open_page: Callable[..., Page]
 ) -> None:

@@ -3,8 +3,8 @@
 import time
 from random import Random
 
-from apps.paper.world.listing import make_event
 from apps.paper.world.build import BY_TICKER
+from apps.paper.world.listing import make_event
 
 
 def _first_event(series: str) -> str:
