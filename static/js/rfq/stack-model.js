@@ -1,6 +1,6 @@
 /** The quotes of one request in words of what we would own and pay. No DOM here. */
 import { toUnits } from "../core/fixed.js";
-import { isTrading, lastLapse } from "./request-model.js";
+import { isTrading } from "./request-model.js";
 import { OUTCOMES, countText, differenceText, priceText, shortMoney, stepOfRow, timesMicro } from "./words.js";
 
 /** @typedef {import("./words.js").Row} Row */
@@ -163,15 +163,31 @@ export function bestOffer(lines, buys) {
 }
 
 /**
- * After a lapse: the best of what is left on the same side. null while something is taken, or nothing is left.
+ * After a lapse: the best of what is left on the same side, as the desk tells it. null while something is taken, or
+ * nothing is left.
  * @param {Row} row
  * @param {QuoteLine[]} lines
  * @returns {Target | null}
  */
 export function nextBest(row, lines) {
-  const lapsed = lastLapse(row);
-  if (!lapsed || isTrading(row) || row["accept"] || !row["is_open"]) return null;
-  return bestOffer(lines, lapsed["buys"]);
+  const told = row["next_best"];
+  if (!told || isTrading(row) || row["accept"] || !row["is_open"]) return null;
+  const line = lines.find(({ id, isOpen }) => isOpen && id === told.quote_id);
+  const offer = line?.offers[/** @type {Outcome} */ (told.buys)];
+  return line && offer ? { quoteId: line.id, maker: line.maker, offer } : null;
+}
+
+/**
+ * What the next best costs against the one that lapsed, and whether it is within the limit.
+ * @param {Row} row
+ */
+export function nextBestWords(row) {
+  const told = row["next_best"];
+  if (!told) return "";
+  const units = toUnits(told.dearer_by, 4);
+  const size = differenceText(told.dearer_by.replace("-", "")).replace("+", "");
+  const against = units === 0 ? "the same price" : `${size} ${units > 0 ? "dearer" : "cheaper"}`;
+  return told.is_within_limit === false ? `${against}, above your limit` : against;
 }
 
 /**

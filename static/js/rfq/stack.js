@@ -4,7 +4,7 @@ import { element, setAttribute, setText } from "../frame/dom.js";
 import { createRearm } from "./accept-model.js";
 import { autoWords, progressOf, storyOf } from "./progress-model.js";
 import { isLive, isTrading } from "./request-model.js";
-import { bestOffer, enterSide, nextBest, stackOf } from "./stack-model.js";
+import { bestOffer, enterSide, nextBest, nextBestWords, stackOf } from "./stack-model.js";
 import { OUTCOMES, ageText, countText, priceText, shortCountdown, sizeText, titleParts } from "./words.js";
 
 /** @typedef {import("./words.js").Row} Row */
@@ -245,11 +245,11 @@ export function createStack(panel, { now, look, canTrade, canPull, accepts, onCl
     if (!nextButton) return;
     const next = row && canTake() ? nextBest(row, lines) : null;
     nextButton.hidden = !next;
-    if (!next) return;
+    if (!next || !row) return;
     const isOff =
       blocked !== "" || accepts.isLocked(rfqKey()) || !rearm.isArmed(rfqKey(), `${next.quoteId}|${next.offer.buys}`);
     setAttribute(nextButton, "aria-disabled", String(isOff));
-    setText(nextButton, `Accept next best: ${next.offer.text}`);
+    setText(nextButton, `Accept next best: ${next.offer.text} (${nextBestWords(row)})`);
     nextButton.title = `${next.maker}${next.offer.isOverLimit ? "; above your limit" : ""}`;
   }
 

@@ -15,10 +15,10 @@ export function initials(name) {
 /**
  * Whose it is, who else looks at it now, then what was said.
  * @param {Row | null} row
- * @param {{person: string, zone: string, nowMs: number}} view
+ * @param {{person: string, zone: string, nowMs: number, what?: string}} view
  * @returns {{initials: string, text: string, at: string}[]}
  */
-export function teamLines(row, { person, zone, nowMs }) {
+export function teamLines(row, { person, zone, nowMs, what = "RFQ" }) {
   if (!row) return [];
   const nameOf = (/** @type {Row} */ who) => (String(who["id"]) === person ? "you" : who["name"]);
   const lines = [];
@@ -26,7 +26,7 @@ export function teamLines(row, { person, zone, nowMs }) {
   if (owner) lines.push({ initials: initials(owner.name), text: `claimed by ${nameOf(owner)}`, at: "" });
   for (const watcher of row["watchers"] ?? []) {
     if (String(watcher.id) === person || watcher.until_ms < nowMs) continue;
-    lines.push({ initials: initials(watcher.name), text: `${watcher.name} is looking at this RFQ`, at: "" });
+    lines.push({ initials: initials(watcher.name), text: `${watcher.name} is looking at this ${what}`, at: "" });
   }
   for (const comment of row["comments"] ?? []) {
     const by = comment.by ?? { id: 0, name: "somebody" };

@@ -11,10 +11,10 @@ const LOOK_EVERY_MS = 5_000;
 
 /**
  * @param {HTMLElement} part
- * @param {{person: string, zone: string, now: () => number,
+ * @param {{person: string, zone: string, now: () => number, what?: string,
  *   command: (name: string, params: Record<string, unknown>) => Promise<import("../core/socket.js").Outcome>}} options
  */
-export function createTeam(part, { person, zone, now, command }) {
+export function createTeam(part, { person, zone, now, command, what = "RFQ" }) {
   const list = /** @type {HTMLElement} */ (part.querySelector("[data-team]"));
   const say = /** @type {HTMLElement} */ (part.querySelector("[data-team-say]"));
   const form = /** @type {HTMLFormElement} */ (part.querySelector("[data-team-comment]"));
@@ -27,7 +27,7 @@ export function createTeam(part, { person, zone, now, command }) {
 
   function draw() {
     part.hidden = subject === "";
-    const lines = teamLines(row, { person, zone, nowMs: now() });
+    const lines = teamLines(row, { person, zone, nowMs: now(), what });
     const key = JSON.stringify(lines);
     if (list.dataset["about"] !== key) {
       list.dataset["about"] = key;

@@ -74,6 +74,7 @@ export const request = (over = {}) => ({
   auto: null,
   quotes: [quote()],
   accept: null,
+  next_best: null,
   lapsed: [],
   timeline: [],
   ...over,

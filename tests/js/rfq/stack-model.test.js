@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bestOffer, enterSide, nextBest, stackOf } from "../../../static/js/rfq/stack-model.js";
+import { bestOffer, enterSide, nextBest, nextBestWords, stackOf } from "../../../static/js/rfq/stack-model.js";
 import { accept, quote, request } from "./rows.js";
 
 const LOOK = { format: /** @type {const} */ ("cents"), zone: "UTC" };
@@ -94,13 +94,26 @@ test("the best offer is the server's first, never an ended one", () => {
 });
 
 test("after a lapse the next best of the same side can be taken, but only then", () => {
-  const lapsed = request({ lapsed: [accept({ state: "lapsed", buys: "no" })], quotes: [quote({ quote_id: "q2" })] });
+  const next = { quote_id: "q2", buys: "no", price: "0.7760", dearer_by: "0.0110", is_within_limit: null };
+  const lapsed = request({
+    lapsed: [accept({ state: "lapsed", buys: "no" })],
+    quotes: [quote({ quote_id: "q2" })],
+    next_best: next,
+  });
   assert.equal(nextBest(lapsed, stackOf(lapsed, LOOK))?.offer.text, "Buy NO 77.6¢");
   const taken = { ...lapsed, accept: accept({ state: "sending" }) };
   assert.equal(nextBest(taken, stackOf(taken, LOOK)), null);
   const closed = { ...lapsed, is_open: false };
   assert.equal(nextBest(closed, stackOf(closed, LOOK)), null);
   assert.equal(nextBest(request(), stackOf(request(), LOOK)), null);
+  const ended = { ...lapsed, quotes: [quote({ quote_id: "q2", state: "cancelled" })] };
+  assert.equal(nextBest(ended, stackOf(ended, LOOK)), null);
+
+  assert.equal(nextBestWords(lapsed), "1.1¢ dearer");
+  assert.equal(nextBestWords({ ...lapsed, next_best: { ...next, dearer_by: "-0.0200" } }), "2.0¢ cheaper");
+  const over = { ...next, dearer_by: "0.0000", is_within_limit: false };
+  assert.equal(nextBestWords({ ...lapsed, next_best: over }), "the same price, above your limit");
+  assert.equal(nextBestWords(request()), "");
 });
 
 test("Enter means a side only when it can mean no other", () => {

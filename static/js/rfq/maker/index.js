@@ -5,6 +5,7 @@ import { browserStorage } from "../../grid/column-memory.js";
 import { wireCalls } from "./calls-menu.js";
 import { createDecisions } from "./decisions.js";
 import { createIncoming } from "./incoming.js";
+import { createQuoteTeam } from "./quote-team.js";
 import { createQuotes } from "./quotes.js";
 import { createRules } from "./rules.js";
 import { createTicket } from "./ticket.js";
@@ -47,6 +48,7 @@ export function start(panel, page) {
     fairOf: (quote) => incoming?.fairOf(quote) ?? null,
     onQuote: requote,
     onCount: (number) => count("quotes", number),
+    team: offers.has("team.comment") ? createQuoteTeam({ account, person, offers }) : null,
   });
   const place = /** @type {HTMLElement | null} */ (page.querySelector("[data-quote-ticket]"));
   const ticket = place

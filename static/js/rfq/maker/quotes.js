@@ -34,9 +34,10 @@ const COLUMNS = [
  * @param {(quote: string) => string | null} options.fairOf fair value now, from the stream
  * @param {(row: Row) => void} options.onQuote
  * @param {(count: number) => void} options.onCount
+ * @param {ReturnType<typeof import("./quote-team.js").createQuoteTeam> | null} options.team
  */
 export function createQuotes(panel, tools, options) {
-  const { account, accountName, environment, offers, fairOf, onQuote, onCount } = options;
+  const { account, accountName, environment, offers, fairOf, onQuote, onCount, team } = options;
   const topic = `quotes:${account}`;
   const withEnded = /** @type {HTMLInputElement} */ (tools.querySelector("[data-with-ended]"));
   const pullAllButton = /** @type {HTMLButtonElement | null} */ (tools.querySelector("[data-pull-all]"));
@@ -48,7 +49,7 @@ export function createQuotes(panel, tools, options) {
   let order = [];
   /** Pulls on their way. @type {Set<string>} */
   const pulling = new Set();
-  const columns = mayPull || mayQuote ? COLUMNS : COLUMNS.slice(0, -1);
+  const columns = mayPull || mayQuote || team ? COLUMNS : COLUMNS.slice(0, -1);
   const table = createTable(/** @type {HTMLTableElement} */ (panel.querySelector("[data-table]")), {
     columns,
     label: "Our quotes: accepted ones first, then open ones, newest first",
@@ -57,6 +58,8 @@ export function createQuotes(panel, tools, options) {
       if (!row) return;
       if (deed === "pull") void pull(row);
       if (deed === "quote") onQuote(row);
+      if (deed === "team")
+        team?.open(row, cells(row, { now: desk.clock.now(), format: desk.data.price_format, fair: null }).market);
     },
   });
   const hold = watchHold(wrap, () => draw());
@@ -99,6 +102,7 @@ export function createQuotes(panel, tools, options) {
         const text = cells(row, { now, format: desk.data.price_format, fair });
         const far = distance(row, fair);
         const live = isLive(row);
+        const said = team?.count(row["key"]) ?? 0;
         const isPullable = canPull(row) && !pulling.has(row["key"]);
         return {
           key: row["key"],
@@ -124,11 +128,18 @@ export function createQuotes(panel, tools, options) {
             },
             deeds: {
               text: "",
-              nodesKey: `${isPullable}:${live}`,
+              nodesKey: `${isPullable}:${live}:${said}`,
               nodes: () => [
                 ...(mayQuote && live ? [deedButton("quote", "Re-quote", { label: `Re-quote ${text.market}` })] : []),
                 ...(mayPull && isPullable
                   ? [deedButton("pull", "Pull", { css: "button--danger", label: `Pull the quote on ${text.market}` })]
+                  : []),
+                ...(team
+                  ? [
+                      deedButton("team", said ? `Team ${said}` : "Team", {
+                        label: `Team on the quote on ${text.market}`,
+                      }),
+                    ]
                   : []),
               ],
             },
