@@ -18,7 +18,8 @@ export const SIDE_WORDS = {
 
 /**
  * Read a price as people type it: "52", "52.5", "52.5c", "52¢" are cents; "0.525", "$0.525" dollars.
- * A bare number below 1 is dollars, because no market trades below a hundredth of a cent.
+ * A bare number below 1 with two decimals or more is dollars. With one it may be either ("0.3" is 30 cents to one person
+ * and three tenths of a cent to another), a hundredfold apart, so it is asked back.
  * @param {string} text
  * @returns {{units: number} | {error: string}}
  */
@@ -29,6 +30,9 @@ export function readPrice(text) {
   if (!match) return { error: `“${text.trim()}” is not a price. Write cents, such as 52 or 52.5.` };
   const digits = match[2] ?? "";
   const number = digits.startsWith(".") ? `0${digits}` : digits.replace(/\.$/, "");
+  if (match[1] === undefined && match[3] === undefined && /^0\.[1-9]$/.test(number)) {
+    return { error: `Is “${raw}” cents or dollars? Write ${number}c or $${number}0.` };
+  }
   const isDollars = match[1] !== undefined || (match[3] === undefined && Number(number) < 1);
   try {
     const units = isDollars ? toUnits(number, 4) : toUnits(number, 2);

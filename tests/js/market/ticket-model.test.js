@@ -20,6 +20,20 @@ test("a price is read as people type it", () => {
   }
 });
 
+test("a number that may be cents or dollars is asked back", () => {
+  for (const text of ["0.3", ".3", "0,3"]) {
+    const result = readPrice(text);
+    assert.ok("error" in result && result.error.includes("0.3c or $0.30"), text);
+  }
+  for (const [text, units] of /** @type {[string, number][]} */ ([
+    ["0.3c", 30],
+    ["$0.3", 3000],
+    ["0.30", 3000],
+  ])) {
+    assert.deepEqual(readPrice(text), { units }, text);
+  }
+});
+
 test("what is not a price says so and gives no number", () => {
   for (const text of ["", "abc", "1e3", "-5", "0", "100", "$1.00", "52.123", "NaN", "5 2"]) {
     const result = readPrice(text);
