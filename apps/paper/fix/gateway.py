@@ -4,7 +4,15 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from apps.paper.engine.events import Event
+from apps.paper.engine.events import (
+    Event,
+    MarketLifecycle,
+    OrderChanged,
+    QuoteChanged,
+    RfqChanged,
+    SettlementPaid,
+)
+from apps.paper.engine.orders import Fill
 from apps.paper.fix import logon
 from apps.paper.fix.codec import Message
 from apps.paper.fix.dictionary import ACCEPTS
@@ -31,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 COSTS = {"F": CANCEL_COST, "S": QUOTE_COST, "Z": QUOTE_COST}  # tokens; all others DEFAULT_COST, as their REST calls
 PRUNE_EVERY_MS = 600_000
+HEARD = (Fill, OrderChanged, RfqChanged, QuoteChanged, SettlementPaid, MarketLifecycle)
 Handler = Callable[[Session, Body], None]
 
 
@@ -203,6 +212,8 @@ class Gateway:
 
     def on_event(self, event: Event) -> None:
         """Take one event of the engine. What breaks down here must not break the engine."""
+        if not isinstance(event, HEARD):
+            return
         try:
             self.tape.hear(event)
             self.makers.hear(event)

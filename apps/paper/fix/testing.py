@@ -9,6 +9,8 @@ from apps.paper.testing import InProcessPaper
 class InProcessLink:
     """One connection. sent: what the exchange wrote since the last `take`. closed: by either side."""
 
+    blocks = False  # `take` returns what there is
+
     def __init__(self, gateway: Gateway, target: str) -> None:
         self.sent = bytearray()
         self.closed = False

@@ -24,6 +24,8 @@ PATIENCE = 60.0
 class Pipe(Protocol):
     """Bytes to and from the exchange."""
 
+    blocks: bool
+
     @property
     def closed(self) -> bool: ...
     def feed(self, data: bytes) -> None: ...
@@ -71,7 +73,7 @@ def wrap(inner: str, *, begin: str = "FIXT.1.1") -> bytes:
 
 def cut(stream: bytes) -> tuple[list[Msg], bytes]:
     """Whole messages, each checked, and the rest."""
-    found = []
+    found: list[Msg] = []
     while True:
         at = stream.find(b"\x0110=")
         end = stream.find(b"\x01", at + 1)
@@ -110,6 +112,7 @@ class FixClient:
         self.expected = 1
         self.strict = True
         self._rest = b""
+        self._waiting: list[Msg] = []
 
     # --- out -------------------------------------------------------------------------------------
     def send(self, msg_type: str, body: Pairs = (), *, seq: int | None = None, header: Pairs = ()) -> int:
@@ -142,7 +145,13 @@ class FixClient:
 
     # --- in --------------------------------------------------------------------------------------
     def read(self) -> list[Msg]:
-        """What has come, checked for numbers and names."""
+        """What has come, checked for numbers and names. From a socket: at least one message, unless it is closed."""
+        found, self._waiting = [*self._waiting, *self._come()], []
+        while not found and self.pipe.blocks and not self.pipe.closed:
+            found = self._come()
+        return found
+
+    def _come(self) -> list[Msg]:
         found, self._rest = cut(self._rest + self.pipe.take())
         for msg in found:
             assert msg[56] == self.key_id
@@ -163,12 +172,13 @@ class FixClient:
         return found[0]
 
     def until(self, *msg_types: str) -> Msg:
-        """Read from a socket until a message of these types comes; the others are dropped."""
+        """The next message of these types; those before it are dropped."""
         ends = time.monotonic() + PATIENCE
-        while time.monotonic() < ends:
-            for place, msg in enumerate(found := self.read()):
+        while time.monotonic() < ends and not (self.pipe.closed and not self._waiting):
+            found = self.read()
+            for place, msg in enumerate(found):
                 if msg[35] in msg_types:
-                    assert place == len(found) - 1, found
+                    self._waiting = found[place + 1 :]
                     return msg
         raise AssertionError(f"no {msg_types}")
 
@@ -176,9 +186,15 @@ class FixClient:
 class SocketPipe:
     """A real connection."""
 
+    blocks = True
+
     def __init__(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> None:
         plain = socket.create_connection((host, port), timeout=PATIENCE)
-        self._socket = plain if tls is None else tls.wrap_socket(plain, server_hostname=host)
+        try:
+            self._socket = plain if tls is None else tls.wrap_socket(plain, server_hostname=host)
+        except ssl.SSLError:
+            plain.close()
+            raise
         self.closed = False
 
     def feed(self, data: bytes) -> None:
