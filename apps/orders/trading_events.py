@@ -12,12 +12,14 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from apps.accounts.models import ExchangeAccount
+from apps.core.prepared import Prepared
 from apps.core.timestamps import to_unix_ms
 from apps.core.topics import TopicName
 from apps.exchange import live
 from apps.orders import spill
 from apps.orders.models import CancelIntent, CancelRun, Order, OrderIntent, SendGate, TradingPause
 
+_runs = Prepared(lambda account_id: CancelRun.objects.filter(account_id=account_id, finished_at=None)[:1])
 Row = dict[str, Any]
 _UNRESOLVED = (OrderIntent.State.COMMITTED, OrderIntent.State.SENDING, OrderIntent.State.UNKNOWN)
 
@@ -90,5 +92,5 @@ def trading_publish(account_id: int) -> None:
 
 def orders_changed(account_id: int) -> None:
     """An order of this account changed: a "cancel all" in progress has fewer left, perhaps none."""
-    if CancelRun.objects.filter(account_id=account_id, finished_at=None).exists():
+    if _runs(account_id):
         trading_publish(account_id)

@@ -52,6 +52,9 @@ _by_order_id = Prepared(
         account_id=account_id, exchange_order_id=order_id, order=None
     )
 )
+_early_fills = Prepared(
+    lambda account_id, order_id: Fill.objects.filter(account_id=account_id, order=None, order_id_text=order_id)[:1]
+)
 _FOUND_BY = {
     "answer": "the answer",
     "ws": "its order message",
@@ -263,6 +266,8 @@ def cancels_close(order: Order) -> None:
 
 def fills_link(order: Order) -> int:
     """Give fills that came before their order their row; returns how many there were."""
+    if not _early_fills(order.account_id, order.order_id):
+        return 0
     early = Fill.objects.filter(account_id=order.account_id, order=None, order_id_text=order.order_id)
     return early.update(order=order)
 
