@@ -1,0 +1,143 @@
+"""What the gateway writes about its FIX sessions: state, messages, recoveries. In its database thread."""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from apps.audit import services as audit
+from apps.core.timestamps import from_unix_ms, utc_now
+from apps.fix.engine.codec import Fields, redacted
+from apps.fix.ingest import last_seen
+from apps.fix.messages.drop_copy import Recovery, Result
+from apps.fix.models import FixExecution, FixMessage, FixRecovery, FixSession
+from apps.fix.selectors import Wish
+from apps.orders import queue
+
+logger = logging.getLogger(__name__)
+
+KEPT_MESSAGES = 20_000  # per session
+KEPT_EXECUTIONS = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A message that passed. at_ms: our clock."""
+
+    is_outgoing: bool
+    seq: int
+    msg_type: str
+    at_ms: int
+    fields: Fields
+
+
+def messages_store(session_id: int, passed: list[Passed]) -> None:
+    """Keep messages without their secrets."""
+    rows = []
+    for one in passed:
+        first = dict(reversed(one.fields))
+        rows.append(
+            FixMessage(
+                session_id=session_id,
+                is_outgoing=one.is_outgoing,
+                seq=one.seq,
+                msg_type=one.msg_type[:8],
+                at=from_unix_ms(one.at_ms),
+                fields=[[tag, _storable(value)] for tag, value in redacted(one.fields)],
+                order_id=_storable(first.get(37, ""))[:80],
+                client_order_id=_storable(first.get(11, ""))[:80],
+                exec_id=_storable(first.get(17, ""))[:40],
+            )
+        )
+    FixMessage.objects.bulk_create(rows, batch_size=200)
+
+
+def _storable(value: str) -> str:
+    """Text that every database takes: bytes that are no UTF-8, and NUL, are shown as a replacement."""
+    return value.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
+
+
+def messages_prune(session_id: int) -> None:
+    """Forget the oldest messages of a session, and execution ids far older than any replay."""
+    newest = FixMessage.objects.filter(session_id=session_id).order_by("-pk").values_list("pk", flat=True)
+    oldest_kept = newest[KEPT_MESSAGES - 1 : KEPT_MESSAGES].first()
+    if oldest_kept is not None:
+        FixMessage.objects.filter(session_id=session_id, pk__lt=oldest_kept).delete()
+    session = FixSession.objects.filter(pk=session_id).first()
+    if session is not None:
+        old = FixExecution.objects.filter(account_id=session.account_id, seen_at__lt=utc_now() - KEPT_EXECUTIONS)
+        old.delete()
+
+
+def state_store(session_id: int, **values: Any) -> None:
+    FixSession.objects.filter(pk=session_id).update(**values)
+
+
+def reset_done(session_id: int) -> None:
+    FixSession.objects.filter(pk=session_id).update(is_reset_wanted=False)
+
+
+def session_audit(wish: Wish, what: str, **data: Any) -> None:
+    with transaction.atomic():
+        audit.record(
+            f"fix.session.{what}",
+            actor_id=None,
+            desk_id=wish.desk_id,
+            environment=wish.environment,
+            target=f"fix_session:{wish.session_id}",
+            data={"kind": wish.kind.value, **data},
+        )
+
+
+def hole_mend(account_id: int, why: str) -> None:
+    """Reports may be missing: ask for those since the last one seen, by drop copy where there is one; always read."""
+    queue.enqueue(queue.ACCOUNT_SYNC, account_id)
+    newest = last_seen(account_id)
+    if newest is None or not FixSession.objects.filter(account_id=account_id, kind="dc", is_wanted=True).exists():
+        return
+    try:
+        with transaction.atomic():
+            FixRecovery.objects.create(account_id=account_id, begin=str(newest), why=why[:200], created_at=utc_now())
+    except IntegrityError:
+        logger.info("a recovery for account %s is open already", account_id)
+
+
+def recovery_next(account_id: int) -> tuple[int, str, str] | None:
+    """Return (id, begin, end) of the account's open recovery."""
+    row = FixRecovery.objects.filter(account_id=account_id, state__in=FixRecovery.OPEN).first()
+    if row is None:
+        return None
+    FixRecovery.objects.filter(pk=row.pk).update(state=FixRecovery.State.RUNNING)
+    return row.pk, row.begin, row.end
+
+
+def recovery_progress(recovery_id: int, recovery: Recovery, *, new: int) -> None:
+    FixRecovery.objects.filter(pk=recovery_id).update(received=recovery.received, new=F("new") + new)
+
+
+def recovery_finish(wish: Wish, recovery_id: int, recovery: Recovery) -> None:
+    """End a recovery; whatever it did not bring is read over REST, and a lost window is on record (D11)."""
+    assert recovery.result is not None
+    with transaction.atomic():
+        FixRecovery.objects.filter(pk=recovery_id).update(
+            state=recovery.result.value, text=recovery.text[:400], received=recovery.received, finished_at=utc_now()
+        )
+        audit.record(
+            "fix.recovery.finished",
+            actor_id=None,
+            desk_id=wish.desk_id,
+            environment=wish.environment,
+            target=f"fix_recovery:{recovery_id}",
+            data={"result": recovery.result.value, "received": recovery.received, "begin": str(recovery.begin)},
+        )
+    if recovery.result is not Result.COMPLETE:
+        queue.enqueue(queue.ACCOUNT_SYNC, wish.account_id)
+
+
+def recovery_refuse(recovery_id: int, text: str) -> None:
+    FixRecovery.objects.filter(pk=recovery_id).update(
+        state=FixRecovery.State.REFUSED, text=text[:400], finished_at=utc_now()
+    )
