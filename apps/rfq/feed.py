@@ -2,13 +2,13 @@
 
 import logging
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from apps.core.errors import WireFormatError
 from apps.core.ports import FeedContext
 from apps.core.rfq import QuoteState, RfqState
-from apps.core.timestamps import from_unix_ms, parse_rfc3339
+from apps.core.timestamps import from_unix_ms, parse_rfc3339, utc_now
 from apps.rfq import queue, reports
 from apps.rfq.models import Quote, ReceivedQuote, Rfq
 from apps.rfq.services import guard
@@ -23,6 +23,8 @@ from apps.rfq.services.verify_request import executions_publish
 
 logger = logging.getLogger(__name__)
 
+# A request without an id that is older than this has been looked up many times: its frames would have come by now.
+DOUBT_LASTS = timedelta(minutes=10)
 _turns = [threading.Lock() for _ in range(16)]
 _IN_DOUBT = (RfqState.SENDING, RfqState.UNKNOWN, RfqState.NOT_SEEN)
 
@@ -57,8 +59,7 @@ def accept_heard(context: FeedContext, message: Any) -> None:
             return
     rfq = _own(context, message.rfq_id)
     if rfq is None:
-        in_doubt = Rfq.objects.filter(account_id=context.account_id, rfq_id=None, state__in=_IN_DOUBT)
-        if not in_doubt.exists():  # else the reading that was queued tells whose it is
+        if not _has_unnamed(context.account_id):  # else the reading that was queued tells whose it is
             _confirmation_begun(context, report)
         return
     received_apply(rfq, report)
@@ -135,10 +136,16 @@ def _executed_at(message: Any) -> datetime | None:
 def _own(context: FeedContext, rfq_id: str) -> Rfq | None:
     rows = Rfq.objects.select_related("account")
     rfq = rows.filter(account_id=context.account_id, rfq_id=rfq_id).first()
-    if rfq is None and rows.filter(account_id=context.account_id, rfq_id=None).exists():
+    if rfq is None and _has_unnamed(context.account_id):
         # It may be ours with its answer still under way: the reading joins it.
         queue.enqueue(queue.ACCOUNT_READ, context.account_id)
     return rfq
+
+
+def _has_unnamed(account_id: int) -> bool:
+    """Is there a request of ours that may be at the exchange under an id that we do not know yet?"""
+    since = utc_now() - DOUBT_LASTS
+    return Rfq.objects.filter(account_id=account_id, rfq_id=None, state__in=_IN_DOUBT, created_at__gte=since).exists()
 
 
 def _read_instead(context: FeedContext, exc: WireFormatError) -> None:

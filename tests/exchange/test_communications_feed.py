@@ -165,7 +165,7 @@ def test_a_handler_that_fails_leads_to_a_reading(heard: dict[str, Any], monkeypa
         scene = Scene(takes_stream=False)
         scene.feed._deliver_lane(Output(events=[ACCEPTED]))
         async with asyncio.timeout(PATIENCE):
-            await scene.feed._wants_reading.wait()
+            await scene.feed._reconciling.wanted.wait()
         scene.threads.stop()
         return True
 
@@ -179,7 +179,7 @@ def test_a_connect_is_followed_by_a_reading(heard: dict[str, Any]) -> None:
     async def play() -> None:
         scene = Scene(takes_stream=False)
         scene.feed._deliver_all(Output(events=[Connected()]))
-        reading = asyncio.create_task(scene.feed._keep_reconciled())
+        reading = asyncio.create_task(scene.feed._reconciling.run())
         assert await asyncio.to_thread(was_read.wait, PATIENCE)
         reading.cancel()
         scene.threads.stop()

@@ -8,6 +8,7 @@ from apps.core import ports
 from apps.core.ports import FeedContext
 from apps.core.timestamps import unix_ms_now
 from apps.exchange.gateway.inbox import Inbox
+from apps.exchange.gateway.reconciling import Reconciling
 from apps.exchange.gateway.threads import Threads
 from apps.exchange.wire import events
 from apps.exchange.wire.schemas import Message
@@ -18,9 +19,6 @@ from apps.exchange.wire.transport import Feed
 logger = logging.getLogger(__name__)
 
 CHANNELS = ("fill", "user_orders", "market_positions", "order_group_updates")
-SUBSCRIBED_WITHIN = 5.0  # seconds; reading without a subscription is better than not reading
-RECONCILE_AGAIN = 5.0  # seconds after a reading that failed
-_POLL = 0.05
 
 
 class AccountFeed:
@@ -39,22 +37,26 @@ class AccountFeed:
         self.account_id = account_id
         self.environment = environment
         self._inbox = inbox
-        self._threads = threads
         self._session = Session(now=time.monotonic())
         for channel in CHANNELS:
             self._session.want(channel, None)
         self._feed = Feed(self._session, hosts=hosts, signer=signer, deliver=self._deliver)
-        self._wants_reading = asyncio.Event()
+        self._reconciling = Reconciling(
+            account_id,
+            threads=threads,
+            readings=lambda: ports.reconcilers,
+            is_subscribed=lambda: all(map(self._session.is_subscribed, CHANNELS)),
+        )
 
     def reconcile(self) -> None:
         """Something may have been missed: read orders, fills and positions."""
-        self._wants_reading.set()
+        self._reconciling.ask()
 
     async def run(self) -> None:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._feed.run(), name=f"account-{self.account_id}-feed")
-            group.create_task(self._keep_reconciled(), name=f"account-{self.account_id}-reconcile")
+            group.create_task(self._reconciling.run(), name=f"account-{self.account_id}-reconcile")
 
     def _deliver(self, output: events.Output) -> None:
         for event in output.events:
@@ -71,31 +73,3 @@ class AccountFeed:
                     logger.error("account %s: %s: %s", self.account_id, event.code, event.text)
                 case _:
                     pass
-
-    async def _keep_reconciled(self) -> None:
-        while True:
-            await self._wants_reading.wait()
-            # What happens between the reading and the subscription would be seen by neither.
-            await self._subscribed()
-            self._wants_reading.clear()
-            if not await self._threads.slow(self._read_all):
-                await asyncio.sleep(RECONCILE_AGAIN)
-                self._wants_reading.set()
-
-    async def _subscribed(self) -> None:
-        deadline = time.monotonic() + SUBSCRIBED_WITHIN
-        while not all(map(self._session.is_subscribed, CHANNELS)):
-            if time.monotonic() > deadline:
-                return
-            await asyncio.sleep(_POLL)
-
-    def _read_all(self) -> bool:
-        is_done = True
-        for read in ports.reconcilers:
-            try:
-                read(self.account_id)
-            except Exception:
-                # A boundary: what one app cannot read must not keep the others from reading.
-                logger.exception("account %s was not reconciled by %s", self.account_id, read.__module__)
-                is_done = False
-        return is_done

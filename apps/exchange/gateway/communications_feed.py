@@ -16,6 +16,7 @@ from apps.core import ports
 from apps.core.ports import FeedContext
 from apps.core.timestamps import unix_ms_now
 from apps.exchange.gateway.inbox import Inbox
+from apps.exchange.gateway.reconciling import Reconciling
 from apps.exchange.gateway.threads import Threads
 from apps.exchange.wire import events
 from apps.exchange.wire.schemas import Message
@@ -27,9 +28,6 @@ logger = logging.getLogger(__name__)
 
 CHANNEL = "communications"
 LANE = {CHANNEL: {"shard_factor": 100, "shard_key": 0}}
-RECONCILE_AGAIN = 5.0  # seconds after a reading that failed
-SUBSCRIBED_WITHIN = 5.0  # seconds; reading without a subscription is better than not reading
-_POLL = 0.05
 
 
 class CommunicationsFeed:
@@ -55,24 +53,29 @@ class CommunicationsFeed:
         self._threads = threads
         self._takes_stream = takes_stream
         self._running: set[asyncio.Task[None]] = set()
-        self._wants_reading = asyncio.Event()
         self._all = Session(now=time.monotonic())
         self._lane = Session(now=time.monotonic(), options=LANE)
         self._feeds = []
         for session, deliver in ((self._all, self._deliver_all), (self._lane, self._deliver_lane)):
             session.want(CHANNEL, None)
             self._feeds.append(Feed(session, hosts=hosts, signer=signer, deliver=deliver))
+        self._reconciling = Reconciling(
+            account_id,
+            threads=threads,
+            readings=lambda: ports.communications_reconcilers,
+            is_subscribed=self._is_subscribed,
+        )
 
     def reconcile(self) -> None:
         """Something may have been missed: read own requests and quotes."""
-        self._wants_reading.set()
+        self._reconciling.ask()
 
     async def run(self) -> None:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             for name, feed in zip(("all", "lane"), self._feeds, strict=True):
                 group.create_task(feed.run(), name=f"communications-{self.account_id}-{name}")
-            group.create_task(self._keep_reconciled(), name=f"communications-{self.account_id}-reconcile")
+            group.create_task(self._reconciling.run(), name=f"communications-{self.account_id}-reconcile")
 
     # --- from the exchange -----------------------------------------------------------------------
 
@@ -122,31 +125,5 @@ class CommunicationsFeed:
             logger.exception("an urgent message of account %s could not be handled, reading instead", self.account_id)
             self.reconcile()
 
-    # --- what the messages do not tell -----------------------------------------------------------
-
-    async def _keep_reconciled(self) -> None:
-        while True:
-            await self._wants_reading.wait()
-            await self._subscribed()
-            self._wants_reading.clear()
-            if not await self._threads.slow(self._read_all):
-                await asyncio.sleep(RECONCILE_AGAIN)
-                self._wants_reading.set()
-
-    async def _subscribed(self) -> None:
-        deadline = time.monotonic() + SUBSCRIBED_WITHIN
-        while not (self._all.is_subscribed(CHANNEL) and self._lane.is_subscribed(CHANNEL)):
-            if time.monotonic() > deadline:
-                return
-            await asyncio.sleep(_POLL)
-
-    def _read_all(self) -> bool:
-        is_done = True
-        for read in ports.communications_reconcilers:
-            try:
-                read(self.account_id)
-            except Exception:
-                # A boundary: what one app cannot read must not keep the others from reading.
-                logger.exception("account %s was not reconciled by %s", self.account_id, read.__module__)
-                is_done = False
-        return is_done
+    def _is_subscribed(self) -> bool:
+        return self._all.is_subscribed(CHANNEL) and self._lane.is_subscribed(CHANNEL)
