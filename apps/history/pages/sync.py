@@ -17,6 +17,7 @@ from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import to_unix_ms
 from apps.history import events, selectors, services
 from apps.history.models import ChosenMarket, DataSet, HistoricalCutoff, SyncRun, SyncState
+from apps.history.sync.sources import ORDER
 
 _RUNS = 30  # shown
 _TONES = {"new": "muted", "running": "accent", "waiting": "warning", "failed": "danger", "done": "ok"}
@@ -93,6 +94,7 @@ def sync_context(actor: Actor, account: ExchangeAccount) -> dict[str, Any]:
         "cutoff": cutoff,
         "runs": [_run(run) for run in SyncRun.objects.filter(account=account).order_by("-finished_at", "-pk")[:_RUNS]],
         "page_data": {
+            "order": ORDER,
             "rows": [events.state_row(state) for state in states],
             "cutoffs": {
                 "orders": _ms(cutoff.orders_updated_at if cutoff else None),

@@ -30,6 +30,12 @@ STEPS_PER_SLICE = 12  # pages, beginnings and ends
 SECONDS_PER_SLICE = 5.0
 LEASE = timedelta(seconds=40)  # longer than a page may take with its time-outs; renewed for each
 PAUSES = (5, 15, 60, 300)  # seconds after failures in a row
+# Data set -> those that have to be read once before it.
+_AFTER: dict[str, frozenset[str]] = {
+    DataSet.FILLS: frozenset({DataSet.ORDERS}),
+    DataSet.MARKETS: frozenset({DataSet.ORDERS, DataSet.FILLS, DataSet.SETTLEMENTS}),
+}
+_BEFORE = frozenset().union(*_AFTER.values())
 WAIT_FOR_TOKENS = 2.0  # seconds at least, so that a spent budget is not asked again and again
 
 
@@ -66,9 +72,10 @@ def next_due(account_id: int, *, now: datetime) -> SyncState | None:
     states = SyncState.objects.filter(account_id=account_id).filter(Q(next_at=None) | Q(next_at__lte=now))
     chosen = set(ChosenMarket.objects.filter(account_id=account_id).values_list("ticker", flat=True))
     due = [state for state in states.select_related("account") if not state.scope or state.scope in chosen]
-    if any(state.data_set == DataSet.ORDERS and state.covered_to is None for state in due):
-        # Fills are joined to their orders as they are stored: the first read of orders comes first.
-        due = [state for state in due if state.data_set != DataSet.FILLS]
+    # The first read goes in order: fills are joined to their orders as they are stored, and both name markets.
+    first = SyncState.objects.filter(account_id=account_id, data_set__in=_BEFORE, covered_to=None)
+    unread = set(first.values_list("data_set", flat=True))
+    due = [state for state in due if not unread & _AFTER.get(state.data_set, frozenset())]
     beginning = datetime.min.replace(tzinfo=now.tzinfo)
     return min(due, key=lambda one: (one.worked_at or beginning, ORDER.index(one.data_set), one.scope), default=None)
 

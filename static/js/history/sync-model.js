@@ -77,7 +77,8 @@ export function barsOf(row, axis, cutoffMs) {
     width: Math.max(2, at(to) - at(from)),
   });
   const bars = [];
-  if (row.to_ms !== null) bars.push(bar("whole", row.from_ms ?? row.to_ms, row.to_ms));
+  // Without a record there is nothing before, and that is complete too.
+  if (row.to_ms !== null) bars.push(bar("whole", row.from_ms ?? axis.from, row.to_ms));
   if (row.gap) bars.push(bar("gap", row.gap[0] ?? axis.from, row.gap[1] ?? axis.to));
   if (row.pass?.until_ms) bars.push(bar("reading", row.pass.position_ms ?? row.pass.until_ms, row.pass.until_ms));
   return { bars, cutoff: cutoffMs === null || cutoffMs < axis.from ? null : at(cutoffMs) };

@@ -9,7 +9,7 @@ const REDRAW_MS = 30_000; // the time line moves on by itself
 
 const root = /** @type {HTMLElement} */ (document.querySelector("[data-module='history-sync']"));
 const find = (/** @type {string} */ selector) => /** @type {HTMLElement | null} */ (root.querySelector(selector));
-const data = JSON.parse(document.getElementById("history-data")?.textContent ?? '{"rows":[],"cutoffs":{}}');
+const data = JSON.parse(document.getElementById("history-data")?.textContent ?? '{"rows":[],"cutoffs":{},"order":[]}');
 const topic = `history:${root.dataset["account"]}`;
 const body = /** @type {HTMLElement} */ (find("[data-rows]"));
 const template = /** @type {HTMLTemplateElement | null} */ (root.querySelector("[data-row-template]"));
@@ -28,6 +28,9 @@ const exact = new Intl.DateTimeFormat("en-GB", { timeZone: zone, dateStyle: "med
 /** @type {Map<string, any>} */
 const rows = new Map(data.rows.map((/** @type {any} */ row) => [row.key, row]));
 
+/** Where a data set stands in the list. @param {string} key */
+const placeOf = (key) => data.order.indexOf(key.split(":")[0]);
+
 /** @param {any} row */
 function nodeOf(row) {
   const known = body.querySelector(`[data-row="${CSS.escape(row.key)}"]`);
@@ -42,7 +45,11 @@ function nodeOf(row) {
   const [now, full] = node.querySelectorAll("button");
   setAttribute(now ?? null, "aria-label", `Read ${row.label} ${row.scope} now`);
   setAttribute(full ?? null, "aria-label", `Read ${row.label} ${row.scope} from the beginning`);
-  body.append(node);
+  const place = placeOf(row.key);
+  const next = [...body.children].find(
+    (other) => placeOf(/** @type {HTMLElement} */ (other).dataset["row"] ?? "") > place,
+  );
+  body.insertBefore(node, next ?? null);
   return node;
 }
 
@@ -64,7 +71,7 @@ function draw(row, axis) {
   setAttribute(progress, "aria-label", `${row.label} read`);
   if (done === null) progress.removeAttribute("value");
   else if (done !== undefined) progress.value = done;
-  setText(cell("from"), row.to_ms === null ? "-" : row.from_ms === null ? "no record" : day.format(row.from_ms));
+  setText(cell("from"), row.to_ms === null ? "-" : row.from_ms === null ? "no record yet" : day.format(row.from_ms));
   setAttribute(cell("from"), "title", row.from_ms === null ? "" : exact.format(row.from_ms));
   setText(cell("to"), row.to_ms === null ? "" : `to ${minute.format(row.to_ms)}`);
   setText(cell("rows"), row.to_ms === null ? "" : whole(row.rows));
