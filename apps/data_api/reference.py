@@ -46,7 +46,7 @@ def _described(path: str, method: str, operation: Mapping[str, Any], schemas: Ma
         method=method.upper(),
         path=path,
         summary=operation.get("summary", ""),
-        text=operation.get("description", ""),
+        text=operation.get("description", "").replace("`", ""),
         arguments=arguments,
         fields=list(_fields(answer, schemas)),
     )

@@ -24,6 +24,8 @@ from apps.orders.pages.blotter import people_of, titles_of
 from apps.rfq.selectors.blotters import cursor_from
 
 ALL_ACCOUNTS = "all"
+# Filters that are folded away until one of them is used.
+_MORE = ("subaccount", "size_from", "size_to", "price_from", "price_to", "source", "id")
 _SOURCES = ("answer", "ws", "rest")
 
 
@@ -51,6 +53,7 @@ def history_search(request: DeskRequest) -> HttpResponse:
         "is_first": after is None,
         "errors": errors,
         "typed": typed,
+        "is_more_used": any(typed.get(name) for name in _MORE),
         "now": utc_now(),
     }
     return render(request, "history/search.html", context, status=422 if errors else 200)
