@@ -1,7 +1,8 @@
 """Live frames of the topic `pnl:<account>` (whole). Contract: docs/realtime.md.
 
 {"day", "day_start_ms", "folded_ms", "total": sums, "subaccounts": {"<n>": sums}, "markets": {"<n>:<ticker>":
-[realised, fees]} (of today), "start": {"at_ms", "unrealized", "equity", "cash"} or null, "breaks": [break]}.
+[realised, fees]} (of today), "start": {"at_ms", "unrealized", "equity", "cash"} or null, "reserved" (locked by
+resting orders, estimated), "value_includes_cash" (how the exchange's portfolio value is read), "breaks": [break]}.
 
 Sums: realized, fees, settlement_fees, trade_fees, rounding, rebates, other_fees, traded, contracts (strings), fills.
 A break: key, subaccount, ticker, kind, cause, resolution, since_ms, is_certain, desk and exchange: {contracts, paid,
@@ -11,15 +12,17 @@ fees}. Decimals are strings, times Unix milliseconds, null is not known.
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
+
 from apps.core.money import format_count, format_dollars
 from apps.core.pnl_days import day_start
 from apps.core.timestamps import to_unix_ms
 from apps.core.topics import TopicName
 from apps.exchange import live
 from apps.portfolio.breaks import Break, Sums, breaks_of
-from apps.portfolio.equity import Equity
+from apps.portfolio.equity import Equity, reserves_of
 from apps.portfolio.figures import PnlSum, day_figures
-from apps.portfolio.models import FigureState
+from apps.portfolio.models import FigureState, Position
 
 Row = dict[str, Any]
 
@@ -43,6 +46,7 @@ def pnl_frame(account_id: int) -> Row:
     figures = day_figures(account_id)
     state = FigureState.objects.filter(account_id=account_id).first()
     markets = sorted(figures.by_market.items(), key=lambda one: -abs(one[1].net))[:MARKETS_AT_MOST]
+    reserves = reserves_of(account_id, Position.objects.filter(account_id=account_id).exclude(position=0))
     return {
         "day": figures.day.isoformat(),
         "day_start_ms": to_unix_ms(day_start(figures.day)),
@@ -54,6 +58,8 @@ def pnl_frame(account_id: int) -> Row:
             for (sub, ticker), one in markets
         },
         "start": _start(figures.start),
+        "reserved": format_dollars(sum(reserves.values(), start=Decimal(0))),
+        "value_includes_cash": settings.PORTFOLIO_VALUE_INCLUDES_CASH,
         "breaks": [break_row(one) for one in breaks_of(account_id)[:BREAKS_AT_MOST]],
     }
 

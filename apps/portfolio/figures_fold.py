@@ -217,22 +217,25 @@ def _take(folded: Folded, fill: Fill, orders: dict[str, OrderFees], schedule_at:
 
 
 def _settle(folded: Folded, row: Settlement, market_value: int | None) -> None:
-    value = market_value if row.result == "scalar" else None
-    fact = SettlementFact(
+    told = folded.pnl.settle(fact_of(row, market_value))
+    tally = folded.days[trading_day(row.settled_at)]
+    tally.realized += told.realized
+    tally.settlement_fees += told.fee
+    folded.settlement, folded.settled_at = told, row.settled_at
+
+
+def fact_of(row: Settlement, market_value: int | None) -> SettlementFact:
+    """market_value: what a YES contract settled at by the market itself, price units: finer than the settlement's."""
+    return SettlementFact(
         result=row.result,
         revenue=money_units(row.revenue),
-        value=value,
+        value=market_value if row.result == "scalar" else None,
         yes_count=count_units(row.yes_count),
         yes_cost=money_units(row.yes_cost),
         no_count=count_units(row.no_count),
         no_cost=money_units(row.no_cost),
         fee_cost=0 if row.fees is None else money_units(row.fees),
     )
-    told = folded.pnl.settle(fact)
-    tally = folded.days[trading_day(row.settled_at)]
-    tally.realized += told.realized
-    tally.settlement_fees += told.fee
-    folded.settlement, folded.settled_at = told, row.settled_at
 
 
 def _units_of(book: MarketBook) -> MarketPnl:

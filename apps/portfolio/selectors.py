@@ -4,8 +4,6 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from decimal import Decimal
 
-from django.db.models import Q
-
 from apps.core.permissions import Actor
 from apps.core.ports import Holding
 from apps.core.prepared import Prepared
@@ -19,6 +17,7 @@ from apps.portfolio.models import Balance, Position
 CASH_TRUSTED_FOR = timedelta(seconds=60)
 RECENT = timedelta(hours=24)
 ROWS_AT_MOST = 500
+OPEN_AT_MOST = 3_000
 
 _balances = Prepared(
     lambda account_id, subaccount: Balance.objects.filter(account_id=account_id, subaccount=subaccount)
@@ -77,9 +76,8 @@ def balance_state(topic: TopicName) -> events.Row | None:
 
 
 def positions_state(topic: TopicName) -> events.Row:
-    """Return open positions and those that went flat in the last 24 hours."""
-    shown = Position.objects.filter(account_id=int(topic.scope)).filter(
-        ~Q(position=0) | Q(seen_at__gte=utc_now() - RECENT, total_traded__gt=0)
-    )
-    rows = shown.order_by("ticker", "subaccount")[:ROWS_AT_MOST]
+    """Return open positions (3,000 at most), and those that went flat in the last 24 hours (500 at most)."""
+    mine = Position.objects.filter(account_id=int(topic.scope)).order_by("ticker", "subaccount")
+    rows = list(mine.exclude(position=0)[:OPEN_AT_MOST])
+    rows += mine.filter(position=0, seen_at__gte=utc_now() - RECENT, total_traded__gt=0)[:ROWS_AT_MOST]
     return {"all": True, "rows": {events.position_key(row): events.position_row(row) for row in rows}}

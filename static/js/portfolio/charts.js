@@ -1,0 +1,134 @@
+/** The three panels of charts: equity, exposure, and results with settlements ahead. */
+import { formatMoney } from "../core/fixed.js";
+import { element, setText } from "../frame/dom.js";
+import { createEquityChart } from "./equity-chart.js";
+import { showCalendar, showDays, showEvents, wireTabs } from "./panels.js";
+import { drawMap } from "./svg.js";
+
+/** @typedef {import("./row-model.js").GroupRow} GroupRow */
+
+const DRAW_MS = 2_000; // the map and the calendar follow at most this often
+const READ_MS = 10_000; // results are read again at most this often
+const POINT_MS = 15_000;
+
+/**
+ * @param {HTMLElement} root
+ * @param {{zone: string, now: () => number}} options
+ */
+export function createCharts(root, { zone, now }) {
+  const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (root.querySelector(selector));
+  const panel = (/** @type {string} */ name) => find(`[data-panel="${name}"]`);
+  const { equityUrl = "", resultsUrl = "" } = root.dataset;
+  const period = /** @type {HTMLSelectElement} */ (find("[data-results-span]"));
+  const chart = createEquityChart(find("[data-equity]"), { zone });
+  /** @type {GroupRow[]} */
+  let events = [];
+  let span = "1d";
+  let drawn = "";
+  let drawnAt = 0;
+  let pointAt = 0;
+  let readAt = 0;
+  let hasPoints = false;
+  let isDue = false;
+
+  /** @param {string} address */
+  async function read(address) {
+    const answer = await fetch(address, { headers: { Accept: "application/json" } });
+    if (!answer.ok || answer.redirected) throw new Error(`The desk answered ${answer.status}.`);
+    return answer.json();
+  }
+
+  async function readEquity() {
+    const note = find("[data-equity-note]");
+    try {
+      const asked = span;
+      const { points } = await read(`${equityUrl}?span=${asked}`);
+      if (asked !== span) return;
+      chart.show(points);
+      hasPoints = points.length > 0;
+      setText(note, points.length > 1 ? "" : "begins now: a point is kept each minute");
+    } catch (error) {
+      setText(note, `could not be read: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  async function readResults() {
+    readAt = performance.now();
+    try {
+      const found = await read(`${resultsUrl}?span=${period.value}`);
+      showDays(panel("days"), found.days);
+      showEvents(panel("events"), found.events, found.events_left_out);
+    } catch (error) {
+      const words = `Results could not be read: ${error instanceof Error ? error.message : error}`;
+      panel("days").replaceChildren(
+        element("p", { class: "portfolio__nothing", text: words, attributes: { role: "alert" } }),
+      );
+    }
+  }
+
+  function drawExposure() {
+    const place = find("[data-treemap]");
+    const items = events
+      .filter((event) => event.cost > 0)
+      .map((event) => ({
+        name: event.name,
+        size: event.cost,
+        tone: event.unrealised === null ? 0 : Math.max(-1, Math.min(1, (4 * event.unrealised) / event.cost)),
+        words: `${formatMoney(event.cost)}, ${event.unrealised === null ? "not marked" : formatMoney(event.unrealised, { signed: true })}`,
+        href: event.href,
+      }));
+    const { clientWidth, clientHeight } = place;
+    const next = JSON.stringify([items, clientWidth, clientHeight]);
+    if (next === drawn || !clientWidth) return;
+    drawn = next;
+    if (!items.length) {
+      place.replaceChildren(
+        element("p", { class: "portfolio__nothing", text: "Nothing is at stake: no open position." }),
+      );
+      return;
+    }
+    place.replaceChildren(drawMap(items, clientWidth, clientHeight));
+  }
+
+  function drawLive() {
+    drawnAt = performance.now();
+    drawExposure();
+    showCalendar(panel("calendar"), events, { zone, now: now() });
+  }
+
+  for (const button of root.querySelectorAll("[data-span]")) {
+    button.addEventListener("click", () => {
+      span = button.getAttribute("data-span") ?? "1d";
+      for (const one of root.querySelectorAll("[data-span]")) one.setAttribute("aria-pressed", String(one === button));
+      void readEquity();
+    });
+  }
+  period.addEventListener("change", () => void readResults());
+  wireTabs(root, (name) => (period.hidden = name === "calendar"));
+
+  return {
+    start() {
+      void readEquity();
+      void readResults();
+    },
+    /** @param {GroupRow[]} groups by event @param {import("./figures-model.js").Figures} found */
+    show(groups, found) {
+      events = groups;
+      const at = performance.now();
+      if (at - drawnAt >= DRAW_MS) drawLive();
+      if (isDue && at - readAt >= READ_MS) {
+        isDue = false;
+        void readResults();
+      }
+      if (found.equity !== null && found.seenMs !== null && at - pointAt >= POINT_MS && hasPoints) {
+        pointAt = at;
+        chart.add(found.seenMs, found.equity);
+      }
+    },
+    /** Something was realised: results are read again soon. */
+    changed: () => (isDue = true),
+    resized() {
+      drawnAt = 0;
+    },
+  };
+}
