@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -12,6 +11,7 @@ from apps.orders import queue
 from apps.orders.services import lookup, sync
 from apps.paper.testing import InProcessPaper
 from apps.portfolio import services as portfolio_services
+from apps.portfolio import subaccounts
 from tests.history.rig import Line, Rig
 from tests.support.people import make_account, make_desk
 
@@ -21,7 +21,7 @@ def rig(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     paper = InProcessPaper()
     line = Line(paper)
     client = line.client()
-    for module in (walk, lookup, sync, portfolio_services):
+    for module in (walk, lookup, sync, portfolio_services, subaccounts):
         monkeypatch.setattr(module, "client_for", lambda account_id, *, write: client)
     monkeypatch.setattr(walk, "environment_client", lambda environment: client)
     monkeypatch.setattr(queue, "enqueue", lambda task, *ids, countdown=None: True)
@@ -33,10 +33,3 @@ def rig(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     logging.getLogger("apps").setLevel(logging.NOTSET)
     client.close()
     paper.exchange.archive.close()
-
-
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any) -> list[dict[str, Any]]:
-    """Rows of the topic `history:<account>` in the order of their publication."""
-    seen: list[dict[str, Any]] = []
-    return seen

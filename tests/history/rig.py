@@ -124,7 +124,7 @@ class Rig:
             if not isinstance(message, Message) or message.type not in handlers:
                 continue
             if keep(number):
-                handlers[message.type](context, [message.msg])
+                handlers[message.type](context, [message.body])
             else:
                 lost += 1
         return lost

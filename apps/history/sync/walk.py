@@ -86,9 +86,8 @@ def page_walk(state: SyncState) -> None:
     if answer.is_past or not answer.following:
         changes = {"cursor": "", **_next_stage(state, source, client)}
     tally = _Tally(state, answer)
-    parts = [
-        answer.reports[at : at + ROWS_PER_TRANSACTION] for at in range(0, len(answer.reports), ROWS_PER_TRANSACTION)
-    ]
+    reports = answer.reports[::-1]  # oldest first, so that fills of one instant keep the order in which they happened
+    parts = [reports[at : at + ROWS_PER_TRANSACTION] for at in range(0, len(reports), ROWS_PER_TRANSACTION)]
     for part in parts[:-1]:
         with transaction.atomic():
             stored = source.store(place, part, tally.is_news)
