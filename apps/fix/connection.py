@@ -75,8 +75,10 @@ class Connection:
                 await self._pause(LEASE_SECONDS)
                 continue
             began = asyncio.get_running_loop().time()
-            ended = await self._attempt(digest, fence)
-            await self.tools.database(lambda: lease_release(digest, self.holder))
+            try:
+                ended = await self._attempt(digest, fence)
+            finally:
+                await self.tools.database(lambda: lease_release(digest, self.holder))
             lasted = asyncio.get_running_loop().time() - began
             in_a_row = in_a_row + 1 if ended.end is last and lasted < QUIET_SECONDS else 1
             last = ended.end
