@@ -11,7 +11,7 @@ class RfqConfig(AppConfig):
         from apps.rfq import feed
         from apps.rfq.commands import combos, previews, quotes, requests, rules, stream, team
         from apps.rfq.commands import confirmations as confirmation_commands
-        from apps.rfq.services import books_wanted, delays, guard, last_look, markouts
+        from apps.rfq.services import books_wanted, delays, guard, last_look, markouts, shadow_grades
         from apps.rfq.services.requests_sweep import account_read
 
         requests.register()
@@ -31,5 +31,6 @@ class RfqConfig(AppConfig):
         ports.register_stream_taker("rfq_created", delays.requests_seen)
         ports.wanted_tickers.append(last_look.quoted_tickers)
         ports.wanted_tickers.append(books_wanted.requested_tickers)
+        ports.wanted_tickers.append(shadow_grades.wanted_tickers)
         ports.gateway_jobs["rfq-guard"] = guard.guard
         ports.gateway_jobs["rfq-watch"] = guard.watch

@@ -22,6 +22,7 @@ from apps.rfq.services import (
     quotes_send,
     requests_send,
     requests_sweep,
+    shadow_grades,
     verify,
 )
 from apps.rfq.services import (
@@ -141,8 +142,9 @@ def rfq_sweep() -> None:
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
 def rfq_markouts() -> None:
-    """Take what filled quotes are worth by now. Beat runs this every 2 s."""
+    """Take what filled quotes are worth by now, and grade what rules in the shadow would have made. Beat: every 2 s."""
     markouts.markouts_sweep()
+    shadow_grades.shadow_grades_sweep()
 
 
 @shared_task(ignore_result=True)

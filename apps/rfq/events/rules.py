@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, Sum
 
 from apps.core.rfq import ConfirmationState
 from apps.core.timestamps import utc_now
 from apps.core.topics import TopicName
 from apps.exchange import live
-from apps.rfq.events.words import Row, ms, person
-from apps.rfq.models import Confirmation, Quote, QuoteDecision, QuoteRule, QuoteRuleVersion
+from apps.rfq.events.words import Row, dollars, ms, person
+from apps.rfq.models import Confirmation, Quote, QuoteDecision, QuoteRule, QuoteRuleVersion, ShadowGrade
 
 Action = QuoteDecision.Action
 _CONFIRMED = (ConfirmationState.CONFIRMED, ConfirmationState.EXECUTED)
@@ -95,4 +95,21 @@ def counts_of(rule: QuoteRule, *, now: datetime) -> Row:
         "won": sum(by_state.values()),
         "confirmed": sum(by_state.get(state, 0) for state in _CONFIRMED),
         "lapsed": sum(by_state.get(state, 0) for state in _LAPSED),
+        "shadow": shadow_of(rule, today=today),
+    }
+
+
+def shadow_of(rule: QuoteRule, *, today: datetime) -> Row:
+    """What the rule would have made today in the shadow, of what could be graded."""
+    graded = ShadowGrade.objects.filter(
+        decision__rule_version__rule=rule, decision__decided_at__gte=today, graded_at__isnull=False
+    ).exclude(standing="")
+    by_standing = dict(graded.values_list("standing").annotate(number=Count("pk")))
+    won = graded.filter(standing=ShadowGrade.Standing.WON, made__isnull=False)
+    sums = won.aggregate(made=Sum("made"), n=Count("pk"))
+    return {
+        "graded": sum(by_standing.values()),
+        **{name: by_standing.get(name, 0) for name in ShadowGrade.Standing.values},
+        "valued": sums["n"],
+        "made": dollars(sums["made"]),
     }

@@ -2,7 +2,15 @@
 
 from apps.rfq.models.quotes import Confirmation, IncomingRfq, Markout, PassedRequest, Quote
 from apps.rfq.models.requests import Accept, ComboResolution, ComboTicker, ReceivedQuote, Rfq
-from apps.rfq.models.rules import FairMark, QuoteDecision, QuoteRule, QuoteRuleVersion, StreamFilter, StreamMinute
+from apps.rfq.models.rules import (
+    FairMark,
+    QuoteDecision,
+    QuoteRule,
+    QuoteRuleVersion,
+    ShadowGrade,
+    StreamFilter,
+    StreamMinute,
+)
 from apps.rfq.models.team import Approval, ApprovalThreshold, Comment
 
 __all__ = [
@@ -23,6 +31,7 @@ __all__ = [
     "QuoteRuleVersion",
     "ReceivedQuote",
     "Rfq",
+    "ShadowGrade",
     "StreamFilter",
     "StreamMinute",
 ]

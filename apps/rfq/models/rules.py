@@ -2,9 +2,10 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from apps.accounts.models import Desk, Environment, ExchangeAccount
-from apps.core.fields import PriceField
+from apps.core.fields import CountField, MoneyField, PriceField
 from apps.rfq.models.quotes import IncomingRfq
 
 
@@ -94,6 +95,33 @@ class QuoteDecision(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["-decided_at"])]
+
+
+class ShadowGrade(models.Model):
+    """What a quote that a rule in the shadow would have sent would have made, by the public prints (core/shadow.py).
+
+    made: dollars by then, at yes_mid, only where it would have won. why_not: what was missing for a part of it.
+    """
+
+    class Standing(models.TextChoices):
+        WON = "won", "Would have won"
+        TIED = "tied", "Same price as the trade"
+        LOST = "lost", "Somebody paid more"
+        NO_PRINT = "no_print", "No trade was seen"
+
+    decision = models.OneToOneField(QuoteDecision, on_delete=models.PROTECT, related_name="grade")
+    due_at = models.DateTimeField()
+    graded_at = models.DateTimeField(null=True)
+    standing = models.CharField(max_length=8, choices=Standing.choices, blank=True)
+    side = models.CharField(max_length=3, blank=True)  # what we would have owned: yes | no
+    contracts = CountField(null=True)
+    print_yes = PriceField(null=True)  # the print's price of one YES
+    yes_mid = PriceField(null=True)  # a minute after the decision
+    made = MoneyField(null=True)
+    why_not = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"], condition=Q(graded_at=None), name="shadow_grade_due")]
 
 
 class FairMark(models.Model):

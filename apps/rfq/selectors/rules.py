@@ -24,7 +24,7 @@ def version_rows_of(rule: QuoteRule) -> list[Row]:
 def decision_rows_of(account_id: int) -> dict[str, Row]:
     """Return the newest decisions, by row key."""
     made = QuoteDecision.objects.filter(rule_version__rule__account_id=account_id)
-    newest = list(made.select_related("incoming", "rule_version__rule").order_by("-pk")[:MOST])
+    newest = list(made.select_related("incoming", "rule_version__rule", "grade").order_by("-pk")[:MOST])
     if not newest:
         return {}
     titles = titles_of(newest[0].incoming.environment, [one.incoming.ticker for one in newest])

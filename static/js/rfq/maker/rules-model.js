@@ -203,7 +203,31 @@ export function countsWords(counts, state) {
   if (state === "shadow" || counts["would_quote"]) parts.push(`${counts["would_quote"] ?? 0} would quote`);
   parts.push(`${counts["quoted"] ?? 0} quoted`, `${counts["won"] ?? 0} won`);
   if (counts["lapsed"]) parts.push(`${counts["lapsed"]} lapsed`);
+  const shadow = shadowWords(/** @type {any} */ (counts["shadow"]));
+  if (shadow) parts.push(shadow);
   return parts.join(" · ");
+}
+
+/** What the rule would have made in the shadow, of how many. @param {Record<string, any> | undefined} shadow */
+export function shadowWords(shadow) {
+  if (!shadow?.["graded"]) return "";
+  const seen = shadow["graded"] - shadow["no_print"];
+  const made = shadow["valued"] ? `, ${moneyWords(String(shadow["made"]))} a minute later` : "";
+  return `would have won ${shadow["won"]} of ${seen} trades${made} (${shadow["graded"]} graded)`;
+}
+
+const GRADES = {
+  won: "would have won",
+  tied: "same price as the trade",
+  lost: "somebody paid more",
+  no_print: "no trade was seen",
+};
+
+/** What became of a quote that was not sent. @param {Row | null} grade */
+export function gradeWords(grade) {
+  if (!grade) return "";
+  const words = GRADES[/** @type {keyof typeof GRADES} */ (grade["standing"])] ?? `not graded: ${grade["why_not"]}`;
+  return grade["made"] ? `${words}, ${moneyWords(grade["made"])} a minute later` : words;
 }
 
 const STATES = { off: "off", shadow: "shadow", armed: "armed" };
@@ -276,7 +300,9 @@ export function decisionCells(row, format, price) {
     rule: `${row["rule"].name} v${row["rule"].version}`,
     bids: `${price(row["yes_bid"], format)} / ${price(row["no_bid"], format)}`,
     fair: price(row["fair"], format),
-    why: row["text"] || String(row["reason"]).replaceAll("_", " "),
+    why: [row["text"] || String(row["reason"]).replaceAll("_", " "), gradeWords(row["grade"] ?? null)]
+      .filter(Boolean)
+      .join(" · "),
     took: `${row["took_ms"]} ms`,
   };
 }

@@ -8,10 +8,12 @@ import {
   decisionCells,
   fieldFlag,
   fieldText,
+  gradeWords,
   matchWords,
   movedKeys,
   nextStates,
   readTerms,
+  shadowWords,
   stateTitle,
   versionWords,
 } from "../../../../static/js/rfq/maker/rules-model.js";
@@ -126,4 +128,18 @@ test("a decision reads with its reason in words", () => {
     why: "too wide",
     took: "4 ms",
   });
+});
+
+test("what a rule would have made in the shadow is told with how many were graded", () => {
+  const shadow = { graded: 12, won: 3, tied: 1, lost: 4, no_print: 4, valued: 3, made: "1.2000" };
+  assert.equal(shadowWords(shadow), "would have won 3 of 8 trades, $1.20 a minute later (12 graded)");
+  assert.equal(shadowWords({ ...shadow, valued: 0, made: null }), "would have won 3 of 8 trades (12 graded)");
+  assert.equal(shadowWords({ ...shadow, graded: 0 }), "");
+  assert.equal(shadowWords(undefined), "");
+
+  const grade = { standing: "won", made: "0.5000", why_not: "" };
+  assert.equal(gradeWords(grade), "would have won, $0.50 a minute later");
+  assert.equal(gradeWords({ ...grade, standing: "lost", made: null }), "somebody paid more");
+  assert.equal(gradeWords({ standing: null, made: null, why_not: "no tape" }), "not graded: no tape");
+  assert.equal(gradeWords(null), "");
 });
