@@ -9,8 +9,11 @@ class HistoryConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import ports
         from apps.core.permissions import Permission
-        from apps.history import selectors
+        from apps.history import reconcile_feed, selectors
 
         ports.register_topic(
             ports.Topic("history", Permission.DESK_VIEW, scope="account", mode="rows", state=selectors.history_state)
         )
+        ports.register_feed_handler("fill", reconcile_feed.trades_received)
+        ports.register_feed_handler("user_order", reconcile_feed.orders_received)
+        ports.register_feed_handler("market_position", reconcile_feed.positions_received)

@@ -258,6 +258,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "subaccounts-sweep": {"task": "apps.portfolio.tasks.subaccounts_sweep", "schedule": 5.0},
     "subaccounts-read": {"task": "apps.portfolio.tasks.subaccounts_read", "schedule": 60.0},
     "database-checkpoint": {"task": "apps.web.tasks.database_checkpoint", "schedule": 5.0},
+    "history-reconcile": {"task": "apps.history.tasks.accounts_reconcile", "schedule": 60.0},
     "history-sweep": {"task": "apps.history.tasks.history_sweep", "schedule": 15.0},
     "portfolio-refresh": {"task": "apps.portfolio.tasks.portfolios_refresh", "schedule": 15.0},
 }

@@ -26,6 +26,7 @@ class PaperDesk:
     paper: InProcessPaper
     sent: list[tuple[str, str]] = field(default_factory=list)
     later: timedelta = timedelta(0)
+    client: ExchangeClient | None = None
 
     @property
     def account(self) -> ExchangeAccount:
@@ -37,6 +38,11 @@ class PaperDesk:
 
     def wait(self, seconds: float) -> None:
         self.later += timedelta(seconds=seconds)
+
+    def client_for(self, account_id: int, *, write: bool) -> ExchangeClient:
+        """What the desk's code asks for; the same client for all."""
+        assert self.client is not None
+        return self.client
 
     def cash_of(self, subaccount: int) -> int:
         """What the exchange has, cents."""
@@ -59,8 +65,8 @@ MODULES = (cash, sending, services, subaccounts)
 def build_desk(place: Place, paper: InProcessPaper, monkeypatch: pytest.MonkeyPatch) -> PaperDesk:
     desk = PaperDesk(place, actor_of(make_person(place.desk, "lead")), paper)
     signer = KeySigner.from_pem(key_id=paper.key_id("trader-1"), pem=paper.pem("trader-1"), scopes=("read", "write"))
-    client = ExchangeClient([paper.base_url], signer, None, Counting(paper, desk.sent), now_ms=paper.clock.now_ms)
+    desk.client = ExchangeClient([paper.base_url], signer, None, Counting(paper, desk.sent), now_ms=paper.clock.now_ms)
     for module in MODULES:
-        monkeypatch.setattr(module, "client_for", lambda account_id, write: client)
+        monkeypatch.setattr(module, "client_for", desk.client_for)
     monkeypatch.setattr(sending, "utc_now", lambda: utc_now() + desk.later)
     return desk

@@ -1,5 +1,6 @@
-"""Rows of history: `sync` (what has been read from the exchange, and how far)."""
+"""Rows of history: `sync` (what has been read from the exchange, and how far), `reconcile` (where sources differ)."""
 
+from apps.history.models.reconcile import Discrepancy, ReconcileRun, Sighting, Subject
 from apps.history.models.sync import (
     Candle,
     ChosenMarket,
@@ -15,9 +16,13 @@ __all__ = [
     "Candle",
     "ChosenMarket",
     "DataSet",
+    "Discrepancy",
     "HistoricalCutoff",
     "HistoryAccount",
     "PublicTrade",
+    "ReconcileRun",
+    "Sighting",
+    "Subject",
     "SyncRun",
     "SyncState",
 ]

@@ -14,7 +14,7 @@ from apps.orders.services.cancel_runs import (
 )
 from apps.orders.services.change import Seen, Wish, change_submit
 from apps.orders.services.changing import change_resolve, change_send
-from apps.orders.services.fills import fills_record
+from apps.orders.services.fills import fill_correct, fills_record
 from apps.orders.services.gate import gate_open
 from apps.orders.services.groups import (
     group_apply,
@@ -58,6 +58,7 @@ __all__ = [
     "change_send",
     "change_submit",
     "desk_account_ids",
+    "fill_correct",
     "fills_record",
     "fills_store",
     "gate_open",

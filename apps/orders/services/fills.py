@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
+from apps.audit import services as audit
 from apps.core import killpoints
 from apps.core.timestamps import utc_now
 from apps.orders import events, group_events, queue
@@ -42,6 +43,38 @@ def fills_record(account_id: int, fills: Iterable[FillReport], *, source: Source
         group_events.groups_filled(account_id, {fill.order.order_group_id for fill in new if fill.order})
         killpoints.reach("fills.stored")
     return len(new)
+
+
+def fill_correct(account_id: int, report: FillReport) -> bool:
+    """Give a stored fill what the exchange lists now; returns whether that changed it.
+
+    A fill never changes by itself: this is for a person who adopts the exchange's record (reconciliation).
+    """
+    with transaction.atomic():
+        rows = Fill.objects.select_for_update().filter(account_id=account_id, trade_id=report.trade_id)
+        fill = rows.filter(order_id_text=report.order_id).select_related("account").first()
+        if fill is None:
+            return False
+        names = ("ticker", "book_side", "yes_price", "count", "is_taker", "fee", "traded_at", "subaccount")
+        changes = {name: getattr(report, name) for name in names if getattr(fill, name) != getattr(report, name)}
+        if not changes:
+            return False
+        was = {name: str(getattr(fill, name)) for name in changes}
+        for name, value in changes.items():
+            setattr(fill, name, value)
+        fill.save(update_fields=list(changes))
+        if fill.order_id is not None:
+            fees_predict(Order.objects.select_for_update().get(pk=fill.order_id))
+        audit.record(
+            "orders.fill.corrected",
+            actor_id=None,
+            desk_id=fill.account.desk_id,
+            environment=fill.account.environment,
+            target=f"fill:{fill.pk}",
+            data={"was": was, "is": {name: str(value) for name, value in changes.items()}},
+        )
+        events.fills_publish(account_id, [fill])
+    return True
 
 
 def _unknown(account_id: int, reports: list[FillReport]) -> list[FillReport]:
