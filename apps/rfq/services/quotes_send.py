@@ -11,7 +11,6 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q
 
-from apps.audit import services as audit
 from apps.core.errors import DeskError, NotAllowed, WireFormatError
 from apps.core.money import format_price
 from apps.core.permissions import Permission
@@ -28,13 +27,13 @@ from apps.rfq.offers import Offer
 from apps.rfq.services.confirmations import Heard
 from apps.rfq.services.quotes import IN_FLIGHT, LIVE, pull_want, quote_check
 from apps.rfq.services.quotes_apply import quote_apply
+from apps.rfq.services.unsent import look_again, refuse_unsent, row_record
 
 logger = logging.getLogger(__name__)
 
 GOOD_FOR = timedelta(seconds=5)
 INTERRUPTED_AFTER = timedelta(seconds=15)
 SEEN_WITHIN = timedelta(seconds=30)
-MAX_BACKOFF_SECONDS = 10
 TOO_LATE = "Not sent: the desk could not send it in time. Nothing reached the exchange."
 NOT_FOUND = 404
 
@@ -94,7 +93,7 @@ def quote_opened(quote: Quote, quote_id: str) -> Quote:
         if changed:
             _replace_older(quote, now=now)
             events.quote_publish(quote)
-            _record("rfq.quote.open", quote, {"quote_id": quote_id})
+            row_record("open", quote, {"quote_id": quote_id})
             if was_given_up:
                 pull_want(quote, actor_id=None, why="it showed up after it had been given up", now=now)
             elif quote.pull_wanted_at is not None:
@@ -115,7 +114,7 @@ def quote_end(quote: Quote, *, state: QuoteState, code: str = "", text: str = ""
         quote.refresh_from_db()
         if changed:
             events.quote_publish(quote)
-            _record(f"rfq.quote.{state.value}", quote, {"code": code[:60], "text": text[:400]})
+            row_record(state.value, quote, {"code": code[:60], "text": text[:400]})
             if state == QuoteState.UNKNOWN:
                 queue.enqueue_on_commit(queue.QUOTE_RESOLVE, quote.pk)
     return quote
@@ -130,16 +129,17 @@ def quote_delete(quote_pk: int) -> Quote | None:
     if quote is None or quote.pull_wanted_at is None:
         return None
     if quote.state == QuoteState.COMMITTED:
-        return quote if _refuse_unsent(quote, code="withdrawn", text="Pulled before it was sent.") else None
+        return quote if refuse_unsent(quote, code="withdrawn", text="Pulled before it was sent.") else None
     if quote.state != QuoteState.OPEN or not quote.quote_id:
         return None  # its outcome comes first; the sweep comes back
     try:
         api.delete_quote(client_for(quote.account_id, write=True), quote.quote_id)
     except (NotSent, RateLimited, DeskError) as exc:
-        return _look_again(quote, why=str(exc))
+        look_again(quote, why=str(exc))
+        return quote
     except ExchangeError as exc:
         logger.info("the deletion of quote %s is in doubt, reading: %s", quote.pk, exc)
-    _look_again(quote, why="")
+    look_again(quote, why="")
     queue.enqueue(queue.QUOTE_RESOLVE, quote.pk)
     return quote
 
@@ -168,7 +168,7 @@ def quote_resolve(quote_pk: int, *, now: datetime | None = None) -> Quote:
         logger.warning("quote %s could not be looked up: %s", quote.pk, exc)
     quote = _load(quote_pk)
     if quote.state == QuoteState.UNKNOWN or (quote.state == QuoteState.OPEN and quote.pull_wanted_at is not None):
-        _look_again(quote, why=quote.error_text)
+        look_again(quote, why=quote.error_text)
     return quote
 
 
@@ -201,7 +201,7 @@ def quotes_expire(*, quote_pk: int | None = None, now: datetime | None = None) -
     )
     if quote_pk is not None:
         late = late.filter(pk=quote_pk)
-    return sum(_refuse_unsent(quote, code="too_late", text=TOO_LATE) for quote in late)
+    return sum(refuse_unsent(quote, code="too_late", text=TOO_LATE) for quote in late)
 
 
 def quotes_sweep(*, now: datetime | None = None) -> None:
@@ -259,33 +259,7 @@ def _not_seen(quote: Quote) -> None:
         )
         if changed:
             events.quote_publish(quote)
-            _record("rfq.quote.not_seen", quote, {"ticker": quote.ticker})
-
-
-def _refuse_unsent(quote: Quote, *, code: str, text: str) -> bool:
-    with transaction.atomic():
-        changed = Quote.objects.filter(pk=quote.pk, state=QuoteState.COMMITTED).update(
-            state=QuoteState.REFUSED,
-            error_code=code,
-            error_text=text,
-            answered_at=utc_now(),
-            version=F("version") + 1,
-        )
-        quote.refresh_from_db()
-        if changed:
-            events.quote_publish(quote)
-            _record("rfq.quote.refused", quote, {"code": code, "text": text})
-    return bool(changed)
-
-
-def _look_again(quote: Quote, *, why: str) -> Quote:
-    pause = timedelta(seconds=min(MAX_BACKOFF_SECONDS, 2 ** min(quote.looks, 4)))
-    Quote.objects.filter(pk=quote.pk).update(
-        looks=F("looks") + 1, next_look_at=utc_now() + pause, error_text=why[:400], version=F("version") + 1
-    )
-    quote.refresh_from_db()
-    events.quote_publish(quote)
-    return quote
+            row_record("not_seen", quote, {"ticker": quote.ticker})
 
 
 def _offer_of(quote: Quote) -> Offer:
@@ -306,14 +280,3 @@ def _offer_of(quote: Quote) -> Offer:
 
 def _load(quote_pk: int) -> Quote:
     return Quote.objects.select_related("account", "incoming").get(pk=quote_pk)
-
-
-def _record(action: str, quote: Quote, data: dict[str, Any]) -> None:
-    audit.record(
-        action,
-        actor_id=None,
-        desk_id=quote.desk_id,
-        environment=quote.account.environment,
-        target=f"rfq_quote:{quote.pk}",
-        data=data,
-    )

@@ -9,7 +9,6 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from apps.audit import services as audit
 from apps.core.combos import Leg
 from apps.core.errors import DeskError, NotAllowed
 from apps.core.money import format_count, format_dollars
@@ -27,6 +26,7 @@ from apps.rfq.models import ComboResolution, Rfq
 from apps.rfq.services.combos import combo_want
 from apps.rfq.services.combos_send import combo_resolve
 from apps.rfq.services.requests import close_want, rfq_check, room_check
+from apps.rfq.services.unsent import look_again, refuse_unsent, row_record
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,6 @@ GOOD_FOR = timedelta(seconds=15)
 # In SENDING for longer than this its worker died: it is looked up.
 INTERRUPTED_AFTER = timedelta(seconds=20)
 TOO_LATE = "Not sent: the desk could not send it in time. Nothing reached the exchange."
-MAX_BACKOFF_SECONDS = 30
 
 
 def rfq_send(rfq_pk: int) -> Rfq | None:
@@ -83,7 +82,7 @@ def rfq_opened(rfq: Rfq, rfq_id: str) -> Rfq:
             if rfq.replace_existing:
                 _replaced(rfq, now=now)
             events.rfq_publish(rfq)
-            _record("rfq.rfq.open", rfq, {"rfq_id": rfq_id})
+            row_record("open", rfq, {"rfq_id": rfq_id})
             if rfq.close_wanted_at is not None:
                 queue.enqueue_on_commit(queue.RFQ_CLOSE, rfq.pk)
     return rfq
@@ -101,7 +100,7 @@ def rfq_end(rfq: Rfq, *, state: RfqState, code: str = "", text: str = "") -> Rfq
         rfq.refresh_from_db()
         if changed:
             events.rfq_publish(rfq)
-            _record(f"rfq.rfq.{state.value}", rfq, {"code": code[:60], "text": text[:400]})
+            row_record(state.value, rfq, {"code": code[:60], "text": text[:400]})
             if state == RfqState.UNKNOWN:
                 queue.enqueue_on_commit(queue.RFQ_RESOLVE, rfq.pk)
     return rfq
@@ -122,10 +121,11 @@ def rfq_delete(rfq_pk: int) -> Rfq | None:
     try:
         api.delete_rfq(client_for(rfq.account_id, write=True), rfq.rfq_id)
     except (NotSent, RateLimited, DeskError) as exc:
-        return _again(rfq, why=str(exc))
+        look_again(rfq, why=str(exc))
+        return rfq
     except ExchangeError as exc:
         logger.info("the deletion of request %s is in doubt, reading: %s", rfq.pk, exc)
-    _again(rfq, why="")
+    look_again(rfq, why="")
     queue.enqueue(queue.RFQ_RESOLVE, rfq.pk)
     return rfq
 
@@ -136,7 +136,7 @@ def rfqs_expire(*, rfq_pk: int | None = None, now: datetime | None = None) -> in
     late = Rfq.objects.filter(state=RfqState.COMMITTED, created_at__lte=now - GOOD_FOR)
     if rfq_pk is not None:
         late = late.filter(pk=rfq_pk)
-    return sum(_refuse_unsent(rfq, code="too_late", text=TOO_LATE, now=now) for rfq in late.select_related("account"))
+    return sum(refuse_unsent(rfq, code="too_late", text=TOO_LATE, now=now) for rfq in late.select_related("account"))
 
 
 def rfqs_interrupted(*, now: datetime | None = None) -> int:
@@ -165,7 +165,7 @@ def _combo_known(rfq_pk: int) -> bool:
             return False
         room_check(replace(ask_of(rfq), ticker=ticker))
     except DeskError as exc:
-        _refuse_unsent(rfq, code=exc.code, text=f"Not sent: {exc.text}"[:400], now=utc_now())
+        refuse_unsent(rfq, code=exc.code, text=f"Not sent: {exc.text}"[:400], now=utc_now())
         return False
     Rfq.objects.filter(pk=rfq.pk, ticker="").update(ticker=ticker, version=F("version") + 1)
     return True
@@ -253,41 +253,8 @@ def _replaced(rfq: Rfq, *, now: datetime) -> None:
 
 
 def _withdrawn(rfq: Rfq) -> Rfq | None:
-    changed = _refuse_unsent(rfq, code="withdrawn", text="Withdrawn before it was sent.", now=utc_now())
+    changed = refuse_unsent(rfq, code="withdrawn", text="Withdrawn before it was sent.", now=utc_now())
     return rfq if changed else None
-
-
-def _refuse_unsent(rfq: Rfq, *, code: str, text: str, now: datetime) -> bool:
-    with transaction.atomic():
-        changed = Rfq.objects.filter(pk=rfq.pk, state=RfqState.COMMITTED).update(
-            state=RfqState.REFUSED, error_code=code, error_text=text, answered_at=now, version=F("version") + 1
-        )
-        rfq.refresh_from_db()
-        if changed:
-            events.rfq_publish(rfq)
-            _record("rfq.rfq.refused", rfq, {"code": code, "text": text})
-    return bool(changed)
-
-
-def _again(rfq: Rfq, *, why: str) -> Rfq:
-    pause = timedelta(seconds=min(MAX_BACKOFF_SECONDS, 2 ** min(rfq.looks, 5)))
-    Rfq.objects.filter(pk=rfq.pk).update(
-        looks=F("looks") + 1, next_look_at=utc_now() + pause, error_text=why[:400], version=F("version") + 1
-    )
-    rfq.refresh_from_db()
-    events.rfq_publish(rfq)
-    return rfq
-
-
-def _record(action: str, rfq: Rfq, data: dict[str, Any]) -> None:
-    audit.record(
-        action,
-        actor_id=None,
-        desk_id=rfq.desk_id,
-        environment=rfq.account.environment,
-        target=f"rfq:{rfq.pk}",
-        data=data,
-    )
 
 
 def rfqs_time_out(*, now: datetime | None = None) -> int:
