@@ -1,6 +1,7 @@
 """What must hold of the history when things break (RELIABILITY A16 to A19, C8, C9, F1, F7, G8)."""
 
 import random
+import uuid
 from collections import Counter
 from decimal import Decimal
 from typing import Any
@@ -9,17 +10,20 @@ import pytest
 from django.db.models import Sum
 
 from apps.core import killpoints
+from apps.core.timestamps import utc_now
 from apps.exchange import live
 from apps.history.models import SyncState
 from apps.history.sync import listing, work
-from apps.orders.models import Fill, Order
+from apps.orders.models import Fill, Order, OrderIntent
 from apps.orders.services import orders_reconcile
 from apps.paper.engine.archive import FILLS
+from apps.paper.testing import LINEAR
 from apps.portfolio.models import Position
 from apps.portfolio.services import portfolio_refresh
 from apps.portfolio.subaccounts import subaccounts_refresh
 from tests.history.rig import MEMBER, Rig
 from tests.history.truth import assert_same
+from tests.support.people import make_person
 
 
 class Died(BaseException):
@@ -231,6 +235,35 @@ def test_f7_a_database_of_an_hour_ago_is_brought_up_to_the_exchange(rig: Rig) ->
 
     rig.sync()
 
+    assert_same(rig)
+
+
+def test_f7_an_order_of_ours_that_the_backup_does_not_know_is_joined_to_its_intent(rig: Rig) -> None:
+    rig.fund()
+    person = make_person(rig.account.desk, "trader")
+    intent = OrderIntent.objects.create(
+        desk=rig.account.desk,
+        account=rig.account,
+        placed_by=person,
+        idempotency_key=uuid.uuid4(),
+        ticker=LINEAR,
+        book_side="bid",
+        price=Decimal("0.30"),
+        count=Decimal(5),
+        created_at=utc_now(),
+    )
+    # It was sent and ended since the backup was taken, and the desk starts with what it knew then.
+    told = rig.order(MEMBER, "bid", "0.3000", "5.00", client_order_id=str(intent.client_order_id))
+    rig.paper.control(
+        "POST", "/external", {"action": "cancel", "member": MEMBER, "order_id": told["order"]["order_id"]}
+    )
+    rig.paper.clock.step(1_000)
+
+    rig.sync()
+
+    intent.refresh_from_db()
+    assert (intent.state, intent.exchange_order_id) == (OrderIntent.State.ACKED, told["order"]["order_id"])
+    assert Order.objects.get().intent == intent
     assert_same(rig)
 
 

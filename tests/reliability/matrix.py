@@ -8,6 +8,7 @@ ORDERS = "tests/orders"
 WIRE = "tests/exchange/wire"
 OWN = "tests/reliability"
 RFQ = "tests/rfq"
+HISTORY = "tests/history/test_faults.py"
 
 ROWS: dict[str, tuple[str, ...]] = {
     "A1": (
@@ -61,18 +62,23 @@ ROWS: dict[str, tuple[str, ...]] = {
     "A16": (
         f"{ORDERS}/test_resolve.py::test_an_order_is_not_called_unseen_while_the_reads_may_lag",
         f"{ORDERS}/test_resolve.py::test_a_listing_that_breaks_off_between_pages_keeps_it_unknown",
+        f"{HISTORY}::test_a16_what_the_reads_do_not_show_yet_is_not_called_complete_and_comes_with_the_next_pass",
+        f"{HISTORY}::test_a16_what_appears_between_two_pages_shifts_nothing",
     ),
     "A17": (
         f"{OWN}/test_orders.py::test_a17_an_order_that_is_archived_between_two_reads_is_found",
         f"{ORDERS}/test_resolve.py::test_an_old_intent_is_looked_for_in_the_historical_tier",
+        f"{HISTORY}::test_a17_orders_that_are_archived_while_the_live_tier_is_read_are_found_in_the_other",
     ),
     "A18": (
         f"{ORDERS}/test_apply.py::test_a_fill_of_an_unknown_order_asks_for_a_sync",
         f"{ORDERS}/test_apply.py::test_a_fill_with_a_foreign_client_id_is_kept_as_it_is",
+        f"{HISTORY}::test_a18_a_fill_whose_order_is_not_listed_is_kept_and_joined_when_it_is",
     ),
     "A19": (
         f"{ORDERS}/test_paper.py::test_an_order_placed_with_another_tool_is_found_and_external",
         f"{ORDERS}/test_apply.py::test_an_order_placed_elsewhere_is_external",
+        f"{HISTORY}::test_a19_orders_of_another_tool_are_external_and_in_the_positions",
     ),
     "A20": (
         f"{ORDERS}/test_paper.py::test_an_order_that_may_not_rest_never_shows_as_resting",
@@ -98,10 +104,14 @@ ROWS: dict[str, tuple[str, ...]] = {
         f"{WIRE}/test_client.py::test_an_answer_429_empties_our_bucket_too",
         f"{WIRE}/test_limits.py::test_new_limits_keep_what_was_spent",
     ),
-    "C8": (f"{ORDERS}/test_apply.py::test_what_the_websocket_lost_the_sync_finds",),
+    "C8": (
+        f"{ORDERS}/test_apply.py::test_what_the_websocket_lost_the_sync_finds",
+        f"{HISTORY}::test_c8_fills_whose_frames_were_lost_without_a_trace_are_found",
+    ),
     "C9": (
         f"{ORDERS}/test_apply.py::test_a_fill_from_three_sources_is_one_fill_and_one_event",
         f"{ORDERS}/test_apply.py::test_orders_and_fills_in_any_order_end_alike",
+        f"{HISTORY}::test_c9_a_fill_from_the_socket_the_reconcile_and_the_history_is_one_fill_and_one_piece_of_news",
     ),
     "C10": (
         f"{WIRE}/test_session.py::test_c10_every_error_code_ends_in_live_books_or_an_alarm",
@@ -172,6 +182,10 @@ ROWS: dict[str, tuple[str, ...]] = {
         f"{ORDERS}/test_recover.py::test_f4_no_order_passes_until_the_file_is_written_down",
     ),
     "F5": (f"{ORDERS}/test_recover.py::test_f5_a_claim_that_cannot_be_written_sends_nothing",),
+    "F7": (
+        f"{HISTORY}::test_f7_a_database_of_an_hour_ago_is_brought_up_to_the_exchange",
+        f"{HISTORY}::test_f7_an_order_of_ours_that_the_backup_does_not_know_is_joined_to_its_intent",
+    ),
     "F13": (
         f"{ORDERS}/test_tasks.py::test_every_message_three_times_is_every_message_once",
         f"{ORDERS}/test_tasks.py::test_an_hour_late_sends_no_create",
@@ -187,6 +201,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "G4": (f"{ORDERS}/test_matrix.py::test_g4_our_own_timer_closes_a_market_that_closes_without_an_event",),
     "G5": (f"{OWN}/test_markets.py::test_g5_a_market_that_comes_back_has_cancelled_every_resting_order",),
     "G6": (f"{OWN}/test_markets.py::test_g6_a_close_that_moves_moves_our_own_timer_and_a_market_may_open_again",),
+    "G8": (f"{HISTORY}::test_g8_fees_are_booked_as_the_exchange_took_them_whatever_our_model_says",),
     "H4": (
         f"{RFQ}/test_approvals.py::test_an_author_who_lost_the_right_sends_nothing",
         f"{RFQ}/test_confirm_send.py::test_h4_the_right_and_the_pause_are_asked_for_again_before_the_send",
