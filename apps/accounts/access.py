@@ -19,7 +19,7 @@ from apps.core.prepared import Prepared
 SESSION_DESK = "desk_id"
 SESSION_ACCOUNT = "account_id"
 SESSION_SUBACCOUNT = "subaccount"
-MAX_SUBACCOUNT = 63  # docs:subaccounts: 0 is the primary one, up to 63 numbered ones
+MAX_SUBACCOUNT = 32_767  # what columns hold; how many there may be is the exchange's to say (32 today, 63 announced)
 
 
 _users = Prepared(lambda user_id: User.objects.filter(pk=user_id, is_active=True))

@@ -29,7 +29,7 @@ SIDES = {
     "buy_no": (BookSide.ASK, True),
     "sell_no": (BookSide.BID, True),
 }
-MAX_SUBACCOUNT = 63
+MAX_SUBACCOUNT = 32_767
 _MAX_TICKER = 120
 _MAX_NAME = 80
 

@@ -57,7 +57,7 @@ def test_a_selection_that_is_no_longer_ours_selects_the_default() -> None:
 
     assert browser.post(reverse("account_select"), {"account": theirs.pk}).status_code == 404
     assert browser.post(reverse("account_select"), {"account": "x"}).status_code == 400
-    assert browser.post(reverse("account_select"), {"account": mine.pk, "subaccount": 64}).status_code == 400
+    assert browser.post(reverse("account_select"), {"account": mine.pk, "subaccount": 32_768}).status_code == 400
     forged = {"account_id": theirs.pk, "subaccount": 5, "desk_id": other.pk}
     presence = presence_load(person.pk, forged)
     assert presence is not None

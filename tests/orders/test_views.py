@@ -33,6 +33,17 @@ def client(place: Place) -> Client:
     return client_of(User.objects.get(pk=place.trader.user_id))
 
 
+def test_the_blotter_is_filtered_by_subaccount(place: Place, client: Client) -> None:
+    make_order(place, subaccount=0)
+    make_order(place, subaccount=12, is_ours=False)
+    make_intent(place, subaccount=12)
+
+    assert {row["subaccount"] for row in page_of(place, tab="all", subaccount="12")} == {12}
+    assert len(page_of(place, tab="all", subaccount="12")) == 2
+    assert client.get("/orders/rows.json", {"tab": "all", "subaccount": "12"}).json()["rows"]
+    assert client.get("/orders/rows.json", {"tab": "all", "subaccount": "x"}).status_code == 400
+
+
 # --- which rows -------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from apps.orders.tickets import SIDES
 
 EXTERNAL = "external"
 _TEXT_AT_MOST = 120
+_NAMES = ("tab", "q", "side", "person", "subaccount")
 
 # Tab -> words. "Unknown" comes second: whoever has one must see it.
 TABS = (
@@ -45,16 +46,17 @@ ORDER_STATUSES: dict[str, tuple[str, ...] | None] = {
 
 @dataclass(frozen=True, slots=True)
 class BlotterFilter:
-    """text: part of a ticker, or the start of an order id; person: a user's row id or "external"."""
+    """text: part of a ticker, or the start of an order id; person: a user's row id or "external"; "" is any."""
 
     tab: str = "working"
     text: str = ""
     side: str = ""
     person: str = ""
+    subaccount: str = ""
 
     @property
     def is_narrowed(self) -> bool:
-        return bool(self.text or self.side or self.person)
+        return bool(self.text or self.side or self.person or self.subaccount)
 
     @property
     def book_side(self) -> str:
@@ -62,7 +64,8 @@ class BlotterFilter:
 
     def query(self, **over: str) -> str:
         """Return the same choice as a query string, without what is at its default."""
-        values = {"tab": self.tab, "q": self.text, "side": self.side, "person": self.person} | over
+        values = {"tab": self.tab, "q": self.text, "side": self.side, "person": self.person}
+        values |= {"subaccount": self.subaccount} | over
         return urlencode(
             {name: value for name, value in values.items() if value and (name, value) != ("tab", "working")}
         )
@@ -70,7 +73,7 @@ class BlotterFilter:
 
 def filter_from(values: Mapping[str, Any]) -> BlotterFilter:
     """Raises DeskError `bad_input` with what is not a choice."""
-    chosen = {name: str(values.get(name, "")).strip()[:_TEXT_AT_MOST] for name in ("tab", "q", "side", "person")}
+    chosen = {name: str(values.get(name, "")).strip()[:_TEXT_AT_MOST] for name in _NAMES}
     faults: dict[str, str] = {}
     if chosen["tab"] not in ("", *dict(TABS)):
         faults["tab"] = "There is no such tab."
@@ -78,11 +81,19 @@ def filter_from(values: Mapping[str, Any]) -> BlotterFilter:
         faults["side"] = f"A side is one of {', '.join(SIDES)}."
     if chosen["person"] and chosen["person"] != EXTERNAL and not _is_row_id(chosen["person"]):
         faults["person"] = "Choose a person from the list."
+    if chosen["subaccount"] and not (_is_row_id(chosen["subaccount"]) and len(chosen["subaccount"]) <= 5):
+        faults["subaccount"] = "Choose a subaccount from the list."
     if "\x00" in chosen["q"]:
         faults["q"] = "Search for part of a ticker or an order id."
     if faults:
         raise DeskError("bad_input", " ".join(faults.values()), fields=faults)
-    return BlotterFilter(tab=chosen["tab"] or "working", text=chosen["q"], side=chosen["side"], person=chosen["person"])
+    return BlotterFilter(
+        tab=chosen["tab"] or "working",
+        text=chosen["q"],
+        side=chosen["side"],
+        person=chosen["person"],
+        subaccount=chosen["subaccount"],
+    )
 
 
 def entered_side(entered_as: str, book_side: str) -> str:

@@ -144,6 +144,8 @@ def _orders(actor: Actor, account_id: int, chosen: BlotterFilter) -> QuerySet[An
         found = found.filter(intent=None)
     elif chosen.person:
         found = found.filter(intent__placed_by_id=int(chosen.person))
+    if chosen.subaccount:
+        found = found.filter(subaccount=int(chosen.subaccount))
     return with_marks(found).annotate(at=Coalesce("intent__created_at", "created_at", "seen_at"))
 
 
@@ -159,6 +161,8 @@ def _intents(actor: Actor, account_id: int, chosen: BlotterFilter) -> QuerySet[A
         found = found.filter(Q(entered_as=chosen.side) | of_outcome)
     if chosen.person:
         found = found.filter(placed_by_id=int(chosen.person))
+    if chosen.subaccount:
+        found = found.filter(subaccount=int(chosen.subaccount))
     return found.annotate(at=F("created_at"))
 
 

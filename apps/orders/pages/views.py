@@ -76,7 +76,13 @@ def order_export(request: DeskRequest) -> HttpResponse | StreamingHttpResponse:
         desk_id=request.actor.desk_id,
         environment=account.environment,
         target=f"exchange_account:{account.pk}",
-        data={"tab": chosen.tab, "text": chosen.text, "side": chosen.side, "person": chosen.person},
+        data={
+            "tab": chosen.tab,
+            "text": chosen.text,
+            "side": chosen.side,
+            "person": chosen.person,
+            "subaccount": chosen.subaccount,
+        },
     )
     rows = blotter_rows(request.actor, account_id=account.pk, chosen=chosen)
     lines = export_lines(rows, people=people_of(request.actor))

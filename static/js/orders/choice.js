@@ -3,7 +3,7 @@
 /** @typedef {import("./row-model.js").Choice} Choice */
 
 export const TABS = ["working", "unknown", "filled", "cancelled", "rejected", "all"];
-const NAMES = /** @type {const} */ (["tab", "q", "side", "person"]);
+const NAMES = /** @type {const} */ (["tab", "q", "side", "person", "subaccount"]);
 
 /** @param {string} search location.search @returns {Choice} */
 export function readChoice(search) {
@@ -14,6 +14,7 @@ export function readChoice(search) {
     q: given.get("q") ?? "",
     side: given.get("side") ?? "",
     person: given.get("person") ?? "",
+    subaccount: given.get("subaccount") ?? "",
   };
 }
 
@@ -30,7 +31,7 @@ export function toSearch(choice) {
 
 /** @param {Choice} choice */
 export function isNarrowed(choice) {
-  return Boolean(choice.q.trim() || choice.side || choice.person);
+  return Boolean(choice.q.trim() || choice.side || choice.person || choice.subaccount);
 }
 
 /**

@@ -255,7 +255,7 @@ function showChoice() {
     else link.removeAttribute("aria-current");
     link.setAttribute("href", toSearch({ ...choice, tab }) || location.pathname);
   }
-  for (const name of /** @type {const} */ (["tab", "q", "side", "person"])) {
+  for (const name of /** @type {const} */ (["tab", "q", "side", "person", "subaccount"])) {
     const field = /** @type {HTMLInputElement | null} */ (form.elements.namedItem(name));
     if (field && document.activeElement !== field) field.value = choice[name];
   }

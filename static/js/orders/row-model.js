@@ -3,7 +3,7 @@ import { toUnits } from "../core/fixed.js";
 import { shownPrice, sideWords, terms } from "../market/orders-table.js";
 
 /** @typedef {"working" | "unknown" | "filled" | "cancelled" | "rejected"} Tab */
-/** @typedef {{tab: string, q: string, side: string, person: string}} Choice */
+/** @typedef {{tab: string, q: string, side: string, person: string, subaccount: string}} Choice */
 
 /**
  * @typedef {object} BlotterRow
@@ -149,6 +149,7 @@ export function isChosen(row, choice) {
   if (choice.side && sideOf(row) !== choice.side) return false;
   if (choice.person === "external" ? !row["is_external"] : choice.person && String(row["placed_by"]) !== choice.person)
     return false;
+  if (choice.subaccount && String(row["subaccount"]) !== choice.subaccount) return false;
   const text = choice.q.trim().toLowerCase();
   if (!text) return true;
   const isId = [row["order_id"], row["client_order_id"]].some((id) => (id ?? "").toLowerCase().startsWith(text));

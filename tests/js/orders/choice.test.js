@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { isNarrowed, readChoice, rowsAddress, toSearch } from "../../../static/js/orders/choice.js";
 
 test("a choice survives the way into the address and back", () => {
-  const choice = { tab: "filled", q: "fed & co", side: "buy_no", person: "external" };
+  const choice = { tab: "filled", q: "fed & co", side: "buy_no", person: "external", subaccount: "3" };
   assert.deepEqual(readChoice(toSearch(choice)), choice);
   assert.equal(isNarrowed(choice), true);
 });

@@ -116,7 +116,7 @@ test("the average price is exact, half up, and told in the prices of what was en
 });
 
 test("filters say the same as the server's: side as entered, person, part of a ticker, start of an id", () => {
-  const all = { tab: "all", q: "", side: "", person: "" };
+  const all = { tab: "all", q: "", side: "", person: "", subaccount: "" };
   const external = deskRow({ is_external: true, entered_as: "", placed_by: null, book_side: "ask", order_id: "XYZ-1" });
   assert.equal(isChosen(deskRow(), { ...all, side: "buy_yes" }), true);
   assert.equal(isChosen(external, { ...all, side: "buy_no" }), true);
@@ -124,6 +124,8 @@ test("filters say the same as the server's: side as entered, person, part of a t
   assert.equal(isChosen(deskRow(), { ...all, person: "7" }), true);
   assert.equal(isChosen(deskRow(), { ...all, person: "8" }), false);
   assert.equal(isChosen(external, { ...all, person: "external" }), true);
+  assert.equal(isChosen(deskRow({ subaccount: 12 }), { ...all, subaccount: "12" }), true);
+  assert.equal(isChosen(deskRow({ subaccount: 1 }), { ...all, subaccount: "12" }), false);
   assert.equal(isChosen(deskRow(), { ...all, q: "dec-t4" }), true);
   assert.equal(isChosen(external, { ...all, q: "xyz" }), true);
   assert.equal(isChosen(external, { ...all, q: "yz" }), false);
