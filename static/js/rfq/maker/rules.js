@@ -33,7 +33,7 @@ const COLUMNS = [
   { id: "caps", title: "At most" },
   { id: "ttl", title: "Lasts", isNumber: true },
   { id: "policy", title: "Confirm" },
-  { id: "today", title: "Today (UTC)" },
+  { id: "today", title: "Today (UTC)", css: "maker__why" },
   { id: "deeds", title: "", css: "maker__deed" },
 ];
 const TONES = { armed: "ok", shadow: "warning", off: "" };
@@ -106,7 +106,7 @@ export function createRules(panel, tools, { account, offers, onCount }) {
             caps: { text: text.caps, title: "Contracts of one request, open quotes, dollars at risk in all" },
             ttl: { text: text.ttl },
             policy: { text: text.policy },
-            today: { text: text.today },
+            today: { text: text.today, title: text.today },
             deeds: {
               text: "",
               nodesKey: `${state}:${at === 0}:${at === rows.length - 1}:${text.name}`,
