@@ -2,9 +2,9 @@
 
 import csv
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
-from apps.core.timestamps import format_rfc3339
 from apps.history.exports.tables import Table, batches
 from apps.history.search.columns import NUMBERS, Column, Kind, Names, Writer, writers
 from apps.orders.pages.export import safe_cell
@@ -46,15 +46,16 @@ def csv_chunks(table: Table) -> Iterator[bytes]:
         yield rest
 
 
-def cell_writers(columns: tuple[Column, ...], names: Names) -> list[Callable[[Any], str]]:
+def cell_writers(columns: tuple[Column, ...], names: Names) -> list[Callable[[Any], Any]]:
     return [_cell_writer(column, one) for column, one in zip(columns, writers(columns, names), strict=True)]
 
 
-def _cell_writer(column: Column, write: Writer) -> Callable[[Any], str]:
+def _cell_writer(column: Column, write: Writer) -> Callable[[Any], Any]:
     if column.kind is Kind.FLAG:
         return lambda value: "" if value is None else "yes" if value else "no"
-    if column.kind is Kind.TIME:
-        return lambda value: "" if value is None else format_rfc3339(value)
     if column.kind in _OURS:
-        return lambda value: "" if value is None else str(write(value))
-    return lambda value: "" if value is None else safe_cell(write(value))
+        return lambda value: "" if value is None else write(value)
+    if column.kind is Kind.ID:
+        return lambda value: "" if value is None else safe_cell(write(value))
+    # Tickers, states and names come again and again.
+    return lru_cache(maxsize=4_096)(lambda value: "" if value is None else safe_cell(write(value)))

@@ -2,12 +2,12 @@
 
 import tempfile
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from apps.core.money import from_units
-from apps.core.timestamps import format_rfc3339
 from apps.history.exports.tables import Table
-from apps.history.search.columns import PLACES, Kind, writers
+from apps.history.search.columns import PLACES, Kind, moment_text, writers
 
 if TYPE_CHECKING:
     import xlsxwriter
@@ -16,6 +16,8 @@ ROWS_PER_SHEET = 1_048_575  # beside the heads; the format allows no more
 _DIGITS_KEPT = 15  # of a number in a spreadsheet, which is a binary float
 _READ_AT_ONCE = 256 * 1024
 _WIDTHS = {Kind.TIME: 27, Kind.TICKER: 30, Kind.ID: 38, Kind.ACCOUNT: 18, Kind.PERSON: 18}
+
+_number = lru_cache(maxsize=16_384)(from_units)
 
 
 def workbook_chunks(table: Table, *, rows_per_sheet: int = ROWS_PER_SHEET) -> Iterator[bytes]:
@@ -73,7 +75,7 @@ def _cell(sheet: Any, line: int, place: int, value: Any, kind: Kind, form: Any, 
     if kind in PLACES:
         if abs(value) < 10**_DIGITS_KEPT:
             # Written digit by digit from the Decimal; a spreadsheet keeps all fifteen.
-            sheet.write_number(line, place, from_units(value, PLACES[kind]), form)
+            sheet.write_number(line, place, _number(value, PLACES[kind]), form)
         else:
             sheet.write_string(line, place, str(write(value)))
     elif kind is Kind.INTEGER:
@@ -82,6 +84,6 @@ def _cell(sheet: Any, line: int, place: int, value: Any, kind: Kind, form: Any, 
         sheet.write_boolean(line, place, bool(value))
     elif kind is Kind.TIME:
         # As text: a spreadsheet's own times have no zone and lose the microseconds.
-        sheet.write_string(line, place, format_rfc3339(value))
+        sheet.write_string(line, place, moment_text(value))
     else:
         sheet.write_string(line, place, str(write(value)))
