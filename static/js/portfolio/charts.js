@@ -25,7 +25,7 @@ export function createCharts(root, { zone, now }) {
   let events = [];
   let span = "1d";
   let drawn = "";
-  let drawnAt = 0;
+  let drawnAt = -Infinity;
   let pointAt = 0;
   let readAt = 0;
   let hasPoints = false;
@@ -46,7 +46,7 @@ export function createCharts(root, { zone, now }) {
       if (asked !== span) return;
       chart.show(points);
       hasPoints = points.length > 0;
-      setText(note, points.length > 1 ? "" : "begins now: a point is kept each minute");
+      setText(note, points.length > 1 ? "" : "a point a minute, from now on");
     } catch (error) {
       setText(note, `could not be read: ${error instanceof Error ? error.message : error}`);
     }
@@ -128,7 +128,7 @@ export function createCharts(root, { zone, now }) {
     /** Something was realised: results are read again soon. */
     changed: () => (isDue = true),
     resized() {
-      drawnAt = 0;
+      drawnAt = -Infinity;
     },
   };
 }

@@ -101,9 +101,9 @@ export function showFigures(root, found, pnl, { now, unmarked, isLive }) {
       ? `${unmarked} without a mark`
       : start
         ? isLive
-          ? "since the day began"
+          ? "since midnight"
           : "marks are stale"
-        : "no start of the day kept",
+        : "no start kept yet",
   );
   more("fees", found.otherFees ? `as charged, ${formatMoney(found.otherFees)} not split` : "as charged");
 }
