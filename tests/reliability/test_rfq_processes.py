@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def ends(soak: Soak, number: int, *, before: Callable[[], None], after: Callable
         before()
         quote_id = taken(soak, lane)
         after()
-        row = eventually(lambda quote_id=quote_id: is_settled(soak, quote_id), what="an end that both sides tell")
+        row = eventually(partial(is_settled, soak, quote_id), what="an end that both sides tell")
         status = soak.record(quote_id).get("status")
         assert not (row["decision"] == "lapse" and status in DONE), row
         soak.withdraw(lane)
