@@ -151,7 +151,7 @@ class RequestHeard:
         return cls(
             rfq_id=entry.text(131),
             ticker=entry.text(55),
-            count=decimal_or_none(entry, 38),
+            count=decimal_or_none(entry, 38) or None,  # 0 of a request for dollars
             cost=decimal_or_none(entry, 152),
             requester=parties[0].text(448) if parties else "",
             collection=entry.text(20180),
