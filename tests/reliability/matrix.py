@@ -9,6 +9,8 @@ WIRE = "tests/exchange/wire"
 OWN = "tests/reliability"
 RFQ = "tests/rfq"
 HISTORY = "tests/history/test_faults.py"
+RECONCILE = "tests/history/test_reconcile.py"
+PORTFOLIO = "tests/portfolio"
 
 ROWS: dict[str, tuple[str, ...]] = {
     "A1": (
@@ -64,11 +66,13 @@ ROWS: dict[str, tuple[str, ...]] = {
         f"{ORDERS}/test_resolve.py::test_a_listing_that_breaks_off_between_pages_keeps_it_unknown",
         f"{HISTORY}::test_a16_what_the_reads_do_not_show_yet_is_not_called_complete_and_comes_with_the_next_pass",
         f"{HISTORY}::test_a16_what_appears_between_two_pages_shifts_nothing",
+        f"{RECONCILE}::test_a16_what_the_exchange_does_not_show_yet_is_not_compared",
     ),
     "A17": (
         f"{OWN}/test_orders.py::test_a17_an_order_that_is_archived_between_two_reads_is_found",
         f"{ORDERS}/test_resolve.py::test_an_old_intent_is_looked_for_in_the_historical_tier",
         f"{HISTORY}::test_a17_orders_that_are_archived_while_the_live_tier_is_read_are_found_in_the_other",
+        f"{RECONCILE}::test_trades_that_moved_to_the_archive_are_no_break",
     ),
     "A18": (
         f"{ORDERS}/test_apply.py::test_a_fill_of_an_unknown_order_asks_for_a_sync",
@@ -79,6 +83,7 @@ ROWS: dict[str, tuple[str, ...]] = {
         f"{ORDERS}/test_paper.py::test_an_order_placed_with_another_tool_is_found_and_external",
         f"{ORDERS}/test_apply.py::test_an_order_placed_elsewhere_is_external",
         f"{HISTORY}::test_a19_orders_of_another_tool_are_external_and_in_the_positions",
+        f"{RECONCILE}::test_a19_an_order_placed_elsewhere_is_named_as_foreign",
     ),
     "A20": (
         f"{ORDERS}/test_paper.py::test_an_order_that_may_not_rest_never_shows_as_resting",
@@ -107,11 +112,13 @@ ROWS: dict[str, tuple[str, ...]] = {
     "C8": (
         f"{ORDERS}/test_apply.py::test_what_the_websocket_lost_the_sync_finds",
         f"{HISTORY}::test_c8_fills_whose_frames_were_lost_without_a_trace_are_found",
+        f"{RECONCILE}::test_c8_a_fill_frame_that_was_lost_is_found_by_rest",
     ),
     "C9": (
         f"{ORDERS}/test_apply.py::test_a_fill_from_three_sources_is_one_fill_and_one_event",
         f"{ORDERS}/test_apply.py::test_orders_and_fills_in_any_order_end_alike",
         f"{HISTORY}::test_c9_a_fill_from_the_socket_the_reconcile_and_the_history_is_one_fill_and_one_piece_of_news",
+        f"{RECONCILE}::test_c9_a_fill_that_comes_twice_is_no_difference",
     ),
     "C10": (
         f"{WIRE}/test_session.py::test_c10_every_error_code_ends_in_live_books_or_an_alarm",
@@ -197,11 +204,24 @@ ROWS: dict[str, tuple[str, ...]] = {
         f"{ORDERS}/test_matrix.py::test_g1_in_a_trading_pause_creates_are_refused_with_the_reason_and_cancels_pass",
     ),
     "G2": (f"{ORDERS}/test_control.py::test_g2_a_cancel_that_the_exchange_refuses_is_asked_for_again",),
-    "G3": (f"{ORDERS}/test_matrix.py::test_g3_orders_that_vanish_in_a_pause_without_an_event_are_found_gone",),
+    "G3": (
+        f"{ORDERS}/test_matrix.py::test_g3_orders_that_vanish_in_a_pause_without_an_event_are_found_gone",
+        f"{RECONCILE}::test_an_order_whose_end_was_never_pushed_is_named",
+    ),
     "G4": (f"{ORDERS}/test_matrix.py::test_g4_our_own_timer_closes_a_market_that_closes_without_an_event",),
     "G5": (f"{OWN}/test_markets.py::test_g5_a_market_that_comes_back_has_cancelled_every_resting_order",),
     "G6": (f"{OWN}/test_markets.py::test_g6_a_close_that_moves_moves_our_own_timer_and_a_market_may_open_again",),
-    "G8": (f"{HISTORY}::test_g8_fees_are_booked_as_the_exchange_took_them_whatever_our_model_says",),
+    "G7": (
+        f"{RECONCILE}::test_g7_a_market_that_settled_while_we_were_away_is_named_and_resolves",
+        f"{PORTFOLIO}/test_records.py::test_a_corrected_settlement_is_a_new_row_and_the_first_one_stays",
+        f"{PORTFOLIO}/test_records.py::test_void_and_scalar_settlements_keep_what_the_exchange_said",
+        f"{PORTFOLIO}/test_statements.py::test_the_ledger_equals_the_exchange_for_every_subaccount",
+    ),
+    "G8": (
+        f"{HISTORY}::test_g8_fees_are_booked_as_the_exchange_took_them_whatever_our_model_says",
+        f"{PORTFOLIO}/test_statements.py::test_the_ledger_equals_the_exchange_for_every_subaccount",
+        f"{RECONCILE}::test_g8_a_fee_that_differs_is_adopted_from_the_exchange",
+    ),
     "H4": (
         f"{RFQ}/test_approvals.py::test_an_author_who_lost_the_right_sends_nothing",
         f"{RFQ}/test_confirm_send.py::test_h4_the_right_and_the_pause_are_asked_for_again_before_the_send",

@@ -14,7 +14,7 @@ WANTED = (
     *("C8", "C9", "C10"),
     *(f"E{number}" for number in (*range(1, 9), *range(10, 14))),
     *(f"F{number}" for number in (1, 2, 3, 4, 5, 7, 13, 18)),
-    *(f"G{number}" for number in (*range(1, 7), 8)),
+    *(f"G{number}" for number in range(1, 9)),
     *("H4", "H5"),
     *(f"J{number}" for number in range(1, 5)),
 )
