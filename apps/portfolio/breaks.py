@@ -5,20 +5,24 @@ The desk's figure is folded from its own fills and settlements (`MarketBook`), t
 must be the same. A difference younger than the grace is news on its way: the two come by different messages.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
+from apps.accounts.models import ExchangeAccount
 from apps.core.timestamps import utc_now
+from apps.markets.models import Market
 from apps.portfolio.models import MarketBook, Position
 
-Kind = Literal["no_fills", "contracts", "cash", "fees", "settlement", "payout"]
+Kind = Literal["no_fills", "contracts", "unsettled", "cash", "fees", "settlement", "payout"]
 GRACE = timedelta(seconds=45)  # a position is read every 15 s, orders and fills every 30 s
 
 CAUSES: dict[Kind, str] = {
     "no_fills": "The desk has no fill of this market: it was traded before the desk's history begins.",
     "contracts": "Fills are missing here, or the exchange moved contracts without a fill.",
+    "unsettled": "The market has its result and the exchange lists no position, but no settlement is stored here yet.",
     "cash": "The same contracts, but what was paid for them differs: a fill is missing together with its opposite.",
     "fees": "The same contracts and cost, but other fees.",
     "settlement": "The market settled with other contracts than the desk's fills give.",
@@ -27,6 +31,7 @@ CAUSES: dict[Kind, str] = {
 RESOLUTIONS: dict[Kind, str] = {
     "no_fills": "Run the history sync of this account from the beginning.",
     "contracts": "Read again; if it stays, run the history sync and look at the market's fills.",
+    "unsettled": "The next reading of settlements brings it; if it stays, run the history sync.",
     "cash": "Read again; if it stays, run the history sync and look at the market's fills.",
     "fees": "Read again; if it stays, compare the fees of the market's fills with the exchange's statement.",
     "settlement": "Run the history sync; until then the exchange's cost counts in the desk's figures.",
@@ -98,12 +103,27 @@ def _differences(account_id: int, *, now: datetime) -> list[Break]:
         if row.contracts or not row.settled_by or _is_odd(row) or row.broken_since
     }
     positions = {(row.subaccount, row.ticker): row for row in Position.objects.filter(account_id=account_id)}
+    decided = _decided(account_id, books, positions)
     found = []
     for key in sorted(books.keys() | positions.keys(), key=lambda one: (one[1], one[0])):
         kind = _kind(books.get(key), positions.get(key))
+        if kind == "contracts" and key[1] in decided and not positions[key].position:
+            kind = "unsettled"
         if kind is not None:
             found.append(_break(key, kind, books.get(key), positions.get(key), now=now))
     return found
+
+
+def _decided(
+    account_id: int, books: Mapping[tuple[int, str], MarketBook], positions: Mapping[tuple[int, str], Position]
+) -> set[str]:
+    """Return the markets with a result of which only the desk still has contracts."""
+    left = {key[1] for key, row in books.items() if row.contracts and key in positions and not positions[key].position}
+    if not left:
+        return set()
+    environments = ExchangeAccount.objects.filter(pk=account_id).values("environment")
+    known = Market.objects.filter(environment__in=environments, ticker__in=left).exclude(result="")
+    return set(known.values_list("ticker", flat=True))
 
 
 def _is_odd(book: MarketBook) -> bool:

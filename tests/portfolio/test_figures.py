@@ -301,6 +301,18 @@ def test_a_position_without_any_fill_says_that_the_history_is_missing(place: Pla
     assert not found.desk.contracts
 
 
+def test_a_market_with_a_result_that_is_no_longer_listed_waits_for_its_settlement(place: Place) -> None:
+    fill(place, "bid", "0.40", "10")
+    listed(place, "0")
+    folded(place)
+
+    [before] = breaks_of(place.account.pk, now=NOW)
+    Market.objects.update(result="yes")
+    [after] = breaks_of(place.account.pk, now=NOW)
+
+    assert (before.kind, after.kind) == ("contracts", "unsettled")
+
+
 def test_a_break_that_heals_is_forgotten(place: Place) -> None:
     fill(place, "bid", "0.40", "10")
     position = listed(place, "12", "4.80", fees="0.02")
