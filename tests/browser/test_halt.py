@@ -160,3 +160,30 @@ def test_the_limits_page_shows_use_and_has_no_serious_accessibility_finding(
     width = page.evaluate("() => [document.documentElement.scrollWidth, window.innerWidth]")
     assert width[0] <= width[1]
     assert serious(page) == []
+
+
+@pytest.mark.long
+def test_answers_that_name_no_order_stop_sending_and_a_lead_lets_orders_leave_again(
+    desk: RunningDesk, open_page: Callable[..., Page]
+) -> None:
+    """RELIABILITY A6, before a person's eyes."""
+    page, lead = open_page(), open_page("lead", at="/markets/")
+    market = MarketPage(page, TICKER).open()
+    fault = {"kind": "body", "how": "no_order", "count": 2, "method": "POST", "path": "/trade-api/v2/portfolio/events"}
+    control(desk, "/rest/fault", fault)
+    for contracts in ("21", "22"):
+        market.place(side="Buy YES", cents="2", contracts=contracts)
+        expect(market.orders("resting").filter(has_text=contracts)).to_have_count(1, timeout=60_000)
+
+    halt = Halt(lead).open()
+    expect(halt.force).to_contain_text("without naming")
+    halt.force.get_by_role("button", name="Open").click()
+    lead.get_by_role("dialog", name="Let orders leave again?").get_by_role("button", name="Open it now").click()
+
+    expect(halt.force).to_have_count(0)
+    market.place(side="Buy YES", cents="2", contracts="23")
+    expect(market.orders("resting").filter(has_text="23")).to_have_count(1)
+    Halt(page).open().dialog.get_by_role("radio", name="nobody").check()
+    page.get_by_label("Cancel all working orders too").check()
+    page.get_by_role("button", name="Cancel all", exact=True).click()
+    expect(market.orders("resting")).to_have_count(0)
