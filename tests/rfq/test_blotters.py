@@ -119,6 +119,8 @@ def test_filters_narrow_by_person_series_state_and_day(scene: Scene) -> None:
     assert rows(scene, person=str(scene.other.user_id)) == []
     assert rows(scene, series="KXNOTHING") == []
     assert rows(scene, state="closed") == []
+    assert len(rows(scene, subaccount="0")) == 1
+    assert rows(scene, subaccount="7") == []
     assert rows(scene, **{"from": str(day + timedelta(days=1)), "to": str(day + timedelta(days=1))}) == []
 
 

@@ -64,10 +64,14 @@ def rfq_quote_blotter_export(request: DeskRequest) -> HttpResponse | StreamingHt
 
 def choice_from(values: Mapping[str, Any], *, kind: str, zone: str) -> BlotterChoice:
     """Raises DeskError `bad_input` with what is not a choice."""
-    text = {name: str(values.get(name, "")).strip()[:120] for name in ("person", "series", "state")}
+    text = {name: str(values.get(name, "")).strip()[:120] for name in ("person", "series", "state", "subaccount")}
     faults = {}
     if text["person"] and not (text["person"].isascii() and text["person"].isdigit() and len(text["person"]) <= 18):
         faults["person"] = "Choose a person from the list."
+    if text["subaccount"] and not (
+        text["subaccount"].isascii() and text["subaccount"].isdigit() and len(text["subaccount"]) <= 5
+    ):
+        faults["subaccount"] = "Choose a subaccount from the list."
     if "\x00" in text["series"]:
         faults["series"] = "Give how tickers begin."
     if text["state"] and text["state"] not in STATES[kind]:
@@ -75,7 +79,7 @@ def choice_from(values: Mapping[str, Any], *, kind: str, zone: str) -> BlotterCh
     if faults:
         raise DeskError("bad_input", " ".join(faults.values()), fields=faults)
     period = period_from(values, zone=zone, now=utc_now(), days=_DAYS)
-    return BlotterChoice(kind, period, text["person"], text["series"], text["state"])
+    return BlotterChoice(kind, period, text["person"], text["series"], text["state"], text["subaccount"])
 
 
 def _page(request: DeskRequest, kind: str) -> HttpResponse:
@@ -99,7 +103,7 @@ def _page(request: DeskRequest, kind: str) -> HttpResponse:
             "chosen": chosen,
             "rows": page.rows,
             "is_first": after is None,
-            "is_narrowed": bool(chosen.person or chosen.series or chosen.state),
+            "is_narrowed": bool(chosen.person or chosen.series or chosen.state or chosen.subaccount),
             "query": query,
             "next_query": f"{query}&after={page.next}" if page.next else "",
             "people": people_of(request.actor).items(),
@@ -148,5 +152,6 @@ def _query(chosen: BlotterChoice) -> str:
         "person": chosen.person,
         "series": chosen.series,
         "state": chosen.state,
+        "subaccount": chosen.subaccount,
     }
     return urlencode({name: value for name, value in values.items() if value})

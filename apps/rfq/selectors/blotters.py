@@ -32,13 +32,14 @@ _ENDED = (Accept.State.REFUSED, Accept.State.NOT_SEEN, Accept.State.LAPSED, Acce
 
 @dataclass(frozen=True, slots=True)
 class BlotterChoice:
-    """kind: requests or quotes. person: a user's id as text, or "". series: how tickers begin."""
+    """kind: requests or quotes. person and subaccount as text, "" for any. series: how tickers begin."""
 
     kind: str
     period: Period
     person: str = ""
     series: str = ""
     state: str = ""
+    subaccount: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ def blotter_page(
         found = found.filter(ticker__istartswith=chosen.series)
     if chosen.state:
         found = found.filter(state=chosen.state)
+    if chosen.subaccount:
+        found = found.filter(subaccount=int(chosen.subaccount))
     if after is not None:
         found = found.filter(Q(created_at__lt=after.at) | Q(created_at=after.at, pk__lt=after.pk))
     read = list(found.order_by("-created_at", "-pk")[: limit + 1])
