@@ -126,6 +126,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "E1": (
         f"{RFQ}/test_confirm_send.py::test_e1_who_dies_before_the_answer_is_followed_by_the_next",
+        f"{RFQ}/test_confirm_deaths.py::test_two_confirmers_die_in_a_row_and_the_third_gets_it_through",
         f"{OWN}/test_rfq_processes.py::test_e1_e2_who_confirms_dies_at_a_hook_and_the_window_is_met",
         f"{OWN}/test_rfq_processes.py::test_e1_who_hears_dies_at_a_hook_and_the_window_is_met",
         f"{OWN}/test_rfq_processes.py::test_e1_gateway_and_worker_die_together_and_the_window_is_met",
