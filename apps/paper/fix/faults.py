@@ -9,7 +9,7 @@ from apps.paper.fix.codec import SOH, checksum
 
 FixFaultKind = Literal[
     "lose", "swallow", "gap", "repeat", "poss_dup", "poss_resend", "reorder", "delay", "corrupt", "conflict",
-    "old_seq", "cut_before", "cut_after", "ignore", "unread", "refuse_logon", "drop_copy", "miscount",
+    "old_seq", "cut_before", "cut_after", "ignore", "unread", "hold", "refuse_logon", "drop_copy", "miscount",
 ]  # fmt: skip
 SENT = frozenset({
     "swallow", "repeat", "poss_dup", "reorder", "delay", "corrupt", "old_seq", "cut_before", "cut_after",

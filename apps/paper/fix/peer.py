@@ -37,6 +37,7 @@ class Peer:
         self._reordered: list[bytes] = []
         self._held: deque[tuple[float, bytes]] = deque()
         self._close_after_held = False
+        self._is_held = False
 
     # --- in --------------------------------------------------------------------------------------
     def feed(self, data: bytes) -> None:
@@ -60,8 +61,18 @@ class Peer:
         return not self.closed
 
     def lost(self) -> None:
-        """The connection is gone."""
+        """The connection is gone; a fault may keep the exchange from noticing before the heartbeats do."""
         self.closed = True
+        session = self.session
+        if session is not None and self.gateway.faults.take(
+            frozenset({"hold"}), session=self.target, user_id=session.user_id, msg_type=""
+        ):
+            self._is_held = True
+            return
+        self._go()
+
+    def _go(self) -> None:
+        self._is_held = False
         self._release()
         self.gateway.forget(self)
         self.gateway.run_later()
@@ -153,6 +164,8 @@ class Peer:
         if self._close_after_held and not self._held:
             self.close()
         session = self.session
+        if self._is_held and now - self._last_in > 2.2 * self._heartbeat_ms:
+            self._go()
         if self.closed or self.silent:
             return
         if session is None:

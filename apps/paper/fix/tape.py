@@ -66,9 +66,12 @@ class Tape:
         seen = store.fact("fill") or 0
         for fill in sorted((f for m in members for f in m.fills if f.sequence > seen), key=lambda f: f.sequence):
             self._hear_fill(fill)
+        since = max(begun, exchange.clock.now_ms() - KEPT_MS)
         for member in members:
             for order in member.orders:
-                if order.order_id in self._known or order.created_ms >= begun:
+                # One that nothing is known of, and that ended before anything is kept, was reported and forgotten.
+                is_missed = order.created_ms >= begun and (order.status == "resting" or order.updated_ms >= since)
+                if order.order_id in self._known or is_missed:
                     self._hear_order(order)
 
     def hear(self, event: Event) -> None:
@@ -91,6 +94,9 @@ class Tape:
         """Forget what is older than any retention."""
         before_ms = self._exchange.clock.now_ms() - KEPT_MS
         self._store.forget_reports(before_ms=before_ms)
+        for known in [known for known in self._known.values() if 0 < known.over < before_ms]:
+            del self._known[known.order_id]
+            self._by_client.pop((known.user_id, known.client_order_id), None)
 
     def _keeps(self, user_id: str) -> bool:
         return self._exchange.members[user_id].keeps_history

@@ -160,6 +160,19 @@ def test_a_logon_is_refused(connect: Connect, fix: InProcessFix) -> None:
     assert connect().log_on()[0][35] == "A"
 
 
+def test_a_dead_connection_is_noticed_late(connect: Connect, fix: InProcessFix) -> None:
+    first = connect()
+    first.log_on(heartbeat=20)
+    arm(fix, "hold")
+    first.pipe.hang_up()
+
+    fix.step(44_000)
+    early = connect()
+    assert early.log_on()[0].part(35, 58) == {35: "5", 58: "already exists"}
+    fix.step(1)
+    assert connect().log_on()[0][35] == "A"
+
+
 @pytest.mark.parametrize("reason", ["1", "2", "3", "4"])
 def test_a_drop_copy_is_refused(connect: Connect, fix: InProcessFix, reason: str) -> None:
     arm(fix, "drop_copy", how=reason)
@@ -309,6 +322,6 @@ def test_the_truth_about_reports(client: FixClient, fix: InProcessFix) -> None:
 def test_every_fault_is_tried() -> None:
     tried = {
         "lose", "swallow", "gap", "repeat", "poss_dup", "poss_resend", "reorder", "delay", "corrupt", "conflict",
-        "old_seq", "cut_before", "cut_after", "ignore", "unread", "refuse_logon", "drop_copy", "miscount",
+        "old_seq", "cut_before", "cut_after", "ignore", "unread", "hold", "refuse_logon", "drop_copy", "miscount",
     }  # fmt: skip
     assert tried == set(get_args(FixFaultKind))

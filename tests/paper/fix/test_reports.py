@@ -350,4 +350,26 @@ def test_old_reports_are_forgotten_and_their_ids_not_given_again(
     assert fix.store.latest_report(user_id) == pair(last)
     external(fix)
     fix.step(4 * DAY_MS)
-    assert fix.store.latest_report(user_id) > pair(last)  # type: ignore[operator]
+    newest = fix.store.latest_report(user_id)
+    assert newest is not None
+    assert newest > pair(last)
+
+
+def test_what_is_forgotten_is_not_reported_again(client: FixClient, other: FixClient, fix: InProcessFix) -> None:
+    client.ask("D", order("a"))
+    other.ask("D", order("b", t54=2))
+    client.ask("D", order("c"))
+    client.ask("F", change("d", "c"))
+    client.ask("D", order("rests", t44=2))
+    client.pipe.hang_up()
+    other.pipe.hang_up()
+    user_id = fix.paper.user_id("trader-1")
+    newest = fix.store.latest_report()
+    fix.step(4 * DAY_MS)
+
+    for _ in range(2):
+        fix = fix.again()
+
+    assert fix.store.latest_report() == newest
+    (known,) = [k for one in fix.paper.exchange.orders(user_id) if (k := fix.gateway.tape.known(one.order_id))]
+    assert known.client_order_id == "rests"
