@@ -202,13 +202,17 @@ function showAround() {
 
 /* --- facts of markets that opened meanwhile ------------------------------------------------------ */
 
+/** Ask once for each market that is new here, and again when its status has changed: it may have a result. */
 function askForFacts() {
-  const missing = [...new Set(live.rows.values().map((row) => row["ticker"]))].filter(
-    (ticker) => !facts.has(ticker) && !asked.has(ticker),
-  );
+  const missing = [...new Set(live.rows.values().map((row) => row["ticker"]))].filter((ticker) => {
+    const known = facts.get(ticker);
+    const status = marks.statusOf(ticker);
+    return (!known || (status && status !== known.status)) && !asked.has(ticker + status);
+  });
   if (!missing.length) return;
   const now = missing.slice(0, FACTS_AT_ONCE);
-  for (const ticker of now) asked.add(ticker);
+  const names = now.map((ticker) => ticker + marks.statusOf(ticker));
+  for (const name of names) asked.add(name);
   const search = new URLSearchParams(now.map((ticker) => ["ticker", ticker]));
   fetch(`${factsUrl}?${search}`, { headers: { Accept: "application/json" } })
     .then(async (answer) => {
@@ -218,7 +222,7 @@ function askForFacts() {
       isMembership = true;
     })
     // Names stay tickers; they are asked for again in a while.
-    .catch(() => setTimeout(() => now.forEach((ticker) => asked.delete(ticker)), 30_000));
+    .catch(() => setTimeout(() => names.forEach((name) => asked.delete(name)), 30_000));
 }
 
 /** @param {Iterable<string>} keys */
@@ -299,6 +303,7 @@ window.addEventListener("resize", () => {
   draw();
 });
 setInterval(tick, SHOW_MS);
+setInterval(() => isStarted && askForFacts(), 5_000);
 watchFeed(root, environment);
 
 desk.keys.register({ keys: "f", label: "Filter the positions", run: () => find("[data-search]").focus() });

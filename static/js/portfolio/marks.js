@@ -56,6 +56,8 @@ export function watchMarks(environment, onChange) {
           );
       }
     },
+    /** What the market's status is now, "" when the live list does not have it. @param {string} ticker */
+    statusOf: (ticker) => String(rows?.get(ticker)?.["status"] ?? ""),
     /** @param {import("./mark-model.js").MarketFacts} facts */
     of(facts) {
       const book = desk.topics.peek(`book:${environment}:${facts.ticker}`)?.value ?? null;
