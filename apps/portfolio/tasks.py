@@ -53,7 +53,7 @@ def subaccounts_sweep() -> None:
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
 def subaccounts_read() -> None:
-    """Queue a reading of every account's subaccounts. Beat runs this every 60 s."""
+    """Queue a reading of every account's subaccounts. Beat runs this every 30 s."""
     for account in accounts_with_keys():
         enqueue(queue.SUBACCOUNTS_SYNC, account.account_id)
 

@@ -201,6 +201,16 @@ def test_every_subaccount_in_use_is_read(place: Place, exchange: ScriptedExchang
     assert sorted(Balance.objects.values_list("subaccount", flat=True)) == [0, 3]
 
 
+def test_a_subaccount_that_nothing_goes_on_in_costs_no_reads(place: Place, exchange: ScriptedExchange) -> None:
+    Balance.objects.create(account=place.account, subaccount=40, cash=Decimal(50), seen_at=NOW)
+
+    portfolio_refresh(place.account.pk)
+
+    asked = {request.url.params.get("subaccount") for request in exchange.requests}
+    assert "40" not in asked
+    assert subaccounts_used(place.account.pk) == [0, 40]
+
+
 @pytest.mark.parametrize(("age", "cash"), [(5, Decimal(50)), (61, None)])
 def test_an_old_balance_is_not_relied_on(place: Place, age: int, cash: Decimal | None) -> None:
     Balance.objects.create(account=place.account, cash=Decimal(50), seen_at=utc_now() - timedelta(seconds=age))

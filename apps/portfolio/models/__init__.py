@@ -3,7 +3,6 @@
 
 from apps.portfolio.models.balances import Balance, Position
 from apps.portfolio.models.cash import (
-    CashMark,
     Deposit,
     Settlement,
     Subaccount,
@@ -15,7 +14,6 @@ from apps.portfolio.models.figures import DayPnl, EquityPoint, FigureState, Mark
 
 __all__ = [
     "Balance",
-    "CashMark",
     "DayPnl",
     "Deposit",
     "EquityPoint",

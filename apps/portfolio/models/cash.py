@@ -188,25 +188,3 @@ class SubaccountAction(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["account", "-created_at"], name="subaccount_action_by_time")]
-
-
-class CashMark(models.Model):
-    """What the exchange said a subaccount's cash was, kept so that statements can be checked against it.
-
-    `cash` is what orders may use; the exchange does not list what resting orders lock beside it. `valid_from` is when
-    the balance last changed (exchange clock); nothing moved from then until `valid_to`.
-    """
-
-    account = models.ForeignKey(ExchangeAccount, on_delete=models.CASCADE, related_name="cash_marks")
-    subaccount = models.PositiveIntegerField(default=0)
-    cash = MoneyField()
-    resting_orders = models.PositiveIntegerField(default=0)  # the cash is all there is only when there are none
-    valid_from = models.DateTimeField()
-    valid_to = models.DateTimeField()
-    taken_at = models.DateTimeField()  # our clock
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["account", "subaccount", "valid_from"], name="cash_mark_once"),
-        ]
-        indexes = [models.Index(fields=["account", "subaccount", "valid_from"], name="cash_mark_by_time")]
