@@ -80,8 +80,7 @@ class Applier:
             await self._count(part, done)
         else:
             await self._answers(part, clock)
-        for one in part:
-            self.session.applied(one.seq)
+        self.session.applied(part[-1].seq)
 
     async def _reports(self, messages: list[Message]) -> ingest.Ingested:
         work = functools.partial(

@@ -16,7 +16,7 @@ from apps.fix import endpoints, records
 from apps.fix.applier import Applier, Clock
 from apps.fix.engine import reconnect
 from apps.fix.engine.errors import StoreCorrupt
-from apps.fix.engine.outputs import Deliver, End, Ended, LoggedOn, Missed, Noted, Output, Transmit
+from apps.fix.engine.outputs import Deliver, End, Ended, LoggedOn, Missed, Noted, Output, Seen, Transmit
 from apps.fix.engine.rules import RULES, Kind
 from apps.fix.engine.session import Session, SessionConfig, State
 from apps.fix.engine.store import FileStore, MemoryStore, set_aside
@@ -35,6 +35,7 @@ REPORT_SECONDS: Final = 1.0
 LEASE_SECONDS: Final = 3.0
 QUIET_SECONDS: Final = 60.0  # a connection that lasted this long ends a row of failures
 PRUNE_EVERY: Final = 2_000  # messages
+MOST_PASSED: Final = 5_000  # that wait for the database
 _STATE: Final = FixSession.State
 
 
@@ -49,6 +50,7 @@ class Connection:
     reset_wanted: bool = False
     _passed: list[records.Passed] = field(default_factory=list)
     _stored: int = 0
+    _flushed_at: float = 0.0
     _row: dict[str, Any] = field(default_factory=dict)
     _ended: Ended | None = None
     _alarm: str = ""
@@ -173,6 +175,9 @@ class Connection:
                 case Deliver(message, seq, _):
                     self._pass(is_outgoing=False, seq=seq, msg_type=message.msg_type, fields=message.fields)
                     self._applier.waiting.put_nowait(one)
+                case Seen(message):
+                    seen = message.whole(34) or 0
+                    self._pass(is_outgoing=False, seq=seen, msg_type=message.msg_type, fields=message.fields)
                 case LoggedOn(was_reset):
                     await self._logged_on(was_reset=was_reset)
                 case Missed(first, last):
@@ -230,11 +235,18 @@ class Connection:
         await self.tools.database(functools.partial(records.state_store, self.wish.session_id, **values))
 
     async def _flush(self, *, force: bool = False) -> None:
-        """Write state and messages, at most once a second."""
+        """Write state and messages, at most once a second. A database that is away does not end the session."""
         loop_time = asyncio.get_running_loop().time()
-        if not force and loop_time - getattr(self, "_flushed_at", 0.0) < REPORT_SECONDS:
+        if not force and loop_time - self._flushed_at < REPORT_SECONDS:
             return
         self._flushed_at = loop_time
+        try:
+            await self._write()
+        except Exception:
+            logger.exception("the state of FIX session %s was not written", self.wish.session_id)
+            del self._passed[:-MOST_PASSED]
+
+    async def _write(self) -> None:
         session = self._session
         row: dict[str, Any] = {
             "next_in": session.next_in,
@@ -247,11 +259,12 @@ class Connection:
         if session.state is State.ACTIVE:
             row["state"] = _STATE.RECOVERING if session.gap else _STATE.LOGGED_ON
         if row != self._row:
-            self._row = row
             await self.tools.database(functools.partial(records.state_store, self.wish.session_id, **row))
-        passed, self._passed = self._passed, []
+            self._row = row
+        passed = self._passed[:]
         if passed:
             await self.tools.database(functools.partial(records.messages_store, self.wish.session_id, passed))
+            del self._passed[: len(passed)]
             self._stored += len(passed)
         if self._stored >= PRUNE_EVERY:
             self._stored = 0

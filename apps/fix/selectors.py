@@ -5,9 +5,10 @@ from datetime import datetime
 
 from django.conf import settings
 
+from apps.fix.engine.dictionary import kalshi
 from apps.fix.engine.logon import LogonFlags
 from apps.fix.engine.rules import Kind
-from apps.fix.models import FixSession
+from apps.fix.models import FixMessage, FixSession
 from apps.vault.models import ApiKey
 
 KINDS = {one.value: Kind[one.value.upper()] for one in FixSession.Kind}
@@ -82,6 +83,31 @@ def wishes() -> tuple[list[Wish], list[Unable], set[int]]:
             )
         )
     return found, unable, {row.pk for row in rows if row.is_reset_wanted}
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedField:
+    """One field for people. meaning: what a coded value stands for, "" for none."""
+
+    tag: int
+    name: str
+    value: str
+    meaning: str
+
+
+def decoded(message: FixMessage) -> list[DecodedField]:
+    """Return a stored message tag by tag, in the exchange's words. Secrets were never stored."""
+    dictionary = kalshi()
+    return [
+        DecodedField(tag, dictionary.name_of(tag), value, dictionary.meaning_of(tag, value))
+        for tag, value in message.fields
+    ]
+
+
+def message_name(msg_type: str) -> str:
+    """Return the name of a MsgType ("8" -> "ExecutionReport"), the type itself when the dictionary lacks it."""
+    known = kalshi().messages.get(msg_type)
+    return known.name if known else msg_type
 
 
 def _key(row: FixSession) -> ApiKey | str:

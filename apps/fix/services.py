@@ -15,7 +15,7 @@ from apps.fix.engine.logon import LOWEST_HEARTBEAT
 from apps.fix.ingest import last_seen
 from apps.fix.messages.common import ExecId
 from apps.fix.messages.drop_copy import request_fields
-from apps.fix.models import FixRecovery, FixSession
+from apps.fix.models import FixMessage, FixRecovery, FixSession
 from apps.fix.selectors import KINDS, flags_of
 
 LONGEST_HEARTBEAT = 120
@@ -28,6 +28,14 @@ def sessions_visible_to(actor: Actor) -> list[FixSession]:
         raise NotAllowed
     rows = FixSession.objects.filter(account__desk_id=actor.desk_id).select_related("account")
     return list(rows.order_by("account_id", "kind"))
+
+
+def messages_visible_to(actor: Actor, session_id: int, *, count: int = 50) -> list[FixMessage]:
+    """Return the newest messages of a session, oldest first. Raises NotAllowed, NotFound."""
+    if not any(row.pk == session_id for row in sessions_visible_to(actor)):
+        raise NotFound("This FIX session does not exist, or it belongs to another desk.")
+    newest = FixMessage.objects.filter(session_id=session_id).order_by("-pk")[: max(1, min(count, 1_000))]
+    return list(reversed(newest))
 
 
 def session_define(actor: Actor, account_id: int, kind: str, **options: Any) -> FixSession:

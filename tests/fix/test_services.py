@@ -287,3 +287,22 @@ def test_the_command_works_as_the_person_it_names(place, operator):
     with pytest.raises(CommandError, match="no drop copy"):
         said("--as", "olga", "recover", str(place.account.pk), "--why", WHY)
     assert "not wanted" in said("--as", "olga", "stop", str(row.pk), "--why", WHY)
+
+
+def test_messages_are_shown_tag_by_tag_in_the_exchanges_words(place, operator):
+    row = define(operator, place)
+    fields = [(35, "8"), (39, "1"), (54, "1"), (96, "c2ln"), (29_999, "x")]
+    messages_store(row.pk, [Passed(False, 7, "8", 1_754_550_000_000, fields)])
+    text = said("--as", "olga", "messages", str(row.pk))
+
+    for line in (
+        "in 7 ExecutionReport",
+        "39 OrdStatus = 1 (Partially filled)",
+        "54 Side = 1 (Buy yes)",
+        "29999 Tag 29999",
+    ):
+        assert line in text
+    assert "c2ln" not in text
+    make_person(make_desk(), "operator", username="stranger")
+    with pytest.raises(CommandError, match="does not exist"):
+        said("--as", "stranger", "messages", str(row.pk))

@@ -39,11 +39,12 @@ class Message:
     (no "=", or no tag number) is kept under tag 0.
     """
 
-    __slots__ = ("_first", "fields", "raw")
+    __slots__ = ("_first", "checked", "fields", "raw")
 
     def __init__(self, fields: Fields, raw: bytes = b"") -> None:
         self.fields = fields
         self.raw = raw
+        self.checked: object = None  # `validate` keeps the body here, so that it is read once
         # Of repeated tags the first counts.
         self._first = dict(reversed(fields))
 

@@ -4,11 +4,13 @@
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
+
+from apps.fix.engine.values import check_of
 
 # Tags from here on are agreed between two sides; the exchange adds such tags between versions of its dictionary.
 FIRST_CUSTOM_TAG: Final = 5000
@@ -27,12 +29,24 @@ class FieldDef:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """What one field is held against. values: None when any value of the type will do."""
+
+    in_header: bool
+    in_trailer: bool
+    check: Callable[[str], object] | None
+    values: frozenset[str] | None
+    is_list: bool  # several values with spaces between them
+
+
+@dataclass(frozen=True, slots=True)
 class GroupDef:
     """A repeating group or the body of a message: its tags in order, which are required, and groups inside it."""
 
     tags: tuple[int, ...]
     required: frozenset[int]
     groups: dict[int, "GroupDef"]  # by the tag that counts the entries
+    direct: frozenset[int]  # the tags, without those of groups inside
     known: frozenset[int]  # every tag inside, also in nested groups
 
     @property
@@ -57,6 +71,7 @@ class Dictionary:
     trailer: frozenset[int]
     messages: dict[str, MessageDef]
     data_lengths: dict[int, int]  # tag of a length -> tag of the data that follows it
+    rules: dict[int, Rule]
 
     def name_of(self, tag: int) -> str:
         """Return a field's name, or its number for a tag that the dictionary lacks."""
@@ -81,7 +96,7 @@ def _group(rows: Iterable[Any]) -> GroupDef:
         if inside:
             groups[tag] = _group(inside[0])
     known = frozenset(tags).union(*(group.known for group in groups.values()))
-    return GroupDef(tuple(tags), frozenset(required), groups, known)
+    return GroupDef(tuple(tags), frozenset(required), groups, frozenset(tags), known)
 
 
 def _load(path: Path) -> Dictionary:
@@ -96,17 +111,27 @@ def _load(path: Path) -> Dictionary:
         for one in fields.values()
         if one.type == "DATA" and f"{one.name}Length" in by_name
     }
+    header = frozenset(tag for tag, _ in data["header"])
+    trailer = frozenset(tag for tag, _ in data["trailer"])
     return Dictionary(
         fields=fields,
-        header=frozenset(tag for tag, _ in data["header"]),
+        header=header,
         header_required=frozenset(tag for tag, need in data["header"] if need == "Y"),
-        trailer=frozenset(tag for tag, _ in data["trailer"]),
+        trailer=trailer,
         messages={
             kind: MessageDef(kind, name, category == "admin", _group(rows))
             for kind, (name, category, rows) in data["messages"].items()
         },
         data_lengths=lengths,
+        rules={tag: _rule(one, tag in header, tag in trailer) for tag, one in fields.items()},
     )
+
+
+def _rule(one: FieldDef, in_header: bool, in_trailer: bool) -> Rule:
+    # MsgType has its own reject reason; reasons are open.
+    is_closed = bool(one.values) and one.tag != 35 and one.tag not in OPEN_VALUES
+    values = frozenset(one.values) if is_closed else None
+    return Rule(in_header, in_trailer, check_of(one.type), values, one.type == "MULTIPLEVALUESTRING")
 
 
 @lru_cache(maxsize=1)

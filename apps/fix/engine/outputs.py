@@ -49,6 +49,13 @@ class Deliver:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A session message came (logon, logout, test, resend, fill; not heartbeats): for the log, nothing to apply."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
 class LoggedOn:
     """The exchange answered our Logon. was_reset: both sides began at 1."""
 
@@ -80,7 +87,7 @@ class Ended:
     text: str
 
 
-Output = Transmit | Deliver | LoggedOn | Missed | Noted | Ended
+Output = Transmit | Deliver | Seen | LoggedOn | Missed | Noted | Ended
 
 _LOGOUT_WORDS = [
     (re.compile(r"maintenance", re.I), End.MAINTENANCE),

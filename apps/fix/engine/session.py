@@ -10,7 +10,7 @@ from apps.core.errors import WireFormatError
 from apps.fix.engine.codec import BEGIN_STRING, Fields, Framer, Garbled, Message
 from apps.fix.engine.errors import SendRefused
 from apps.fix.engine.logon import logon_fields, pre_hash
-from apps.fix.engine.outputs import End, Ended, LoggedOn, Missed, Output, end_of_logout
+from apps.fix.engine.outputs import End, Ended, LoggedOn, Missed, Output, Seen, end_of_logout
 from apps.fix.engine.rules import ADMIN
 from apps.fix.engine.session_base import SessionConfig, State
 from apps.fix.engine.session_gaps import SessionGaps
@@ -96,10 +96,10 @@ class Session(SessionGaps):
         return self._take()
 
     def applied(self, seq: int) -> None:
-        """A delivered message is durable: after a crash it need not come again. In order of delivery."""
-        if self._unapplied and self._unapplied[0] == seq:
+        """This message, and all delivered before it, are durable: after a crash they need not come again."""
+        while self._unapplied and self._unapplied[0] <= seq:
             self._unapplied.popleft()
-            self._keep_next_in()
+        self._keep_next_in()
 
     def send(self, msg_type: str, body: Fields, now: int) -> tuple[int, list[Output]]:
         """Send an application message; return its MsgSeqNum.
@@ -142,6 +142,8 @@ class Session(SessionGaps):
         if message.text(8) != BEGIN_STRING:
             return self._leave(End.PROTOCOL, f"Incorrect BeginString {message.text(8)[:12]!r}", now)
         kind = message.msg_type
+        if kind in _LOGGED:
+            self._outputs.append(Seen(message))
         seq = message.whole(34)
         if seq is None or seq == 0:
             return self._leave(End.PROTOCOL, "Message without MsgSeqNum", now)
@@ -320,6 +322,7 @@ class Session(SessionGaps):
         self._send("1", [(112, self._tested[0])], now)
 
 
+_LOGGED: Final = ADMIN - {"0", "3"}  # a Reject is delivered
 _END_OF: Final = {RejectReason.COMP_ID: End.PROTOCOL, RejectReason.SENDING_TIME: End.CLOCK}
 _END_OF_REJECT: Final[dict[int, End]] = {8: End.SIGNATURE, 9: End.REFUSED, 10: End.CLOCK}
 

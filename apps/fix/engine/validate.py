@@ -7,8 +7,7 @@ from typing import Final
 
 from apps.core.errors import WireFormatError
 from apps.fix.engine.codec import Fields, Message
-from apps.fix.engine.dictionary import FIRST_CUSTOM_TAG, OPEN_VALUES, Dictionary, GroupDef
-from apps.fix.engine.values import check_of
+from apps.fix.engine.dictionary import FIRST_CUSTOM_TAG, Dictionary, GroupDef
 
 # QuoteID of a rejected quote: the exchange writes it without a value (docs:fix/rfq-messages).
 MAY_BE_EMPTY: Final = frozenset({117})
@@ -93,6 +92,8 @@ def check_body(msg_type: str, body: Fields, dictionary: Dictionary) -> Problem |
 
 def body_of(message: Message, dictionary: Dictionary) -> Entry | Problem:
     """Return the body with its groups, or what is wrong."""
+    if isinstance(message.checked, Entry):
+        return message.checked
     try:
         return structured(message, dictionary)
     except _Refused as exc:
@@ -110,6 +111,7 @@ def structured(message: Message, dictionary: Dictionary, *, custom_tags_pass: bo
     for tag in dictionary.header_required:
         if tag not in message:
             raise _Refused(RejectReason.REQUIRED_MISSING, tag, "Required tag missing")
+    message.checked = entry
     return entry
 
 
@@ -118,12 +120,12 @@ def _sorted_out(fields: Fields, dictionary: Dictionary, body: GroupDef, *, custo
     found: Fields = []
     seen: set[int] = set()
     is_body, is_trailer = False, False
-    header, trailer, known = dictionary.header, dictionary.trailer, dictionary.fields
+    rules, known = dictionary.rules, body.known
     for tag, value in fields:
-        if tag == 0:
-            raise _Refused(RejectReason.INVALID_TAG, 0, f"Invalid tag number in {value[:20]!r}")
-        defined = known.get(tag)
-        if defined is None:
+        rule = rules.get(tag)
+        if rule is None:
+            if tag == 0:
+                raise _Refused(RejectReason.INVALID_TAG, 0, f"Invalid tag number in {value[:20]!r}")
             if custom_tags_pass and tag >= FIRST_CUSTOM_TAG and value:
                 continue
             raise _Refused(RejectReason.UNDEFINED_TAG, tag, "Undefined tag received")
@@ -131,64 +133,55 @@ def _sorted_out(fields: Fields, dictionary: Dictionary, body: GroupDef, *, custo
             if tag in MAY_BE_EMPTY:
                 continue
             raise _Refused(RejectReason.NO_VALUE, tag, "Tag specified without a value")
-        in_header = tag in header
-        if in_header or tag in trailer:
+        if rule.in_header or rule.in_trailer:
             if tag in seen:
                 raise _Refused(RejectReason.REPEATED_TAG, tag, "Tag appears more than once")
             seen.add(tag)
-            if (in_header and is_body) or (in_header and is_trailer):
+            if rule.in_header and (is_body or is_trailer):
                 raise _Refused(RejectReason.OUT_OF_ORDER, tag, "Tag specified out of required order")
-            is_trailer = is_trailer or not in_header
+            is_trailer = is_trailer or rule.in_trailer
         else:
             if is_trailer:
                 raise _Refused(RejectReason.OUT_OF_ORDER, tag, "Tag specified out of required order")
             is_body = True
-            if tag not in body.known:
+            if tag not in known:
                 raise _Refused(RejectReason.NOT_FOR_MESSAGE, tag, "Tag not defined for this message type")
             found.append((tag, value))
-        try:
-            check_of(defined.type)(value)
-        except WireFormatError as exc:
-            raise _Refused(RejectReason.INCORRECT_FORMAT, tag, f"Incorrect data format for value: {exc}") from exc
-        if (
-            defined.values
-            and tag != 35
-            and tag not in OPEN_VALUES
-            and not _is_allowed(value, defined.type, defined.values)
-        ):
+        if rule.check is not None:
+            try:
+                rule.check(value)
+            except WireFormatError as exc:
+                raise _Refused(RejectReason.INCORRECT_FORMAT, tag, f"Incorrect data format for value: {exc}") from exc
+        if rule.values is not None and value not in rule.values and not (rule.is_list and _all_in(value, rule.values)):
             raise _Refused(RejectReason.INCORRECT_VALUE, tag, "Value is incorrect (out of range) for this tag")
     return found
 
 
-def _is_allowed(value: str, type_name: str, values: dict[str, str]) -> bool:
-    if type_name == "MULTIPLEVALUESTRING":
-        return all(one in values for one in value.split(" "))
-    return value in values
+def _all_in(value: str, values: frozenset[str]) -> bool:
+    return all(one in values for one in value.split(" "))
 
 
 class _Reader:
-    """The body's fields with a place to go on from."""
+    """The body's fields with a place to go on from. tag: the next field's, 0 at the end."""
 
-    __slots__ = ("_at", "_fields")
+    __slots__ = ("_at", "_fields", "tag")
 
     def __init__(self, fields: Fields) -> None:
         self._fields = fields
         self._at = 0
-
-    @property
-    def tag(self) -> int:
-        """Return the next field's tag, 0 at the end."""
-        return self._fields[self._at][0] if self._at < len(self._fields) else 0
+        self.tag = fields[0][0] if fields else 0
 
     def take(self) -> tuple[int, str]:
+        taken = self._fields[self._at]
         self._at += 1
-        return self._fields[self._at - 1]
+        self.tag = self._fields[self._at][0] if self._at < len(self._fields) else 0
+        return taken
 
 
 def _read(reader: _Reader, definition: GroupDef, dictionary: Dictionary, *, is_body: bool) -> Entry:
     """Read a body, or one entry of a group up to the next entry or the first field that is not of it."""
     entry = Entry()
-    direct = frozenset(definition.tags)
+    direct = definition.direct
     while reader.tag:
         tag = reader.tag
         if tag not in direct:
@@ -206,9 +199,9 @@ def _read(reader: _Reader, definition: GroupDef, dictionary: Dictionary, *, is_b
         entry.fields[tag] = value
         if tag in definition.groups:
             entry.groups[tag] = list(_entries(reader, tag, int(value), definition.groups[tag], dictionary))
-    missing = [tag for tag in definition.tags if tag in definition.required and tag not in entry.fields]
-    if missing:
-        raise _Refused(RejectReason.REQUIRED_MISSING, missing[0], "Required tag missing")
+    if not definition.required <= entry.fields.keys():
+        missing = next(tag for tag in definition.tags if tag in definition.required and tag not in entry.fields)
+        raise _Refused(RejectReason.REQUIRED_MISSING, missing, "Required tag missing")
     return entry
 
 

@@ -9,7 +9,7 @@ import pytest
 from apps.fix.engine.codec import Fields, Message, encode
 from apps.fix.engine.errors import SendRefused
 from apps.fix.engine.logon import LogonFlags
-from apps.fix.engine.outputs import Deliver, Ended, LoggedOn, Missed, Noted, Output, Transmit
+from apps.fix.engine.outputs import Deliver, Ended, LoggedOn, Missed, Noted, Output, Seen, Transmit
 from apps.fix.engine.rules import Kind
 from apps.fix.engine.session import Session, SessionConfig
 from apps.fix.engine.store import MemoryStore
@@ -70,6 +70,7 @@ class Talk:
     now: int = START
     outputs: list[Output] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
     signed: list[str] = field(default_factory=list)
     exchange_seq: int = 1
 
@@ -229,6 +230,10 @@ class Talk:
     def _do_note(self, rest: str) -> None:
         assert rest in self.notes, "no such note"
 
+    def _do_seen(self, rest: str) -> None:
+        """seen A 1 5: the session messages that came, for the log."""
+        assert self.seen == rest.split(), self.seen
+
     def _do_numbers(self, rest: str) -> None:
         """numbers OUT IN: what comes next each way, stored too."""
         assert f"{self.session.next_out} {self.session.next_in}" == rest, (self.session.next_out, self.session.next_in)
@@ -250,6 +255,9 @@ class Talk:
 
     def _took(self, outputs: list[Output]) -> None:
         for one in outputs:
+            if isinstance(one, Seen):
+                self.seen.append(one.message.msg_type)
+                continue
             if isinstance(one, Noted):
                 self.notes.append(one.code)
                 continue

@@ -9,8 +9,8 @@ from apps.accounts.models import User
 from apps.core.errors import DeskError
 from apps.core.permissions import Actor
 from apps.fix import services
-from apps.fix.models import FixSession
-from apps.fix.selectors import KINDS
+from apps.fix.models import FixMessage, FixSession
+from apps.fix.selectors import KINDS, decoded, message_name
 
 
 class Command(BaseCommand):
@@ -20,6 +20,9 @@ class Command(BaseCommand):
         parser.add_argument("--as", dest="username", required=True, help="who does it (role operator; list: any role)")
         actions = parser.add_subparsers(dest="action", required=True)
         actions.add_parser("list", help="every session of the desk and how it is")
+        messages = actions.add_parser("messages", help="the newest messages of a session, tag by tag")
+        messages.add_argument("session", type=int)
+        messages.add_argument("--count", type=int, default=20)
         define = actions.add_parser("define", help="make or change the session of one kind of an account")
         define.add_argument("account", type=int, help="row id of the account")
         define.add_argument("kind", choices=sorted(KINDS))
@@ -53,6 +56,9 @@ class Command(BaseCommand):
         if action == "list":
             for row in services.sessions_visible_to(actor):
                 self.stdout.write(self._line(row))
+        elif action == "messages":
+            for message in services.messages_visible_to(actor, options["session"], count=options["count"]):
+                self._show(message)
         elif action == "define":
             row = services.session_define(
                 actor,
@@ -78,6 +84,13 @@ class Command(BaseCommand):
                 "reset": services.session_reset,
             }[action]
             self.stdout.write(self._line(act(actor, options["session"], why=options["why"])))
+
+    def _show(self, message: FixMessage) -> None:
+        way = "out" if message.is_outgoing else "in"
+        self.stdout.write(f"{message.at:%Y-%m-%d %H:%M:%S.%f} {way} {message.seq} {message_name(message.msg_type)}")
+        for one in decoded(message):
+            meaning = f" ({one.meaning})" if one.meaning else ""
+            self.stdout.write(f"    {one.tag} {one.name} = {one.value}{meaning}")
 
     def _line(self, row: FixSession) -> str:
         mode = " listener" if row.is_listener else ""
