@@ -256,7 +256,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "rfq-markouts": {"task": "apps.rfq.tasks.rfq_markouts", "schedule": 2.0},
     "rfq-read": {"task": "apps.rfq.tasks.accounts_rfqs_read", "schedule": 30.0},
     "subaccounts-sweep": {"task": "apps.portfolio.tasks.subaccounts_sweep", "schedule": 5.0},
-    "subaccounts-read": {"task": "apps.portfolio.tasks.subaccounts_read", "schedule": 60.0},
+    "subaccounts-read": {"task": "apps.portfolio.tasks.subaccounts_read", "schedule": 30.0},
     "database-checkpoint": {"task": "apps.web.tasks.database_checkpoint", "schedule": 5.0},
     "history-reconcile": {"task": "apps.history.tasks.accounts_reconcile", "schedule": 60.0},
     "history-sweep": {"task": "apps.history.tasks.history_sweep", "schedule": 15.0},
