@@ -9,7 +9,7 @@ from apps.history.search.columns import PLACES, Column, Kind, writers
 if TYPE_CHECKING:
     import pyarrow
 
-ROWS_PER_GROUP = 20_000
+ROWS_PER_GROUP = 10_000
 _DIGITS = 19  # of a 64-bit integer
 
 
