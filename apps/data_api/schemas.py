@@ -81,7 +81,7 @@ class Search(Schema):
     side: str = Field("", description="yes or no: the outcome that is bought")
     state: str = ""
     person: str = Field("", description='Row id of a person, or "external"')
-    source: str = Field("", description="answer, ws or rest")
+    source: str = Field("", description="answer, ws, rest or fix")
     first: str = Field("", alias="from", description="First day, UTC, as 2026-11-21")
     last: str = Field("", alias="to", description="Last day, UTC, as 2026-11-21")
     size_from: str = Field("", description="Contracts")

@@ -1,6 +1,6 @@
 """History > Search: every order, fill, settlement, request, quote and kept trade, by any filter, and as a file."""
 
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
@@ -21,12 +21,12 @@ from apps.history.search.choice import Choice, choice_from
 from apps.history.search.sources import ELSEWHERE, SIDES, SOURCES, Source
 from apps.history.search.walk import SearchPage, search_page
 from apps.orders.pages.blotter import people_of, titles_of
+from apps.orders.reports import Source as Told
 from apps.rfq.selectors.blotters import cursor_from
 
 ALL_ACCOUNTS = "all"
 # Filters that are folded away until one of them is used.
 _MORE = ("subaccount", "size_from", "size_to", "price_from", "price_to", "source", "id")
-_SOURCES = ("answer", "ws", "rest")
 
 
 @requires(Permission.DESK_VIEW)
@@ -108,7 +108,7 @@ def _context(actor: Actor, choice: Choice, page: SearchPage) -> dict[str, Any]:
         "people": people_of(actor).items(),
         "elsewhere": ELSEWHERE,
         "sides": SIDES.items(),
-        "sources": _SOURCES,
+        "sources": get_args(Told),
         "formats": tuple(FORMATS),
         "may_export": actor.may(Permission.DESK_EXPORT),
     }
