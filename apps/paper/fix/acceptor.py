@@ -23,11 +23,15 @@ class AcceptorError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FixOptions:
-    """port: of KalshiNR, the others lie behind it as in production; 0: free ones. cert, key: PEM files for TLS."""
+    """port: of KalshiNR, the others lie behind it as in production; 0: free ones.
+
+    cert, key: PEM files for TLS. own_cert: TLS with a certificate that is made in the data directory.
+    """
 
     port: int = 0
     cert: Path | None = None
     key: Path | None = None
+    own_cert: bool = False
 
 
 class FixConnection(asyncio.Protocol):

@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +22,7 @@ from apps.paper.engine.historical import AGE_MS as HISTORY_AGE_MS
 from apps.paper.engine.past import invent_day
 from apps.paper.engine.state import Maintenance
 from apps.paper.fix.acceptor import Acceptor, AcceptorError, FixOptions
+from apps.paper.fix.certificate import own_certificate
 from apps.paper.fix.gateway import Gateway
 from apps.paper.fix.store import Store
 from apps.paper.keeping import Keeper, KeepError
@@ -167,12 +168,12 @@ async def _open_fix(built: Built, options: Options) -> Acceptor | None:
     """Open the FIX ports. After the keys are there and the listener has taken its part of their removal."""
     if built.fix is None or options.fix is None:
         return None
-    paper = built.paper
+    paper, fix = built.paper, _with_certificate(options, options.fix)
     gateway = paper.fix = Gateway(paper.core, built.fix)
     acceptor = Acceptor(gateway)
     gateway.start()
-    await acceptor.start(host=options.host, options=options.fix)
-    gateway.ports, gateway.tls = acceptor.ports, options.fix.cert is not None
+    await acceptor.start(host=options.host, options=fix)
+    gateway.ports, gateway.tls = acceptor.ports, fix.cert is not None
     close_sockets = paper.core.keys.on_removed
 
     def removed(key_id: str) -> None:
@@ -184,9 +185,20 @@ async def _open_fix(built: Built, options: Options) -> Acceptor | None:
     return acceptor
 
 
+def _with_certificate(options: Options, fix: FixOptions) -> FixOptions:
+    if not fix.own_cert:
+        return fix
+    try:
+        cert, key = own_certificate(options.data, host=options.host)
+    except OSError as exc:
+        raise StartError(f"--fix-tls: a certificate cannot be made in {options.data} ({exc.strerror}).") from exc
+    return replace(fix, cert=cert, key=key)
+
+
 def _fix_announced(acceptor: Acceptor, options: Options) -> dict[str, object]:
     """What paper.json says: where the sessions listen, and what their certificate can be checked with."""
-    cert = options.fix.cert if options.fix is not None else None
+    fix = None if options.fix is None else _with_certificate(options, options.fix)
+    cert = None if fix is None else fix.cert
     return {
         "host": options.host,
         "tls": cert is not None,

@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import ssl
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -223,6 +224,19 @@ def test_without_its_state_the_memory_is_put_aside(paper_processes: Start, tmp_p
     assert (data / "fix.before.sqlite3").exists()
 
 
+def test_a_certificate_of_its_own_stays_the_same(dial: Dial, paper_processes: Start, tmp_path: Path) -> None:
+    data = tmp_path / "kept"
+    seen = []
+    for _ in range(2):
+        running = paper_processes("--no-bots", "--markets", "0", "--fix-tls", data=data)
+        assert dial(running).log_on()[0][35] == "A"
+        seen.append(Path(announced(running)["ca_path"]).read_bytes())
+        running.stop()
+
+    assert seen[0] == seen[1]
+    assert stat.S_IMODE((data / "fix-key.pem").stat().st_mode) == 0o600
+
+
 def test_fix_can_be_left_out(paper_processes: Start) -> None:
     running = paper_processes("--no-bots", "--markets", "0", "--fix-port", "off")
 
@@ -246,7 +260,9 @@ def test_a_port_in_use_is_said_with_what_to_do(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("switch", [["--fix-port", "x"], ["--fix-port", "65532"], ["--fix-tls", "nothing", "nowhere"]])
+@pytest.mark.parametrize(
+    "switch", [["--fix-port", "x"], ["--fix-port", "65532"], ["--fix-tls", "nothing", "nowhere"], ["--fix-tls", "one"]]
+)
 def test_switches_that_cannot_be_meant(tmp_path: Path, switch: list[str]) -> None:
     ended = finished(paper_command(tmp_path / "x", "--port", "0", "--markets", "0", *switch), tmp_path)
 

@@ -59,7 +59,11 @@ class Command(BaseCommand):
             help="first of the five ports for FIX; 0 picks free ones (default), off: no FIX",
         )
         parser.add_argument(
-            "--fix-tls", type=Path, nargs=2, metavar=("CERT", "KEY"), help="TLS for FIX, with these PEM files"
+            "--fix-tls",
+            type=Path,
+            nargs="*",
+            metavar="CERT KEY",
+            help="TLS for FIX, with these PEM files; without them with a certificate of its own in DIR",
         )
         parser.add_argument("--manual-clock", type=int, metavar="UNIX_MS", help="time moves only by /control/clock")
 
@@ -74,6 +78,9 @@ class Command(BaseCommand):
             if options[name] is not None and not 0 <= options[name] <= most:
                 self.stderr.write(f"--{name.replace('_', '-')} must be 0 to {most}.")
                 sys.exit(2)
+        if options["fix_tls"] is not None and len(options["fix_tls"]) not in (0, 2):
+            self.stderr.write("--fix-tls takes a certificate and its key, or neither.")
+            sys.exit(2)
         chosen = Options(
             data=options["data"],
             port=options["port"],
@@ -92,7 +99,7 @@ class Command(BaseCommand):
             history_age_seconds=options["history_age"],
             history_fills=options["history_fills"],
             history_subaccounts=options["history_subaccounts"],
-            fix=None if options["fix_port"] is None else FixOptions(options["fix_port"], *(options["fix_tls"] or ())),
+            fix=None if options["fix_port"] is None else _fix(options["fix_port"], options["fix_tls"]),
         )
         try:
             run(chosen, say=self._say)
@@ -105,6 +112,12 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
+
+
+def _fix(port: int, tls: list[Path] | None) -> FixOptions:
+    """tls: None for plain TCP, no files for a certificate of its own."""
+    cert, key = tls or (None, None)
+    return FixOptions(port, cert, key, own_cert=tls == [])
 
 
 def _port_or_off(text: str) -> int | None:
