@@ -78,6 +78,8 @@ class ModuleManifestStorage(CompressedManifestStaticFilesStorage):  # type: igno
     """Hashed names also inside ES modules: `import "./x.js"` becomes `import "./x.<hash>.js"`."""
 
     support_js_module_import_aggregation = True
+    # One for each step of the longest chain of imports: a module's hash changes with those of what it imports.
+    max_post_process_passes = 20
 
     def url_converter(self, name: str, hashed_files: Any, template: str | None = None) -> Callable[[Any], str]:
         convert = super().url_converter(name, hashed_files, template)
