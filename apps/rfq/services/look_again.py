@@ -19,7 +19,7 @@ from apps.core.timestamps import utc_now
 from apps.rfq.models import Confirmation
 from apps.rfq.services.confirm_apply import told
 from apps.rfq.services.confirmations import WAITS, account_lock, auto_verdict, hand_over, heard_data
-from apps.rfq.services.last_look import look_at, prices_for
+from apps.rfq.services.last_look import Prices, look_at, prices_for
 
 EVERY: Final = 0.2  # seconds
 
@@ -33,8 +33,19 @@ def looks_again(*, now: datetime | None = None) -> int:
     waiting = Confirmation.objects.filter(
         state=ConfirmationState.OPEN, decision="", policy=Policy.AUTO, reason__in=WAITS, send_by__gt=now
     )
-    pks = list(waiting.values_list("pk", flat=True))
-    return sum(_again(pk) for pk in _due(pks))
+    environments = dict(waiting.values_list("pk", "quote__account__environment"))
+    decided = 0
+    blind: set[str] = set()  # asked once a pass: Redis that is away must not hold up who sends what is decided
+    for pk in _due(list(environments)):
+        if environments[pk] in blind:
+            continue
+        confirmation = _load(pk)
+        prices = prices_for(confirmation.quote)
+        if prices.feed.state != "live":
+            blind.add(environments[pk])
+            continue
+        decided += _again(confirmation, prices)
+    return decided
 
 
 def _due(pks: list[int]) -> list[int]:
@@ -47,10 +58,13 @@ def _due(pks: list[int]) -> list[int]:
     return due
 
 
-def _again(pk: int) -> bool:
+def _load(pk: int) -> Confirmation:
+    return Confirmation.objects.select_related("quote__account", "quote__incoming").get(pk=pk)
+
+
+def _again(confirmation: Confirmation, prices: Prices) -> bool:
+    pk = confirmation.pk
     rows = Confirmation.objects.select_related("quote__account", "quote__incoming")
-    confirmation = rows.get(pk=pk)
-    prices = prices_for(confirmation.quote)
     with transaction.atomic():
         account_lock(confirmation.quote)
         confirmation = rows.select_for_update(of=("self",)).get(pk=pk)
