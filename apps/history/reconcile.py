@@ -6,6 +6,7 @@ difference is a row with both sides, a cause and a state; when it is gone in a l
 """
 
 import logging
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -51,6 +52,7 @@ LATE_AFTER = timedelta(seconds=10)
 KEEP_SIGHTINGS = timedelta(days=14)
 KEEP_RUNS = timedelta(days=14)
 _AT_ONCE = 500
+_SLICE = timedelta(days=1)
 
 
 @dataclass(slots=True)
@@ -76,6 +78,9 @@ class Comparison:
     checked: set[tuple[str, str]] = field(default_factory=set)
     skipped: set[tuple[str, str]] = field(default_factory=set)  # just changing
     compared: dict[str, int] = field(default_factory=dict)
+
+    def count(self, subject: Subject, number: int) -> None:
+        self.compared[subject] = self.compared.get(subject, 0) + number
 
 
 def reconcile(account_id: int, *, since: datetime | None = None, asked_by: int | None = None) -> ReconcileRun:
@@ -106,8 +111,14 @@ def reconcile(account_id: int, *, since: datetime | None = None, asked_by: int |
 
 def _compare(client: ExchangeClient, account_id: int, *, since: datetime, until: datetime) -> Comparison:
     comparison = Comparison()
-    _trades(client, account_id, comparison, since=since, until=until)
-    _orders(client, account_id, comparison, since=since, until=until)
+    line = _line_of(account_id, since=since, until=until)
+    begin = since
+    while begin < until:
+        # A day at a time, so that a month of a busy account is not held at once.
+        end = min(until, begin + _SLICE)
+        _trades(client, account_id, comparison, line, since=begin, until=end)
+        _orders(client, account_id, comparison, line, since=begin, until=end, is_last=end == until)
+        begin = end
     _positions(client, account_id, comparison, until=until)
     return comparison
 
@@ -116,20 +127,26 @@ def _compare(client: ExchangeClient, account_id: int, *, since: datetime, until:
 
 
 def _trades(
-    client: ExchangeClient, account_id: int, comparison: Comparison, *, since: datetime, until: datetime
+    client: ExchangeClient,
+    account_id: int,
+    comparison: Comparison,
+    line: list[datetime],
+    *,
+    since: datetime,
+    until: datetime,
 ) -> None:
     listed: dict[str, FillReport] = {}
-    for record in api.get_fills(client, min_ts=to_unix_seconds(since)):
+    for record in api.get_fills(client, min_ts=to_unix_seconds(since), max_ts=to_unix_seconds(until) + 1):
         try:
             report = fill_from_rest(record)
         except WireFormatError:
             logger.exception("a fill of the listing cannot be compared: %r", record)
             continue
-        if since <= report.traded_at <= until:
+        if since <= report.traded_at < until:
             listed[trade_key(report)] = report
     stored = {
         trade_key(fill): fill
-        for fill in Fill.objects.filter(account_id=account_id, traded_at__gte=since, traded_at__lte=until)
+        for fill in Fill.objects.filter(account_id=account_id, traded_at__gte=since, traded_at__lt=until)
     }
     pushed = _sightings(account_id, Subject.TRADE, {*listed, *stored})
     elsewhere = _orders_of_others(account_id, {report.order_id for report in listed.values()})
@@ -142,12 +159,13 @@ def _trades(
             continue  # moved to the exchange's archive, where the history sync checks it
         rest, ledger = (trade_side(told) if told else None), (trade_side(fill) if fill else None)
         order_id = told.order_id if told else ""
-        found = _judge(account_id, Subject.TRADE, key, rest, ledger, push, at=known.traded_at)
+        was_up = _line_was_up(line, known.traded_at)
+        found = _judge(Subject.TRADE, key, rest, ledger, push, at=known.traded_at, was_up=was_up)
         if found is not None:
             if found.kind == Kind.NOT_IN_LEDGER and order_id in elsewhere and push is None:
                 found.cause = Cause.FOREIGN
             comparison.found.append(found)
-    comparison.compared[Subject.TRADE] = len(listed.keys() | stored.keys())
+    comparison.count(Subject.TRADE, len(listed.keys() | stored.keys()))
 
 
 def _archived_until(client: ExchangeClient) -> datetime | None:
@@ -166,10 +184,21 @@ def _orders_of_others(account_id: int, order_ids: set[str]) -> set[str]:
 
 
 def _orders(
-    client: ExchangeClient, account_id: int, comparison: Comparison, *, since: datetime, until: datetime
+    client: ExchangeClient,
+    account_id: int,
+    comparison: Comparison,
+    line: list[datetime],
+    *,
+    since: datetime,
+    until: datetime,
+    is_last: bool,
 ) -> None:
+    """is_last: the slice that ends now, which has all working orders beside those of its time."""
     listed: dict[str, OrderReport] = {}
-    readings = (api.get_orders(client, status="resting"), api.get_orders(client, min_ts=to_unix_seconds(since)))
+    limit = None if is_last else to_unix_seconds(until)
+    readings = [api.get_orders(client, min_ts=to_unix_seconds(since), max_ts=limit)]
+    if is_last:
+        readings.append(api.get_orders(client, status="resting"))
     for reading in readings:
         for record in reading:
             try:
@@ -180,7 +209,7 @@ def _orders(
             listed[report.order_id] = report
     stored = {order.order_id: order for order in Order.objects.filter(account_id=account_id, order_id__in=listed)}
     working = Order.objects.filter(account_id=account_id, status=Order.Status.RESTING).exclude(order_id__in=listed)
-    stored |= {order.order_id: order for order in working}
+    stored |= {order.order_id: order for order in working} if is_last else {}
     pushed = _sightings(account_id, Subject.ORDER, {*listed, *stored})
     compared = 0
     for key in sorted(listed.keys() | stored.keys()):
@@ -193,12 +222,12 @@ def _orders(
         compared += 1
         comparison.checked.add((Subject.ORDER, key))
         rest, ledger = (order_side(told) if told else None), (order_side(order) if order else None)
-        found = _judge(account_id, Subject.ORDER, key, rest, ledger, push, at=changed_at)
+        found = _judge(Subject.ORDER, key, rest, ledger, push, at=changed_at)
         if found is not None:
             if found.kind == Kind.NOT_IN_LEDGER and push is None:
                 found.cause = Cause.FOREIGN
             comparison.found.append(found)
-    comparison.compared[Subject.ORDER] = compared
+    comparison.count(Subject.ORDER, compared)
 
 
 # --- positions ------------------------------------------------------------------------------------
@@ -228,7 +257,7 @@ def _positions(client: ExchangeClient, account_id: int, comparison: Comparison, 
         at_exchange, ours = told.get((number, ticker), Decimal(0)), held.get((number, ticker), Decimal(0))
         rest = position_side(subaccount=number, ticker=ticker, contracts=at_exchange)
         ledger = position_side(subaccount=number, ticker=ticker, contracts=ours)
-        found = _judge(account_id, Subject.POSITION, key, rest, ledger, pushed.get(key), at=None)
+        found = _judge(Subject.POSITION, key, rest, ledger, pushed.get(key), at=None)
         if found is None:
             continue
         found.ticker, found.subaccount = ticker, number
@@ -237,14 +266,13 @@ def _positions(client: ExchangeClient, account_id: int, comparison: Comparison, 
         elif not found.by_rest and (number, ticker) not in traded:
             found.cause = Cause.NO_HISTORY
         comparison.found.append(found)
-    comparison.compared[Subject.POSITION] = len(keys)
+    comparison.count(Subject.POSITION, len(keys))
 
 
 # --- judging --------------------------------------------------------------------------------------
 
 
 def _judge(
-    account_id: int,
     subject: Subject,
     key: str,
     rest: Side | None,
@@ -252,8 +280,12 @@ def _judge(
     push: Sighting | None,
     *,
     at: datetime | None,
+    was_up: bool = False,
 ) -> Found | None:
-    """Say how the sources differ, None when they agree as far as they can be expected to."""
+    """Say how the sources differ, None when they agree as far as they can be expected to.
+
+    was_up: the pushing source spoke around that time, so that its silence is a missed frame.
+    """
     pushed: Side | None = push.data if push else None
     sides: dict[str, Side | None] = {"rest": rest, "ledger": ledger, push.source if push else "ws": pushed}
     known = rest or ledger or pushed or {}
@@ -275,22 +307,26 @@ def _judge(
     if pushed is not None and differing(subject, rest, pushed):
         # The ledger is right by REST; the last thing that was pushed is not the last thing that happened.
         return found(Kind.NOT_PUSHED, Cause.MISSED_FRAME, by_rest=True)
-    if pushed is None and subject == Subject.TRADE and _line_was_up(account_id, at):
+    if pushed is None and was_up:
         return found(Kind.NOT_PUSHED, Cause.MISSED_FRAME, by_rest=True)
     if push is not None and subject == Subject.TRADE and at is not None and push.first_seen_at - at > LATE_AFTER:
         return found(Kind.NOT_PUSHED, Cause.LATE, by_rest=True)
     return None
 
 
-def _line_was_up(account_id: int, at: datetime | None) -> bool:
-    """Say whether the pushing source spoke shortly before and after a moment."""
-    if at is None:
-        return False
-    said = Sighting.objects.filter(account_id=account_id)
-    return (
-        said.filter(seen_at__gte=at - LINE_WAS_UP, seen_at__lte=at).exists()
-        and said.filter(seen_at__gte=at, seen_at__lte=at + LINE_WAS_UP).exists()
+def _line_of(account_id: int, *, since: datetime, until: datetime) -> list[datetime]:
+    """Return when anything was pushed from a while before `since` to a while after `until`, in order."""
+    said = Sighting.objects.filter(
+        account_id=account_id, seen_at__gte=since - LINE_WAS_UP, seen_at__lte=until + LINE_WAS_UP
     )
+    return list(said.order_by("seen_at").values_list("seen_at", flat=True))
+
+
+def _line_was_up(line: list[datetime], at: datetime) -> bool:
+    """Say whether the pushing source spoke shortly before and after a moment."""
+    before, after = bisect_right(line, at), bisect_left(line, at)
+    is_before = before > 0 and at - line[before - 1] <= LINE_WAS_UP
+    return is_before and after < len(line) and line[after] - at <= LINE_WAS_UP
 
 
 def _sightings(account_id: int, subject: Subject, keys: set[str]) -> dict[str, Sighting]:

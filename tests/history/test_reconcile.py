@@ -301,6 +301,28 @@ def test_a16_what_the_exchange_does_not_show_yet_is_not_compared(desk: PaperDesk
     assert not Discrepancy.objects.exists()
 
 
+def test_a_long_period_is_compared_day_by_day(desk: PaperDesk, socket: InProcessSocket) -> None:
+    trade(desk)
+    desk.paper.clock.step(30 * 3_600_000)
+    trade(desk)
+    deliver(desk, socket)
+
+    done = run(desk, hours=72)
+
+    assert done.compared["trade"] == 2
+    assert done.compared["order"] == 2
+    assert not Discrepancy.objects.filter(state=State.OPEN).exists()
+
+
+def test_silence_of_a_line_that_was_down_is_no_missed_frame(desk: PaperDesk) -> None:
+    trade(desk)
+    read_all(desk)
+
+    run(desk)
+
+    assert not Discrepancy.objects.exists()
+
+
 def test_a_late_frame_is_named(desk: PaperDesk, socket: InProcessSocket) -> None:
     trade(desk)
     desk.paper.clock.step(30_000)
