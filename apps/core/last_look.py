@@ -116,6 +116,9 @@ def first_failure(made: Sequence[Check]) -> Check | None:
 # What a person who confirms by hand cannot wave through: they see the market themselves, not the desk's own rules.
 BINDING: Final = frozenset({"paused", "limit_count", "limit_cost", "limit_position"})
 
+# What fails here may be well again while the window runs (a gateway that starts anew): looked at again until then.
+WAITS: Final = frozenset({"feed", "price_age"})
+
 
 def _words(name: str, problem: str, fine: str) -> Check:
     return Check(name, not problem, problem or "no", "", problem or fine)

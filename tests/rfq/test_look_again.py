@@ -48,6 +48,7 @@ def test_it_waits_and_confirms_once_there_are_prices(window: Window, change: dic
     window.scene.work()
     assert (state_of(confirmation), confirmation.decision, confirmation.reason) == (State.OPEN, "", reason)
     assert (confirmation.attempts, window.theirs(confirmation.quote)["status"]) == (0, "accepted")
+    assert confirmation_row(confirmation)["state_text"].startswith("Waits for live prices")
 
     seeing(window)
     assert looks_again() == 1

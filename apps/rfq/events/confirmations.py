@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from apps.core.last_look import from_json
+from apps.core.last_look import WAITS, from_json
 from apps.core.rfq import ConfirmationState, Decision, Outcome, Policy, QuotePrices
 from apps.core.topics import TopicName
 from apps.exchange import live
@@ -122,6 +122,8 @@ def state_text(confirmation: Confirmation) -> str:
     """Say in words what is known, never more."""
     state = State(confirmation.state)
     words = _WORDS[state]
+    if state is State.OPEN and confirmation.reason in WAITS:
+        return "Waits for live prices until its window ends; confirm it, or let it lapse"
     if state is State.MISSED and confirmation.answered_at is None and confirmation.attempts:
         return "Missed? It was sent, and no answer says what became of it; looking it up"
     if state in (State.LAPSED, State.MISSED) and confirmation.reason:

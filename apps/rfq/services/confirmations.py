@@ -16,7 +16,7 @@ from django.db.models import F
 from apps.accounts.models import ExchangeAccount
 from apps.core import killpoints
 from apps.core.errors import DeskError, NotFound
-from apps.core.last_look import BINDING, checks, first_failure, to_json
+from apps.core.last_look import BINDING, WAITS, checks, first_failure, to_json
 from apps.core.permissions import Actor, Permission
 from apps.core.rfq import ConfirmationState, Deadline, Decision, Outcome, Policy, QuoteState
 from apps.core.timestamps import to_unix_ms, utc_now
@@ -42,8 +42,6 @@ OFFSET_ERROR: Final = timedelta(milliseconds=100)
 READ_EVERY: Final = timedelta(milliseconds=1500)
 # What was over for so long when the desk first saw a quote that others made is history, not an incident.
 HISTORY: Final = timedelta(minutes=1)
-# What fails here may be well again while the window runs (a gateway that starts anew): looked at again until then.
-WAITS: Final = frozenset({"feed", "price_age"})
 
 
 @dataclass(frozen=True, slots=True)

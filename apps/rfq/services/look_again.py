@@ -13,12 +13,12 @@ from typing import Final
 from django.db import transaction
 from django.db.models import F
 
-from apps.core.last_look import checks, first_failure, to_json
+from apps.core.last_look import WAITS, checks, first_failure, to_json
 from apps.core.rfq import ConfirmationState, Deadline, Outcome, Policy
 from apps.core.timestamps import utc_now
 from apps.rfq.models import Confirmation
 from apps.rfq.services.confirm_apply import told
-from apps.rfq.services.confirmations import WAITS, account_lock, auto_verdict, hand_over, heard_data
+from apps.rfq.services.confirmations import account_lock, auto_verdict, hand_over, heard_data
 from apps.rfq.services.last_look import Prices, look_at, prices_for
 
 EVERY: Final = 0.2  # seconds
