@@ -12,7 +12,16 @@ from apps.core.timestamps import utc_now
 
 # What may be kept; static/js/grid/kept.js and the pages know the same names.
 KEYS = frozenset(
-    {"orders.columns", "orders.group", "orders.filters", "markets.columns", "markets.filters", "history.filters"}
+    {
+        "orders.columns",
+        "orders.group",
+        "orders.filters",
+        "markets.columns",
+        "markets.filters",
+        "history.filters",
+        "portfolio.columns",
+        "portfolio.view",
+    }
 )
 VALUE_AT_MOST = 8_192  # bytes of JSON: a grid of 20 columns takes about 2,000
 

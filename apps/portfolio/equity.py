@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 
 from apps.accounts.models import ExchangeAccount
 from apps.core.money import count_units, money_from_units, price_units
-from apps.core.pnl_days import day_end, trading_day
+from apps.core.pnl_days import day_start, trading_day
 from apps.core.pnl_reserve import RestingOrder, resting_reserve
 from apps.core.positions import NetPosition
 from apps.core.timestamps import utc_now
@@ -72,7 +72,8 @@ def equity_record(account_id: int, *, now: datetime | None = None) -> int:
         mine = [row for row in held if row.subaccount == balance.subaccount]
         values = {
             "cash": balance.cash,
-            "portfolio_value": balance.portfolio_value,
+            # Some listings tell a subaccount's cash alone; where nothing is held there is nothing to value.
+            "portfolio_value": balance.portfolio_value if mine or balance.portfolio_value is not None else Decimal(0),
             "cost": sum((row.cost for row in mine), start=Decimal(0)),
             "marked_value": value_of(mine, marks),
             "reserved": reserved.get(balance.subaccount, Decimal(0)),
@@ -119,7 +120,9 @@ def _keep(account_id: int, subaccount: int, *, at: datetime, values: dict[str, D
             return False
         if at - last.at < _UNCHANGED_FOR and all(getattr(last, name) == values[name] for name in _FIGURES):
             return False
-        if _span_of(last.at, _SPAN) == _span_of(at, _SPAN):
+        # The first point of a trading day stays: a day may have to be measured from it.
+        is_first = not mine.filter(at__lt=last.at, at__gte=day_start(trading_day(last.at))).exists()
+        if _span_of(last.at, _SPAN) == _span_of(at, _SPAN) and not is_first:
             mine.filter(pk=last.pk).update(at=at, **values)
             return False
     try:
@@ -202,14 +205,16 @@ def equity_at(account_id: int, moment: datetime) -> Equity | None:
 
 
 def equity_first(account_id: int, since: datetime) -> Equity | None:
-    """Return the first sum of an account from a moment on: what a day is measured from when nothing is older."""
-    first = EquityPoint.objects.filter(account_id=account_id, at__gte=since).order_by("at").first()
-    return None if first is None else equity_at(account_id, first.at + _SPAN)
+    """Return each subaccount's first point from a moment on, added up: what a day without an older one starts from."""
+    points = EquityPoint.objects.filter(account_id=account_id, at__gte=since)
+    numbers = points.order_by().values_list("subaccount", flat=True).distinct()
+    rows = [points.filter(subaccount=number).order_by("at").first() for number in numbers]
+    return _sum([row for row in rows if row is not None])
 
 
 def day_baseline(account_id: int, *, now: datetime) -> Equity | None:
     """Return what the trading day of `now` is measured from: the last point before it, else its first."""
-    start = day_end(trading_day(now) - timedelta(days=1))
+    start = day_start(trading_day(now))
     return equity_at(account_id, start) or equity_first(account_id, start)
 
 

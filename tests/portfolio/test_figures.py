@@ -13,7 +13,7 @@ from apps.markets.models import Market
 from apps.orders.models import Fill
 from apps.portfolio import figures_events
 from apps.portfolio.breaks import GRACE, breaks_check, breaks_of
-from apps.portfolio.equity import equity_at, equity_curve, equity_record, equity_thin
+from apps.portfolio.equity import day_baseline, equity_at, equity_curve, equity_record, equity_thin
 from apps.portfolio.figures import day_figures, pnl_by_day, pnl_by_event
 from apps.portfolio.figures_fold import figures_fold
 from apps.portfolio.figures_marks import Mark, mark_of
@@ -476,15 +476,38 @@ def test_the_other_reading_of_the_portfolio_value_is_a_switch(place: Place, sett
     assert point.total == Decimal(105)
 
 
-def test_a_minute_keeps_its_last_point_and_no_change_keeps_none(place: Place) -> None:
-    balance(place, "100", "0", at=NOW)
-    balance(place, "101", "0", at=NOW + timedelta(seconds=20))
-    balance(place, "101", "0", at=NOW + timedelta(seconds=90))
-    balance(place, "101", "0", at=NOW + timedelta(minutes=6))
+def test_a_minute_keeps_its_last_point_a_day_its_first_and_no_change_keeps_none(place: Place) -> None:
+    for seconds, cash in ((0, "99"), (10, "100"), (20, "101"), (90, "101"), (400, "101")):
+        balance(place, cash, "0", at=NOW + timedelta(seconds=seconds))
 
-    kept = list(EquityPoint.objects.order_by("at").values_list("cash", flat=True))
-    assert kept == [Decimal(101), Decimal(101)]
-    assert EquityPoint.objects.order_by("at").first().at == NOW + timedelta(seconds=20)  # type: ignore[union-attr]
+    kept = list(EquityPoint.objects.order_by("at").values_list("cash", "at"))
+    assert [cash for cash, _ in kept] == [Decimal(99), Decimal(101), Decimal(101)]
+    assert [at - NOW for _, at in kept] == [timedelta(), timedelta(seconds=20), timedelta(seconds=400)]
+
+
+def test_a_day_is_measured_from_the_last_point_before_it_else_from_its_first(place: Place) -> None:
+    Market.objects.update(yes_bid=Decimal("0.50"), yes_ask=Decimal("0.52"))
+    balance(place, "100", "0", at=NOW)
+    listed(place, "10", "4")
+    balance(place, "96", "5", at=NOW + timedelta(seconds=30))
+
+    first = day_baseline(place.account.pk, now=NOW + timedelta(hours=1))
+    next_day = day_baseline(place.account.pk, now=NOW + timedelta(days=1))
+
+    assert first is not None
+    assert next_day is not None
+    assert (first.at, first.unrealized) == (NOW, Decimal(0))
+    assert (next_day.at, next_day.unrealized) == (NOW + timedelta(seconds=30), Decimal("1.1"))
+
+
+def test_a_subaccount_that_holds_nothing_needs_no_value(place: Place) -> None:
+    Balance.objects.create(account=place.account, subaccount=7, cash=Decimal(3), portfolio_value=None, seen_at=NOW)
+    equity_record(place.account.pk, now=NOW)
+
+    point = equity_at(place.account.pk, NOW)
+
+    assert point is not None
+    assert point.total == Decimal(3)
 
 
 def test_thinning_keeps_the_last_point_of_each_span_and_days_keep_their_end(place: Place) -> None:

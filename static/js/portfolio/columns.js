@@ -99,7 +99,7 @@ export function positionColumns({ format, zone, now, feed }) {
       colId: "name",
       headerName: "Event and market",
       pinned: "left",
-      width: 292,
+      width: 262,
       minWidth: 180,
       suppressMovable: true,
       valueGetter: (/** @type {Cell} */ { data }) => (data ? nameOf(data) : ""),
@@ -132,7 +132,7 @@ export function positionColumns({ format, zone, now, feed }) {
     figure(
       "count",
       "Contracts",
-      82,
+      76,
       (row) => own(row, (one) => one.count),
       (value) => (value === null ? "" : formatCount(value)),
       {
@@ -143,15 +143,15 @@ export function positionColumns({ format, zone, now, feed }) {
     figure(
       "average",
       "Average",
-      68,
+      62,
       (row) => own(row, (one) => one.average),
       (value) => (value === null ? "" : price(value)),
     ),
-    figure("cost", "Cost", 92, (row) => row.cost, money, {
+    figure("cost", "Cost", 84, (row) => row.cost, money, {
       ...tinted,
       ...exchangeTip("Cost of the open contracts, without fees"),
     }),
-    figure("mark", "Mark", 82, (row) => own(row, (one) => one.markPrice), price, {
+    figure("mark", "Mark", 72, (row) => own(row, (one) => one.markPrice), price, {
       tooltipValueGetter: (/** @type {Cell} */ { data }) => (data ? markTip(data) : ""),
       cellClass: "ag-right-aligned-cell portfolio__mark",
       cellRenderer: markCell,
@@ -161,24 +161,21 @@ export function positionColumns({ format, zone, now, feed }) {
       ...tinted,
       tooltipValueGetter: (/** @type {Cell} */ { data }) => (data ? markTip(data) : ""),
     }),
-    figure("unrealised", "Unrealised", 96, (row) => row.unrealised, signed, {
+    figure("unrealised", "Unrealised", 84, (row) => row.unrealised, signed, {
       ...toned,
       tooltipValueGetter: (/** @type {Cell} */ { data }) =>
         data ? `Value at the mark less cost. ${markTip(data)}` : "",
     }),
-    figure("realised", "Realised", 90, (row) => row.realised, signed, {
-      ...toned,
-      ...exchangeTip("Realised since the first fill, before fees"),
-    }),
-    figure("fees", "Fees", 74, (row) => row.fees, money, exchangeTip("Fees")),
-    figure("today", "Today", 82, (row) => row.today, signed, {
+    figure("today", "Today", 76, (row) => row.today, signed, {
       ...toned,
       headerTooltip: "Realised on this trading day (New York), less fees, from the desk's fills and settlements",
     }),
+    figure("worst", "Worst case", 90, (row) => row.worst, signed, { ...toned, tooltipValueGetter: caseTip }),
+    figure("best", "Best case", 90, (row) => row.best, signed, { ...toned, tooltipValueGetter: caseTip }),
     figure(
       "ifYes",
       "If YES",
-      88,
+      82,
       (row) => own(row, (one) => one.paysYes),
       (value) => (value === null ? "" : money(value)),
       {
@@ -192,7 +189,7 @@ export function positionColumns({ format, zone, now, feed }) {
     figure(
       "ifNo",
       "If NO",
-      88,
+      82,
       (row) => own(row, (one) => one.paysNo),
       (value) => (value === null ? "" : money(value)),
       {
@@ -203,12 +200,15 @@ export function positionColumns({ format, zone, now, feed }) {
             : "",
       },
     ),
-    figure("worst", "Worst case", 96, (row) => row.worst, signed, { ...toned, tooltipValueGetter: caseTip }),
-    figure("best", "Best case", 96, (row) => row.best, signed, { ...toned, tooltipValueGetter: caseTip }),
+    figure("realised", "Realised", 82, (row) => row.realised, signed, {
+      ...toned,
+      ...exchangeTip("Realised since the first fill, before fees"),
+    }),
+    figure("fees", "Fees", 68, (row) => row.fees, money, exchangeTip("Fees")),
     figure(
       "settles",
       "Settles",
-      104,
+      98,
       (row) => row.settlesMs,
       (value) => when(value),
       {
@@ -239,8 +239,11 @@ export function positionColumns({ format, zone, now, feed }) {
   }
 }
 
-/** @param {AnyRow} row */
-const nameOf = (row) => (row.isGroup ? row.name : row.facts.outcome || row.ticker);
+/** What decides the name's cell: it is drawn anew when this changes. @param {AnyRow} row */
+const nameOf = (row) =>
+  row.isGroup
+    ? `${row.name} ${row.positions}${row.isClosed ? " closed" : ""}`
+    : `${row.facts.outcome || row.ticker}${row.isBroken ? " differs" : ""}`;
 
 /** @param {Cell} params */
 function caseTip({ data }) {

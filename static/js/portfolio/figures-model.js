@@ -26,10 +26,13 @@ export const money = (raw) => (raw === null || raw === undefined ? null : toUnit
  * @param {{subaccounts: Record<string, Record<string, any>>} | null} balance frame of `balance`
  * @param {Record<string, any> | null} pnl frame of `pnl`
  * @param {number | null} unrealisedNow of all open positions at the desk's marks
+ * @param {Set<string>} [holding] subaccounts with an open position; of the others an untold value is nothing
  * @returns {Figures}
  */
-export function figuresOf(balance, pnl, unrealisedNow) {
-  const rows = Object.values(balance?.subaccounts ?? {});
+export function figuresOf(balance, pnl, unrealisedNow, holding = new Set()) {
+  const rows = Object.entries(balance?.subaccounts ?? {}).map(([number, row]) =>
+    row["portfolio_value"] === null && !holding.has(number) ? { ...row, portfolio_value: "0.0000" } : row,
+  );
   const add = (/** @type {string} */ name) =>
     rows.length && rows.every((row) => row[name] !== null)
       ? rows.reduce((sum, row) => sum + toUnits(row[name], 6), 0)

@@ -81,7 +81,7 @@ export function showFigures(root, found, pnl, { now, unmarked, isLive }) {
     ["rebates", found.rebates, false, `${exact(found.rebates)}: given back of it, by the desk's fee model.`],
   ];
   for (const [name, value, isSigned, words] of shown) {
-    const node = root.querySelector(`[data-figure="${name}"]`);
+    const node = root.querySelector(`[data-amount="${name}"]`);
     setText(node, value === null ? "-" : formatMoney(value, { signed: isSigned }));
     setAttribute(node, "title", words);
     if (isSigned)

@@ -193,7 +193,8 @@ function showAround() {
   const open = [...rows.values()].filter((row) => row.count);
   const sum = sumRows(open);
   const balance = desk.topics.peek(`balance:${account}`)?.value ?? null;
-  const found = figuresOf(balance, pnl, sum.unrealised);
+  const holding = new Set(open.map((row) => String(row.subaccount)));
+  const found = figuresOf(balance, pnl, sum.unrealised, holding);
   const now = desk.clock.now();
   showFigures(root, found, pnl, { now, unmarked: sum.unmarked, isLive: feed().isLive });
   showBreaks(find("[data-breaks]"), pnl["breaks"], now);

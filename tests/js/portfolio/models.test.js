@@ -243,7 +243,9 @@ test("what is not known is not added up", () => {
   assert.equal(figuresOf(null, PNL, null).cash, null);
   assert.equal(figuresOf(BALANCE, { ...PNL, start: null }, 1).day, null);
   const half = { subaccounts: { ...BALANCE.subaccounts, 4: { cash: "1.0000", portfolio_value: null, seen_ms: 9 } } };
-  assert.deepEqual([figuresOf(half, PNL, 0).positions, figuresOf(half, PNL, 0).equity], [null, null]);
+  const found = figuresOf(half, PNL, 0, new Set(["0", "4"]));
+  assert.deepEqual([found.positions, found.equity], [null, null]);
+  assert.equal(figuresOf(half, PNL, 0, new Set(["0"])).positions, 5_000_000);
 });
 
 test("a portfolio value that includes the cash is read as such", () => {
