@@ -12,6 +12,7 @@ from apps.exchange.wire.errors import ExchangeError
 from apps.orders.queue import enqueue
 from apps.portfolio import queue, sending, services
 from apps.portfolio.figures_refresh import figures_refresh
+from apps.portfolio.models import Subaccount
 from apps.portfolio.subaccounts import subaccounts_refresh
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ def account_portfolio_sync(account_id: int) -> None:
     """Read one account's balances and positions, and bring profit and loss up to them."""
     try:
         services.portfolio_refresh(account_id)
+        if not Subaccount.objects.filter(account_id=account_id).exists():
+            enqueue(queue.SUBACCOUNTS_SYNC, account_id)  # the first reading of a new account
     except (ExchangeError, DeskError, WireFormatError) as exc:
         logger.warning("balances of account %s were not read, beat tries again: %s", account_id, exc)
     figures_refresh(account_id)

@@ -48,7 +48,10 @@ function swap(html) {
 desk.topics.watch(`subaccounts:${account}`, (state) => {
   live.toggleAttribute("data-old", !state.isFresh);
   if (!state.value) return;
-  for (const row of state.value.subaccounts) if (row.cash !== null) cash.set(String(row.number), row.cash);
+  for (const row of state.value.subaccounts) {
+    if (row.cash !== null) cash.set(String(row.number), row.cash);
+    offer(row);
+  }
   for (const action of state.value.actions) {
     const before = states.get(action.id);
     if (before !== undefined && before !== action.state) announce(`${action.what}: ${action.state_text}.`);
@@ -63,6 +66,14 @@ desk.topics.watch(`subaccounts:${account}`, (state) => {
 const form = /** @type {HTMLFormElement | null} */ (root.querySelector("[data-transfer]"));
 /** One key for one wish: pressing again after a lost answer is the same wish. */
 let transferKey = crypto.randomUUID();
+
+/** Let a subaccount be chosen that appeared after the page was made. @param {{number: number, name: string}} row */
+function offer({ number, name }) {
+  for (const select of form?.querySelectorAll("select") ?? []) {
+    if ([...select.options].some((option) => option.value === String(number))) continue;
+    select.append(new Option(name ? `${number} ${name}` : String(number), String(number)));
+  }
+}
 
 /** @param {string} name */
 function control(name) {
