@@ -46,7 +46,7 @@ class Desk:
         return str(known["key_id"])
 
     def session(self, kind: str, **options: Any) -> FixSession:
-        row = services.session_define(self.operator, self.account.pk, kind, heartbeat=10, **options)
+        row = services.session_define(self.operator, self.account.pk, kind, heartbeat=30, **options)
         return services.session_start(self.operator, row.pk, why=WHY)
 
     def state(self, row: FixSession) -> str:

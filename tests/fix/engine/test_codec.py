@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.fix.engine.codec import Framer, Garbled, Message, decode, encode, readable
@@ -21,6 +21,13 @@ messages = st.builds(
     st.sampled_from(["8", "A", "UMS"]),
     st.lists(st.tuples(plain_tags, text), max_size=12),
 )
+
+
+def steady(examples: int = 100):
+    """The same examples in every run, and no clock: the machine may be slow."""
+    return settings(
+        max_examples=examples, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    )
 
 
 def fed(chunks: list[bytes]) -> tuple[list[Message], int]:
@@ -52,11 +59,13 @@ def test_a_message_has_the_standard_head_and_trailer():
 
 
 @given(messages)
+@steady()
 def test_what_is_encoded_is_decoded(fields):
     assert body(decode(encode(fields))) == fields
 
 
 @given(st.lists(messages, min_size=1, max_size=4), st.lists(st.integers(0, 5_000), max_size=8))
+@steady()
 def test_a_stream_may_be_cut_anywhere(sent, places):
     found, dropped = fed(cut(b"".join(encode(fields) for fields in sent), places))
 
@@ -77,7 +86,7 @@ def test_a_stream_may_be_cut_at_every_single_byte():
     st.lists(st.one_of(messages.map(encode), st.binary(max_size=40)), max_size=6),
     st.lists(st.integers(0, 5_000), max_size=8),
 )
-@settings(max_examples=300)
+@steady(300)
 def test_any_bytes_give_the_same_messages_however_they_are_cut(parts, places):
     data = b"".join(parts)
 
@@ -85,13 +94,14 @@ def test_any_bytes_give_the_same_messages_however_they_are_cut(parts, places):
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=300)
+@steady(300)
 def test_no_bytes_raise(data):
     fed([data])
     decode(data)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 255))
+@steady()
 def test_one_changed_byte_never_changes_a_message_that_is_taken(place, by):
     good = encode(REPORT)
     bad = bytearray(good)

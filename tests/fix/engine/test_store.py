@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.fix.engine.errors import StoreCorrupt
@@ -141,7 +141,7 @@ operations = st.lists(
 
 
 @given(operations)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_the_file_agrees_with_memory_after_any_history(tmp_path_factory, history):
     path = tmp_path_factory.mktemp("store") / "s.fix"
     file, memory = FileStore(path, compact_bytes=2_000), MemoryStore()
