@@ -101,5 +101,16 @@ export function summaryOf(rows) {
   return parts.join(", ");
 }
 
+/**
+ * From when a data set is complete, in words where that is no time.
+ * @param {any} row
+ * @param {(ms: number) => string} dayOf
+ */
+export function fromOf(row, dayOf) {
+  if (row.to_ms === null) return "-";
+  if (row.from_ms !== null) return dayOf(row.from_ms);
+  return row.rows ? "all that are named" : "no record yet"; // markets have no time of their own
+}
+
 /** @param {any} row */
 export const toneOf = (row) => TONES[row.status] ?? "muted";

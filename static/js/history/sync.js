@@ -2,7 +2,7 @@
 import { desk } from "../frame/desk.js";
 import { setAttribute, setText } from "../frame/dom.js";
 import { feedState } from "../core/age.js";
-import { axisOf, barsOf, noteOf, progressOf, summaryOf, toneOf, whole, WIDTH } from "./sync-model.js";
+import { axisOf, barsOf, fromOf, noteOf, progressOf, summaryOf, toneOf, whole, WIDTH } from "./sync-model.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const REDRAW_MS = 30_000; // the time line moves on by itself
@@ -71,7 +71,7 @@ function draw(row, axis) {
   setAttribute(progress, "aria-label", `${row.label} read`);
   if (done === null) progress.removeAttribute("value");
   else if (done !== undefined) progress.value = done;
-  setText(cell("from"), row.to_ms === null ? "-" : row.from_ms === null ? "no record yet" : day.format(row.from_ms));
+  setText(cell("from"), fromOf(row, day.format));
   setAttribute(cell("from"), "title", row.from_ms === null ? "" : exact.format(row.from_ms));
   setText(cell("to"), row.to_ms === null ? "" : `to ${minute.format(row.to_ms)}`);
   setText(cell("rows"), row.to_ms === null ? "" : whole(row.rows));
@@ -97,7 +97,7 @@ function line(svg, row, axis) {
   const words =
     row.to_ms === null
       ? "nothing complete yet"
-      : `complete from ${row.from_ms === null ? "no record" : day.format(row.from_ms)} to ${minute.format(row.to_ms)}`;
+      : `complete from ${row.from_ms === null ? "the beginning" : day.format(row.from_ms)} to ${minute.format(row.to_ms)}`;
   setAttribute(svg, "aria-label", `${row.label}: ${words}`);
 }
 

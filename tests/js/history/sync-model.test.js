@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { axisOf, barsOf, lasting, noteOf, progressOf, summaryOf } from "../../../static/js/history/sync-model.js";
+import {
+  axisOf,
+  barsOf,
+  fromOf,
+  lasting,
+  noteOf,
+  progressOf,
+  summaryOf,
+} from "../../../static/js/history/sync-model.js";
 
 const NOW = 1_800_000_000_000;
 const DAY = 86_400_000;
@@ -78,4 +86,12 @@ test("the page says what is not complete, and that all is", () => {
 
 test("times left are told in the unit that people would use", () => {
   assert.deepEqual([0, 59, 200, 9_000].map(lasting), ["1 s", "59 s", "3 min", "3 h"]);
+});
+
+test("where there is no first time, words say why", () => {
+  const dayOf = (/** @type {number} */ ms) => String(ms);
+  assert.equal(fromOf(row({ to_ms: null }), dayOf), "-");
+  assert.equal(fromOf(row({ from_ms: null, rows: 0 }), dayOf), "no record yet");
+  assert.equal(fromOf(row({ from_ms: null, rows: 50 }), dayOf), "all that are named");
+  assert.equal(fromOf(row({ from_ms: 7 }), dayOf), "7");
 });
