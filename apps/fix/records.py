@@ -76,6 +76,13 @@ def state_store(session_id: int, **values: Any) -> None:
     FixSession.objects.filter(pk=session_id).update(**values)
 
 
+def states_clear() -> None:
+    """No session runs in this gateway: say so. What stopped by itself stays as it is, for whoever has to look."""
+    ended = (FixSession.State.STOPPED, FixSession.State.HALTED)
+    rows = FixSession.objects.exclude(state__in=ended)
+    rows.update(state=FixSession.State.STOPPED, state_text="The gateway is not connected.", state_since=utc_now())
+
+
 def reset_done(session_id: int) -> None:
     FixSession.objects.filter(pk=session_id).update(is_reset_wanted=False)
 

@@ -54,7 +54,8 @@ class Sessions:
         return all(other.key_id != wish.key_id or task.done() for other, _, task in self._running.values())
 
     async def _tell(self, unable: list[Unable]) -> None:
-        told = {one.session_id: one.text for one in unable}
+        # One that is still logging out writes its own row until it has ended.
+        told = {one.session_id: one.text for one in unable if one.session_id not in self._running}
         for session_id, text in told.items():
             if self._told.get(session_id) != text:
                 await self._tools.database(
@@ -75,12 +76,15 @@ class Sessions:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_SECONDS)
+            await self._tools.database(records.states_clear)
 
 
 async def sessions_job(tools: GatewayTools) -> None:
     """Run until cancelled."""
     sessions = Sessions(tools)
     try:
+        # What the rows say of an earlier process that was killed is not so any more.
+        await tools.database(records.states_clear)
         while True:
             try:
                 await sessions.follow()

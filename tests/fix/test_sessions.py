@@ -20,6 +20,7 @@ from apps.fix import runner, services
 from apps.fix.lease import key_digest
 from apps.fix.models import FixExecution, FixLease, FixMessage, FixRecovery, FixSession
 from apps.orders.models import Fill, Order
+from apps.vault.services import key_revoke
 from tests.support.desk import PATIENCE, eventually
 from tests.support.gateway import paper_call, paper_order
 from tests.support.paper import PaperProcess, paper_process, paper_processes  # noqa: F401
@@ -226,6 +227,28 @@ def test_a_session_without_a_key_says_so_and_starts_when_there_is_one(desk):
         assert "no working key" in row.state_text
         desk.key("trader-1", "fix_nr")
         desk.reach(row, "logged_on")
+
+
+def test_the_rows_do_not_claim_what_a_gateway_that_ended_had(desk):
+    desk.key("reader", "fix_nr")
+    row = desk.session("nr", is_listener=True)
+    with running_sessions():
+        desk.reach(row, "logged_on")
+    assert desk.state(row) == "stopped"
+    FixSession.objects.update(state="logged_on")  # as after kill -9
+    FixSession.objects.update(is_wanted=False)
+    with running_sessions():
+        desk.reach(row, "stopped")
+
+
+def test_a_revoked_key_ends_its_session_and_says_why(desk):
+    desk.key("reader", "fix_nr")
+    row = desk.session("nr", is_listener=True)
+    with running_sessions():
+        desk.reach(row, "logged_on")
+        key_revoke(desk.admin, desk.account.keys.get(purpose="fix_nr").pk)
+        desk.reach(row, "halted")
+        assert "no working key" in row.state_text
 
 
 def test_a_reading_key_does_not_trade(desk):
