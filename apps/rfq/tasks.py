@@ -120,8 +120,9 @@ def incoming_read(account_id: int, rfq_id: str) -> None:
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
 def own_quotes_sync() -> None:
-    """Hold our open quotes against the exchange's list, where nobody has for a second. It only reads."""
+    """Hold our open quotes against the exchange's list, where nobody has for a second; send what nobody else does."""
     guard.own_quotes_sweep()
+    guard.take_over(is_new=True)
 
 
 @shared_task(ignore_result=True)
@@ -135,6 +136,7 @@ def rfq_sweep() -> None:
     approvals.approvals_expire()
     look_again.looks_again()
     confirming.confirmations_sweep()
+    guard.take_over()
     guard.own_quotes_queue()
     verify.ends_verify()
 

@@ -65,6 +65,30 @@ def test_two_confirmers_die_in_a_row_and_the_third_gets_it_through(window: Windo
     assert Quote.objects.get().state == QuoteState.CONFIRMED
 
 
+@pytest.mark.parametrize("place_of_death", CONFIRMING[:-1])
+def test_with_worker_and_gateway_dead_who_sweeps_sends(window: Window, place_of_death: str) -> None:
+    confirmation = window.accepted()
+    window.scene.queued.clear()
+    assert tried(confirmation, place_of_death)
+    lease_runs_out(confirmation)
+    decided = utc_now() - guard.TAKE_OVER_AFTER
+    Confirmation.objects.filter(pk=confirmation.pk).update(decided_at=decided)
+
+    assert guard.take_over() == [confirmation.pk]
+    assert guard.take_over() == []
+
+    assert state_of(confirmation) == State.CONFIRMED
+    assert window.theirs(confirmation.quote)["status"] == "confirmed"
+
+
+def test_who_sweeps_gives_the_others_their_time(window: Window) -> None:
+    confirmation = window.accepted()
+    Confirmation.objects.filter(pk=confirmation.pk).update(decided_at=utc_now() + timedelta(hours=1))
+
+    assert guard.take_over() == []
+    assert (state_of(confirmation), confirmation.attempts) == (State.CONFIRMING, 0)
+
+
 @pytest.mark.parametrize("hook", HEARING)
 def test_who_hears_dies_and_the_next_gets_it_through(window: Window, hook: str) -> None:
     quote = window.quote()

@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -89,6 +89,13 @@ class Window:
         ExchangeStatus.objects.update_or_create(environment="paper", defaults={"clock_offset_ms": ms})
 
 
+class AtOnce:
+    """Runs what is submitted, in the caller's thread: the test's own transaction is not seen by another."""
+
+    def submit(self, work: Callable[..., None], *arguments: Any) -> None:
+        work(*arguments)
+
+
 @pytest.fixture
 def again_at_once(window: "Window", monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not answered is sent again within milliseconds."""
@@ -102,6 +109,8 @@ def window(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Window]:
         monkeypatch.setattr(module, "prices_of", built.prices)
     # Nothing is repeated by itself, however slow the machine is; `again_at_once` says where it shall be.
     monkeypatch.setattr(confirm_send, "REPEAT_EVERY", timedelta(hours=1))
+    monkeypatch.setattr(guard, "_sweepers", AtOnce())
+    monkeypatch.setattr(guard, "_close_connections", lambda: None)
     monkeypatch.setattr(guard, "_is_my_turn", lambda account_id: True)
     kept = list(holdings)
     holdings[:] = [lambda account_id, subaccount, ticker: Holding(built.cash, built.position)]

@@ -8,6 +8,7 @@ more was accepted, or ended: it is read. The worker's sweep does the same when t
 import asyncio
 import logging
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -45,6 +46,9 @@ SENDERS: Final = 16
 NOT_FOUND: Final = 404
 _READ_KEY = "desk:rfq-quotes-read:"  # + account: set by whoever reads, gone within a second
 
+_sweepers = ThreadPoolExecutor(SENDERS, thread_name_prefix="sweep-confirm")  # its threads begin with their work
+_taking: set[int] = set()
+_lock = threading.Lock()
 _woken: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
 
@@ -104,6 +108,27 @@ def look() -> tuple[list[int], bool]:
     return confirmations_due(now=now, decided_before=now - TAKE_OVER_AFTER), True
 
 
+def take_over(*, is_new: bool = False) -> list[int]:
+    """The third sender, in the workers that sweep: send what neither the urgent worker nor the gateway has taken.
+
+    They may be dead both at once, and a window of three seconds does not wait until one of them is back. Returns what
+    was begun; each has a thread of its own. is_new: it may have been decided just now, so give the others their time.
+    """
+    if is_new and confirmations_due(now=utc_now()):
+        time.sleep(TAKE_OVER_AFTER.total_seconds())
+    now = utc_now()
+    begun = []
+    for pk in confirmations_due(now=now, decided_before=now - TAKE_OVER_AFTER):
+        with _lock:
+            if pk in _taking:
+                continue
+            _taking.add(pk)
+        logger.warning("confirmation %s is at nobody's hands, a worker that sweeps sends it", pk)
+        _sweepers.submit(_take, pk)
+        begun.append(pk)
+    return begun
+
+
 def own_quotes_sweep() -> int:
     """Read the open quotes of every account that has any; returns how many accounts were read."""
     accounts = Quote.objects.filter(state=QuoteState.OPEN).values_list("account_id", flat=True).distinct()
@@ -153,6 +178,22 @@ def _is_my_turn(account_id: int) -> bool:
     except (redis.RedisError, OSError):
         return True
     return bool(wanted)
+
+
+def _take(pk: int) -> None:
+    try:
+        confirm_send(pk, by="sweep")
+    except Exception:
+        # A boundary: the lease runs out, and the next look finds it again.
+        logger.exception("a worker that sweeps could not send confirmation %s", pk)
+    finally:
+        with _lock:
+            _taking.discard(pk)
+        _close_connections()
+
+
+def _close_connections() -> None:
+    connections.close_all()
 
 
 def _send(pk: int, stopping: threading.Event) -> None:
