@@ -16,3 +16,5 @@ def _first_event(series: str) -> str:
 FED = _first_event("KXFED")
 INFLATION = _first_event("KXCPIYOY")
 GROWTH = _first_event("KXGDPNOM")
+# Three markets that exclude each other: -D, -R, -I.
+PARTY = _first_event("KXPRESPARTY")

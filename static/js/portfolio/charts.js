@@ -28,7 +28,7 @@ export function createCharts(root, { zone, now }) {
   let drawnAt = -Infinity;
   let pointAt = 0;
   let readAt = 0;
-  let hasPoints = false;
+  let points = 0;
   let isDue = false;
 
   /** @param {string} address */
@@ -42,15 +42,18 @@ export function createCharts(root, { zone, now }) {
     const note = find("[data-equity-note]");
     try {
       const asked = span;
-      const { points } = await read(`${equityUrl}?span=${asked}`);
+      const found = await read(`${equityUrl}?span=${asked}`);
       if (asked !== span) return;
-      chart.show(points);
-      hasPoints = points.length > 0;
-      setText(note, points.length > 1 ? "" : "a point a minute, from now on");
+      chart.show(found.points);
+      points = found.points.length;
+      showNote();
     } catch (error) {
       setText(note, `could not be read: ${error instanceof Error ? error.message : error}`);
     }
   }
+
+  /** One point is no curve. */
+  const showNote = () => setText(find("[data-equity-note]"), points > 1 ? "" : "a point a minute, from now on");
 
   async function readResults() {
     readAt = performance.now();
@@ -120,9 +123,11 @@ export function createCharts(root, { zone, now }) {
         isDue = false;
         void readResults();
       }
-      if (found.equity !== null && found.seenMs !== null && at - pointAt >= POINT_MS && hasPoints) {
+      if (found.equity !== null && found.seenMs !== null && at - pointAt >= POINT_MS) {
         pointAt = at;
         chart.add(found.seenMs, found.equity);
+        points += 1;
+        showNote();
       }
     },
     /** Something was realised: results are read again soon. */

@@ -151,7 +151,7 @@ export function positionColumns({ format, zone, now, feed }) {
       ...tinted,
       ...exchangeTip("Cost of the open contracts, without fees"),
     }),
-    figure("mark", "Mark", 72, (row) => own(row, (one) => one.markPrice), price, {
+    figure("mark", "Mark", 86, (row) => own(row, (one) => one.markPrice), price, {
       tooltipValueGetter: (/** @type {Cell} */ { data }) => (data ? markTip(data) : ""),
       cellClass: "ag-right-aligned-cell portfolio__mark",
       cellRenderer: markCell,
