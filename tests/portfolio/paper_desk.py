@@ -1,17 +1,17 @@
 """A desk with a trader and a lead on the paper exchange of the same process. Requests are counted, time is played."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
 
 from apps.accounts.models import ExchangeAccount
 from apps.core.permissions import Actor
-from apps.core.timestamps import utc_now
+from apps.core.timestamps import from_unix_ms
 from apps.exchange.wire.client import ExchangeClient
 from apps.paper.testing import InProcessPaper
-from apps.portfolio import cash, sending, services, subaccounts
+from apps.portfolio import cash, sending, services, subaccounts, transfers
 from apps.vault.signing import KeySigner
 from tests.orders.conftest import Place
 from tests.support.people import actor_of, make_person
@@ -35,6 +35,9 @@ class PaperDesk:
     @property
     def posts(self) -> list[str]:
         return [path.removeprefix("/trade-api/v2") for method, path in self.sent if method in ("POST", "PUT")]
+
+    def now(self) -> datetime:
+        return from_unix_ms(self.paper.clock.now_ms()) + self.later
 
     def wait(self, seconds: float) -> None:
         self.later += timedelta(seconds=seconds)
@@ -68,5 +71,7 @@ def build_desk(place: Place, paper: InProcessPaper, monkeypatch: pytest.MonkeyPa
     desk.client = ExchangeClient([paper.base_url], signer, None, Counting(paper, desk.sent), now_ms=paper.clock.now_ms)
     for module in MODULES:
         monkeypatch.setattr(module, "client_for", desk.client_for)
-    monkeypatch.setattr(sending, "utc_now", lambda: utc_now() + desk.later)
+    # What is asked and what the exchange lists are told by one clock, however slow the machine is.
+    for module in (transfers, sending):
+        monkeypatch.setattr(module, "utc_now", desk.now)
     return desk
