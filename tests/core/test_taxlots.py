@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.core.money import count_from_units, money_from_units, money_units, price_from_units
@@ -140,6 +140,7 @@ def test_a_fill_that_cannot_be_is_refused(price: int, count: int):
         LotBook().fill(fill(1, True, price, count))
 
 
+@settings(deadline=None)
 @given(LISTS)
 def test_contracts_cash_and_fees_are_conserved(amounts: list[tuple[bool, int, int, int]]):
     fills = fills_of(amounts)
@@ -166,6 +167,7 @@ def test_contracts_cash_and_fees_are_conserved(amounts: list[tuple[bool, int, in
     assert fees == sum(one.fee for one in fills)
 
 
+@settings(deadline=None)
 @given(LISTS, st.integers(0, 10_000))
 def test_after_a_settlement_the_gains_are_the_whole_result(amounts: list[tuple[bool, int, int, int]], value: int):
     fills = fills_of(amounts)
@@ -186,6 +188,7 @@ def test_after_a_settlement_the_gains_are_the_whole_result(amounts: list[tuple[b
     assert money_from_units(sum(lot.gain for lot in closed)) == reference.total_pnl(price_from_units(value))
 
 
+@settings(deadline=None)
 @given(LISTS, st.one_of(st.none(), st.integers(0, 10_000)), st.integers(0, 10**9), st.integers(0, 9_999))
 def test_what_a_settlement_paid_and_its_fee_are_split_without_a_rest(
     amounts: list[tuple[bool, int, int, int]], value: int | None, revenue: int, fee: int
@@ -202,6 +205,7 @@ def test_what_a_settlement_paid_and_its_fee_are_split_without_a_rest(
     assert sum(lot.proceeds - lot.close_fee for lot in closed) == revenue
 
 
+@settings(deadline=None)
 @given(LISTS)
 def test_lots_close_in_the_order_in_which_they_were_opened(amounts: list[tuple[bool, int, int, int]]):
     _, closed = folded(fills_of(amounts))

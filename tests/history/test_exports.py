@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from asgiref.sync import async_to_sync
 from django.test import AsyncClient
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -66,6 +66,7 @@ def test_csv_has_stable_heads_all_digits_and_no_formula() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=20))
 def test_no_text_becomes_a_formula_or_is_lost(text: str) -> None:
     [_, [*_, cell]] = csv_of(csv_chunks(Table("t", (Column("n", "N", Kind.TEXT, ""),), [(text,)], NAMES))) or [[], [""]]
