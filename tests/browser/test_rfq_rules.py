@@ -31,6 +31,19 @@ def test_a_rule_shows_its_history_is_tried_and_prices_by_uploaded_values_and_a_p
     menu.get_by_role("button", name=f"Show {PASSED} again").click()
     expect(maker.row(rfq_id)).to_be_visible()
 
+    # The team speaks about a quote beside the list of quotes.
+    maker.quote(rfq_id, yes="31", no="62")
+    page.get_by_role("tab", name=re.compile("^My quotes")).click()
+    page.get_by_role("button", name=re.compile("^Team on the quote")).first.click()
+    team = page.get_by_role("dialog", name=re.compile("^Team on the quote"))
+    comment = team.get_by_label("Comment, @name mentions a member")
+    comment.fill("watch the news")
+    comment.press("Enter")
+    expect(team.locator("[data-team]")).to_contain_text("you: watch the news")
+    team.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("button", name=re.compile("^Team on the quote")).first).to_have_text("Team 1")
+    maker.quotes.first.get_by_role("button", name=re.compile("^Pull the quote")).click()
+
     page.get_by_role("tab", name=re.compile("^Rules")).click()
     page.get_by_role("button", name="New rule").click()
     dialog = page.get_by_role("dialog")
