@@ -19,6 +19,9 @@ PAGES = {
     "market": f"/markets/{TICKER}/",
     "second-factor": "/accounts/2fa/",
     "not-found": "/nowhere/",
+    "subaccounts": "/portfolio/subaccounts/",
+    "cash": "/portfolio/cash/",
+    "reconciliation": "/history/reconciliation/?state=all",
 }
 VAULT_PAGES = {"vault": "/settings/vault/"}
 LOOKS = {
