@@ -29,6 +29,8 @@ LOOKS = {
     "light": {"viewport": {"width": 1440, "height": 900}},
     "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
 }
+# The dark one with each run of the tests, the others with `make test-long`.
+EVERY_LOOK = [pytest.param(look, marks=[] if look == "dark" else [pytest.mark.long]) for look in LOOKS]
 
 
 def serious(page: Page) -> list[str]:
@@ -60,7 +62,7 @@ def check(page: Page, path: str) -> None:
     assert serious(page) == [], path
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", EVERY_LOOK)
 def test_pages_have_no_serious_accessibility_finding(
     desk: RunningDesk, open_page: Callable[..., Page], look: str
 ) -> None:
@@ -70,7 +72,7 @@ def test_pages_have_no_serious_accessibility_finding(
         check(page, path)
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", EVERY_LOOK)
 def test_vault_pages_have_no_serious_accessibility_finding(
     desk: RunningDesk, open_page: Callable[..., Page], look: str
 ) -> None:
@@ -80,7 +82,7 @@ def test_vault_pages_have_no_serious_accessibility_finding(
         check(page, path)
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", EVERY_LOOK)
 def test_the_way_in_has_no_serious_accessibility_finding(desk: RunningDesk, chromium: Browser, look: str) -> None:
     context = chromium.new_context(base_url=desk.url, bypass_csp=True, **LOOKS[look])
     try:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.orders_page import OrdersPage
-from tests.browser.test_accessibility import LOOKS, serious, set_theme
+from tests.browser.test_accessibility import EVERY_LOOK, LOOKS, serious, set_theme
 from tests.browser.tickers import FED
 from tests.support.desk import RunningDesk
 
@@ -139,7 +139,7 @@ def test_the_template_is_read_as_it_is_and_only_traders_have_the_page(
     assert answer.status == 403
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", EVERY_LOOK)
 def test_batch_entry_has_no_serious_accessibility_finding(
     desk: RunningDesk, open_page: Callable[..., Page], look: str
 ) -> None:

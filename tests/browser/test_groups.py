@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.pages import MarketPage
-from tests.browser.test_accessibility import LOOKS, serious, set_theme
+from tests.browser.test_accessibility import EVERY_LOOK, LOOKS, serious, set_theme
 from tests.browser.tickers import FED
 from tests.support.desk import RunningDesk
 from tests.support.member import PaperMember
@@ -113,7 +113,7 @@ def test_orders_of_the_ladder_go_into_its_group_and_a_trigger_cancels_them(open_
     expect(market.page.locator("[data-group-said]")).to_contain_text("Ladder is triggered and takes no order")
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", EVERY_LOOK)
 def test_the_groups_page_has_no_serious_accessibility_finding(
     desk: RunningDesk, open_page: Callable[..., Page], look: str
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.pages import MarketPage
-from tests.browser.test_accessibility import LOOKS, serious, set_theme
+from tests.browser.test_accessibility import EVERY_LOOK, LOOKS, serious, set_theme
 from tests.browser.test_orders_page import control
 from tests.browser.tickers import FED
 from tests.support.desk import RunningDesk
@@ -144,7 +144,7 @@ def test_cancel_all_says_what_is_left_while_the_exchange_does_not_answer(
     expect(market.orders("resting")).to_have_count(0)
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", EVERY_LOOK)
 def test_the_limits_page_shows_use_and_has_no_serious_accessibility_finding(
     desk: RunningDesk, open_page: Callable[..., Page], look: str
 ) -> None:

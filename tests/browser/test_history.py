@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.test_accessibility import LOOKS, serious, set_theme
+from tests.browser.test_accessibility import EVERY_LOOK, LOOKS, serious, set_theme
 from tests.browser.tickers import GROWTH
 from tests.support.desk import RunningDesk
 
@@ -49,7 +49,7 @@ def test_the_history_is_complete_by_itself_and_read_again_when_asked(open_page: 
     expect(row_of(page, f"trades:{TICKER}")).to_have_count(0)
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", EVERY_LOOK)
 def test_a_viewer_sees_it_on_every_screen_and_has_no_control(
     desk: RunningDesk, open_page: Callable[..., Page], look: str
 ) -> None:

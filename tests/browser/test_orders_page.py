@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.orders_page import OrdersPage
 from tests.browser.pages import MarketPage
-from tests.browser.test_accessibility import LOOKS, serious, set_theme
+from tests.browser.test_accessibility import EVERY_LOOK, LOOKS, serious, set_theme
 from tests.browser.tickers import FED
 from tests.support.desk import RunningDesk
 from tests.support.member import PaperMember
@@ -289,7 +289,7 @@ def test_a_viewer_sees_the_blotter_without_controls(open_page: Callable[..., Pag
     expect(page.get_by_role("button", name="Download as CSV")).to_have_count(0)
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", EVERY_LOOK)
 def test_the_pages_have_no_serious_accessibility_finding(
     desk: RunningDesk, open_page: Callable[..., Page], look: str
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.pages import SignInPage
-from tests.browser.test_accessibility import LOOKS, serious, set_theme
+from tests.browser.test_accessibility import EVERY_LOOK, LOOKS, serious, set_theme
 from tests.browser.tickers import PARTY
 from tests.support.desk import RunningDesk
 from tests.support.member import PaperMember
@@ -56,7 +56,7 @@ def test_a_position_comes_in_live_and_leads_to_its_fills(desk: RunningDesk, open
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", EVERY_LOOK)
 def test_it_is_accessible_in_every_look(desk: RunningDesk, chromium: Browser, tmp_path: Path, look: str) -> None:
     options: Any = LOOKS[look]
     # Only this test may put the checker's script into a page whose policy forbids it.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.test_accessibility import LOOKS, serious, set_theme
+from tests.browser.test_accessibility import EVERY_LOOK, LOOKS, serious, set_theme
 from tests.browser.test_orders_page import control
 from tests.browser.tickers import INFLATION
 from tests.support.desk import RunningDesk, eventually
@@ -191,7 +191,7 @@ def test_a_viewer_sees_the_makers_side_and_no_control(desk: RunningDesk, open_pa
         expect(page.locator(control_)).to_have_count(0)
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", EVERY_LOOK)
 def test_the_makers_side_has_no_serious_accessibility_finding(
     desk: RunningDesk, open_page: Callable[..., Page], look: str
 ) -> None:

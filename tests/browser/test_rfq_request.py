@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_accessibility import LOOKS, serious, set_theme
+from tests.browser.test_accessibility import EVERY_LOOK, LOOKS, serious, set_theme
 from tests.browser.tickers import INFLATION
 from tests.support.desk import RunningDesk, eventually
 from tests.support.member import PaperMember
@@ -135,7 +135,7 @@ def test_keys_take_only_with_the_focus_on_the_card_and_a_lapse_offers_the_next_b
     expect(page.request()).to_contain_text(re.compile("done|lapsed|closing"), timeout=PATIENCE)
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", EVERY_LOOK)
 def test_the_desk_has_no_serious_accessibility_finding(
     desk: RunningDesk, open_page: Callable[..., Page], look: str
 ) -> None:

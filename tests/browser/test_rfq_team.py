@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_accessibility import LOOKS, serious, set_theme
+from tests.browser.test_accessibility import EVERY_LOOK, LOOKS, serious, set_theme
 from tests.browser.tickers import INFLATION
 from tests.support.desk import RunningDesk
 
@@ -68,7 +68,7 @@ def test_a_large_request_is_sent_when_a_lead_has_approved_it(open_page: Callable
     expect(approver).to_have_text("Lead")
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", EVERY_LOOK)
 def test_blotters_and_figures_have_no_serious_accessibility_finding(
     desk: RunningDesk, open_page: Callable[..., Page], look: str
 ) -> None:
