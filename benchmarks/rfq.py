@@ -116,9 +116,16 @@ class Measure:
     def _taken(self, ticker: str, name: str, quote: Any) -> tuple[str, str]:
         """Ask, let somebody quote, take it. Returns the ids of request and quote."""
         body = {"market_ticker": ticker, "contracts": 1, "rest_remainder": False, "replace_existing": True}
-        made = self.asker.call("POST", "/communications/rfqs", body)
-        assert made.status_code == httpx.codes.CREATED, made.text
-        rfq_id = made.json()["id"]
+
+        def asked() -> str:
+            """A confirmed one can be neither withdrawn nor replaced before it is executed: wait for that."""
+            made = self.asker.call("POST", "/communications/rfqs", body)
+            if made.status_code == httpx.codes.CONFLICT or "QUOTE_REQUEST_EXCEEDS_LIMIT" in made.text:
+                return ""
+            assert made.status_code == httpx.codes.CREATED, made.text
+            return str(made.json()["id"])
+
+        rfq_id: str = eventually(asked, what="room for a request")
         quote(rfq_id)
 
         def there() -> str:
