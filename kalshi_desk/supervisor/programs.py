@@ -108,6 +108,7 @@ def desk(place: Place) -> list[Child]:
         _worker("orders", "orders", 4),
         # Cancels and confirmations never wait behind anything else.
         _worker("urgent", "urgent", 4),
-        _worker("worker", "default,sync", 3),
+        # A history is read for seconds at a time, one per account; the sweeps must still find a thread.
+        _worker("worker", "default,sync", 6),
         Child("beat", start=_celery("beat", "--loglevel", "WARNING", "--pidfile", "")),
     ]
