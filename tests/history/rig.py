@@ -10,6 +10,7 @@ from django.db import connection
 
 from apps.accounts.models import ExchangeAccount
 from apps.core.ports import FeedContext
+from apps.core.timestamps import unix_ms_now
 from apps.exchange.wire.client import ExchangeClient
 from apps.exchange.wire.schemas import Message, decode
 from apps.history.models import HistoryAccount, SyncState
@@ -118,7 +119,9 @@ class Rig:
         }
         lost = 0
         texts, self._socket.texts[:] = list(self._socket.texts), []
-        context = FeedContext(self.account.pk, self.account.environment, self.paper.clock.now_ms())
+        # The exchange's clock moves by steps and ours by itself: a frame must not be newer than what is read after it.
+        received_ms = min(self.paper.clock.now_ms(), unix_ms_now())
+        context = FeedContext(self.account.pk, self.account.environment, received_ms)
         for number, text in enumerate(texts):
             message = decode(text.encode())
             if not isinstance(message, Message) or message.type not in handlers:
