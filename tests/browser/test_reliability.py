@@ -11,12 +11,13 @@ from playwright.sync_api import Dialog, Page, Route, WebSocketRoute, expect
 
 from tests.browser.orders_page import OrdersPage
 from tests.browser.pages import MarketPage
-from tests.browser.tickers import FED
+from tests.browser.tickers import FED, INFLATION
 from tests.support.desk import RunningDesk
 from tests.support.member import PaperMember
 
 TICKER = f"{FED}-T4.00"
 OTHER = f"{FED}-T3.75"
+UNTOUCHED = f"{INFLATION}-T3.1"
 Rewrite = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -151,7 +152,8 @@ def test_an_order_that_costs_more_than_was_shown_is_not_sent_and_says_what_chang
 
 
 def test_with_two_buttons_left_buys_and_right_sells_whatever_the_column(open_page: Callable[..., Page]) -> None:
-    market = MarketPage(open_page(), OTHER).open()
+    # Where nothing is held: with YES in hand the right button would sell that.
+    market = MarketPage(open_page(), UNTOUCHED).open()
     page = market.page
     page.get_by_role("button", name="Set up the ladder").click()
     page.get_by_label("Two buttons: left buys, right sells").check()
