@@ -47,6 +47,7 @@ def choose_in_ticket(page: Page, name: str) -> None:
     expect(page.locator("[data-group-words]")).to_have_text(f"In order group {name}")
 
 
+@pytest.mark.long
 def test_a_group_is_made_filled_hit_and_reset(desk: RunningDesk, open_page: Callable[..., Page]) -> None:
     groups = GroupsPage(open_page()).open()
     groups.page.get_by_role("button", name="New group").first.click()

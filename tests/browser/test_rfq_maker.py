@@ -89,6 +89,7 @@ def card(page: Page, text: str) -> Locator:
     return tray(page).get_by_role("listitem").filter(has_text=text).filter(has=page.locator("[data-decide]"))
 
 
+@pytest.mark.long
 def test_a_hit_quote_is_confirmed_by_keyboard_on_another_page(
     desk: RunningDesk, open_page: Callable[..., Page]
 ) -> None:
