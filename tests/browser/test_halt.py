@@ -122,6 +122,7 @@ def test_the_desk_is_paused_with_a_cancel_that_is_followed_to_its_end_and_a_lead
     expect(watching.locator("[data-halt-said]")).to_be_hidden()
 
 
+@pytest.mark.long
 def test_cancel_all_says_what_is_left_while_the_exchange_does_not_answer(
     desk: RunningDesk, open_page: Callable[..., Page]
 ) -> None:

@@ -148,6 +148,7 @@ def test_let_lapse_is_one_decision_and_the_quote_is_never_confirmed(
     expect(own).to_have_count(0)
 
 
+@pytest.mark.long
 def test_a_bad_price_is_said_next_to_the_field_and_all_quotes_are_pulled(
     desk: RunningDesk, open_page: Callable[..., Page]
 ) -> None:
