@@ -115,11 +115,11 @@ def transfer_submit(
     """
     account = _account(actor, Permission.CASH_MOVE)
 
-    def build(now: datetime) -> SubaccountAction:
+    def check(now: datetime) -> None:
         transfer_check(account, source=source, target=target, amount=amount, now=now)
-        return SubaccountAction(kind=Kind.TRANSFER, from_subaccount=source, to_subaccount=target, amount=amount)
 
-    return _submit(actor, account, idempotency_key, build)
+    wish = SubaccountAction(kind=Kind.TRANSFER, from_subaccount=source, to_subaccount=target, amount=amount)
+    return _submit(actor, account, idempotency_key, wish, check)
 
 
 def subaccount_create(actor: Actor, *, name: str, idempotency_key: uuid.UUID) -> SubaccountAction:
@@ -130,12 +130,12 @@ def subaccount_create(actor: Actor, *, name: str, idempotency_key: uuid.UUID) ->
     """
     account = _account(actor, Permission.SUBACCOUNT_MANAGE)
 
-    def build(now: datetime) -> SubaccountAction:
+    def check(now: datetime) -> None:
         if SubaccountAction.objects.filter(account=account, kind=Kind.CREATE, state__in=OPEN).exists():
             raise DeskError("busy", "Another subaccount is being opened; wait for its outcome.")
-        return SubaccountAction(kind=Kind.CREATE, name=name.strip()[:60])
 
-    return _submit(actor, account, idempotency_key, build)
+    wish = SubaccountAction(kind=Kind.CREATE, name=name.strip()[:60])
+    return _submit(actor, account, idempotency_key, wish, check)
 
 
 def netting_set(actor: Actor, *, number: int, is_on: bool, idempotency_key: uuid.UUID) -> SubaccountAction:
@@ -146,15 +146,15 @@ def netting_set(actor: Actor, *, number: int, is_on: bool, idempotency_key: uuid
     """
     account = _account(actor, Permission.SUBACCOUNT_MANAGE)
 
-    def build(now: datetime) -> SubaccountAction:
+    def check(now: datetime) -> None:
         if number not in numbers_known(account.pk):
             raise DeskError("no_subaccount", f"Subaccount {number} is not known.")
         mine = SubaccountAction.objects.filter(account=account, kind=Kind.NETTING, number=number)
         if mine.filter(state__in=OPEN).exists():
             raise DeskError("busy", "Its netting is being switched; wait for the outcome.")
-        return SubaccountAction(kind=Kind.NETTING, number=number, is_netting=is_on)
 
-    return _submit(actor, account, idempotency_key, build)
+    wish = SubaccountAction(kind=Kind.NETTING, number=number, is_netting=is_on)
+    return _submit(actor, account, idempotency_key, wish, check)
 
 
 def _account(actor: Actor, permission: Permission) -> ExchangeAccount:
@@ -166,14 +166,22 @@ def _account(actor: Actor, permission: Permission) -> ExchangeAccount:
 
 
 def _submit(
-    actor: Actor, account: ExchangeAccount, key: uuid.UUID, build: Callable[[datetime], SubaccountAction]
+    actor: Actor,
+    account: ExchangeAccount,
+    key: uuid.UUID,
+    action: SubaccountAction,
+    check: Callable[[datetime], None],
 ) -> SubaccountAction:
-    known = _known(actor, key)
+    """Store a wish and queue it; the same key again gives what was stored first.
+
+    Raises DeskError: what `check` says; `idempotency_mismatch` when the key belongs to something else.
+    """
+    known = _known(actor, account, key, action)
     if known is not None:
         return known
     key_check(account)
     now = utc_now()
-    action = build(now)
+    check(now)
     action.desk_id, action.account, action.requested_by_id = actor.desk_id, account, actor.user_id
     action.idempotency_key, action.created_at, action.next_attempt_at = key, now, now
     try:
@@ -190,7 +198,7 @@ def _submit(
             cash_events.subaccounts_publish(account.pk)
             enqueue_on_commit(SUBACCOUNT_SEND, action.pk)
     except IntegrityError:
-        known = _known(actor, key)
+        known = _known(actor, account, key, action)
         if known is not None:
             return known
         raise DeskError("busy", "Somebody else asked for the same a moment ago; wait for its outcome.") from None
@@ -213,6 +221,21 @@ def action_data(action: SubaccountAction) -> dict[str, object]:
             return {"number": action.number, "is_netting": action.is_netting}
 
 
-def _known(actor: Actor, key: uuid.UUID) -> SubaccountAction | None:
-    mine = SubaccountAction.objects.filter(requested_by_id=actor.user_id, idempotency_key=key)
-    return mine.filter(desk_id=actor.desk_id).first()
+def _known(actor: Actor, account: ExchangeAccount, key: uuid.UUID, wish: SubaccountAction) -> SubaccountAction | None:
+    """Return what this person asked for with this key. Raises DeskError when it is something else."""
+    known = SubaccountAction.objects.filter(requested_by_id=actor.user_id, idempotency_key=key).first()
+    if known is None:
+        return None
+    if known.account_id != account.pk or _terms(known) != _terms(wish):
+        raise DeskError(
+            "idempotency_mismatch",
+            "This was asked for already with other values. Look at the requests, then reload the page and ask again.",
+        )
+    return known
+
+
+def _terms(action: SubaccountAction) -> tuple[object, ...]:
+    """What was asked for. The number of a new subaccount is the exchange's answer, not part of it."""
+    number = action.number if action.kind == Kind.NETTING else None
+    moved = (action.from_subaccount, action.to_subaccount, action.amount)
+    return (action.kind, *moved, number, action.is_netting, action.name)

@@ -111,6 +111,22 @@ def test_a_transfer_is_committed_with_its_id_before_it_is_sent(desk: PaperDesk, 
     assert AuditEntry.objects.filter(action="portfolio.transfer.done").count() == 1
 
 
+def test_the_same_key_with_something_else_is_refused_and_moves_nothing(desk: PaperDesk) -> None:
+    """As an old tab that sends a changed amount under the key of a click that was answered already."""
+    key = uuid.uuid4()
+    ask(desk, "100.00", key)
+
+    with pytest.raises(DeskError) as refused:
+        ask(desk, "200.00", key)
+    netting_set(desk.lead, number=1, is_on=False, idempotency_key=key)
+    with pytest.raises(DeskError) as other_kind:
+        subaccount_create(desk.lead, name="Weather", idempotency_key=key)
+
+    assert refused.value.code == "idempotency_mismatch"
+    assert other_kind.value.code == "idempotency_mismatch"
+    assert SubaccountAction.objects.count() == 2
+
+
 def test_the_same_click_twice_is_one_transfer(desk: PaperDesk) -> None:
     key = uuid.uuid4()
 
