@@ -38,7 +38,15 @@ class Permission(StrEnum):
     SUBACCOUNT_MANAGE = "subaccount.manage"  # open one, switch its netting
     LIMIT_MANAGE = "limit.manage"
     KILL_RELEASE = "kill.release"
-    FIX_OPERATE = "fix.operate"
+    FIX_OPERATE = "fix.operate"  # define what a FIX session is; the acts on one follow
+    FIX_START = "fix.start"
+    FIX_STOP = "fix.stop"
+    FIX_LOGON = "fix.logon"
+    FIX_LOGOUT = "fix.logout"
+    FIX_RESET = "fix.reset"  # sequence numbers
+    FIX_TEST = "fix.test"
+    FIX_RESEND = "fix.resend"
+    FIX_RECOVER = "fix.recover"  # by drop copy
     VAULT_VIEW = "vault.view"  # labels, scopes, fingerprints; never key material
     VAULT_MANAGE = "vault.manage"
     AUDIT_VIEW = "audit.view"
@@ -46,6 +54,19 @@ class Permission(StrEnum):
     SYSTEM = "system"  # tasks that act for no person: syncs, sweeps
 
 
+FIX_ACTS = frozenset(
+    {
+        Permission.FIX_OPERATE,
+        Permission.FIX_START,
+        Permission.FIX_STOP,
+        Permission.FIX_LOGON,
+        Permission.FIX_LOGOUT,
+        Permission.FIX_RESET,
+        Permission.FIX_TEST,
+        Permission.FIX_RESEND,
+        Permission.FIX_RECOVER,
+    }
+)
 _SEE = frozenset({Permission.PUBLIC, Permission.SELF, Permission.DESK_VIEW})
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
@@ -72,7 +93,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.RFQ_PULL,
         Permission.RFQ_MANAGE,
     },
-    Role.OPERATOR: _SEE | {Permission.FIX_OPERATE},
+    Role.OPERATOR: _SEE | FIX_ACTS,
     Role.VAULT_ADMIN: _SEE | {Permission.VAULT_VIEW, Permission.VAULT_MANAGE},
     Role.AUDITOR: _SEE | {Permission.DESK_EXPORT, Permission.VAULT_VIEW, Permission.AUDIT_VIEW},
     Role.ADMIN: _SEE | {Permission.PEOPLE_MANAGE, Permission.VAULT_VIEW},

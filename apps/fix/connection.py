@@ -48,6 +48,7 @@ class Connection:
     holder: str
     stop_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     reset_wanted: bool = False
+    asked: list[str] = field(default_factory=list)  # kinds of FixAsk
     _passed: list[records.Passed] = field(default_factory=list)
     _stored: int = 0
     _flushed_at: float = 0.0
@@ -159,6 +160,9 @@ class Connection:
         if self.stop_wanted.is_set() or (self.reset_wanted and is_active):
             await self._took(self._session.logout(now))
             return
+        asked, self.asked = self.asked, []
+        for kind in asked:
+            await self._took(self._session.ask_again(now) if kind == "resend" else self._session.test(now))
         if self.wish.kind is Kind.DC and is_active and self._applier.recovery is not None:
             fields = self._applier.recovery.next_request(now)
             if fields is not None:
@@ -251,6 +255,7 @@ class Connection:
         row: dict[str, Any] = {
             "next_in": session.next_in,
             "next_out": session.next_out,
+            "gap_to": session.gap[1] if session.gap else None,
             "last_in_at": from_unix_ms(session.last_received_at) if session.last_received_at else None,
             "last_out_at": from_unix_ms(session.last_sent_at) if session.last_sent_at else None,
             "rtt_ms": session.rtt_ms,

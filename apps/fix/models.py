@@ -43,6 +43,7 @@ class FixSession(models.Model):
     state_since = models.DateTimeField(null=True)
     next_in = models.PositiveBigIntegerField(default=1)
     next_out = models.PositiveBigIntegerField(default=1)
+    gap_to = models.PositiveBigIntegerField(null=True)  # of missing messages from next_in on; null: none are missing
     last_in_at = models.DateTimeField(null=True)
     last_out_at = models.DateTimeField(null=True)
     rtt_ms = models.PositiveIntegerField(null=True)
@@ -50,6 +51,23 @@ class FixSession(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "kind"], name="fix_session_once_per_kind")]
+
+
+class FixAsk(models.Model):
+    """Something that a person asked of a running session; the gateway takes it within a second."""
+
+    class Kind(models.TextChoices):
+        TEST = "test", "Test request"
+        RESEND = "resend", "Resend request"
+
+    session = models.ForeignKey(FixSession, on_delete=models.CASCADE, related_name="asks")
+    kind = models.CharField(max_length=6, choices=Kind.choices)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    taken_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["session"], condition=models.Q(taken_at=None), name="fix_ask_open")]
 
 
 class FixLease(models.Model):
@@ -78,6 +96,11 @@ class FixMessage(models.Model):
         indexes = [
             models.Index(fields=["session", "-id"]),
             models.Index(fields=["order_id"], condition=~models.Q(order_id=""), name="fix_message_order"),
+            models.Index(
+                fields=["client_order_id"], condition=~models.Q(client_order_id=""), name="fix_message_client_order"
+            ),
+            models.Index(fields=["exec_id"], condition=~models.Q(exec_id=""), name="fix_message_exec"),
+            models.Index(fields=["session", "at"]),
         ]
 
 

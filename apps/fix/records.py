@@ -6,20 +6,21 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from apps.audit import services as audit
 from apps.core.timestamps import from_unix_ms, utc_now
 from apps.fix.engine.codec import Fields, redacted
 from apps.fix.ingest import last_seen
 from apps.fix.messages.drop_copy import Recovery, Result
-from apps.fix.models import FixExecution, FixMessage, FixRecovery, FixSession
+from apps.fix.models import FixAsk, FixExecution, FixMessage, FixRecovery, FixSession
 from apps.fix.selectors import Wish
 from apps.orders import queue
 
 logger = logging.getLogger(__name__)
 
 KEPT_MESSAGES = 20_000  # per session
+KEPT_REPORTS = timedelta(days=30)
 KEPT_EXECUTIONS = timedelta(days=14)
 
 
@@ -65,7 +66,9 @@ def messages_prune(session_id: int) -> None:
     newest = FixMessage.objects.filter(session_id=session_id).order_by("-pk").values_list("pk", flat=True)
     oldest_kept = newest[KEPT_MESSAGES - 1 : KEPT_MESSAGES].first()
     if oldest_kept is not None:
-        FixMessage.objects.filter(session_id=session_id, pk__lt=oldest_kept).delete()
+        # Execution reports are the record of the day: their age decides, not how many came after them.
+        recorded = Q(msg_type="8", is_outgoing=False, at__gte=utc_now() - KEPT_REPORTS)
+        FixMessage.objects.filter(session_id=session_id, pk__lt=oldest_kept).exclude(recorded).delete()
     session = FixSession.objects.filter(pk=session_id).first()
     if session is not None:
         old = FixExecution.objects.filter(account_id=session.account_id, seen_at__lt=utc_now() - KEPT_EXECUTIONS)
@@ -74,6 +77,14 @@ def messages_prune(session_id: int) -> None:
 
 def state_store(session_id: int, **values: Any) -> None:
     FixSession.objects.filter(pk=session_id).update(**values)
+
+
+def asks_take() -> list[tuple[int, str]]:
+    """Return (session id, kind) of what people asked of sessions, oldest first; each is returned once."""
+    rows = list(FixAsk.objects.filter(taken_at=None).order_by("pk").values_list("pk", "session_id", "kind"))
+    if rows:
+        FixAsk.objects.filter(pk__in=[pk for pk, _, _ in rows]).update(taken_at=utc_now())
+    return [(session_id, kind) for _, session_id, kind in rows]
 
 
 def states_clear() -> None:

@@ -47,6 +47,9 @@ class Sessions:
                 connection = Connection(wish, self._tools, self._holder, reset_wanted=session_id in resets)
                 task = asyncio.create_task(connection.run(), name=f"fix-{session_id}")
                 self._running[session_id] = (wish, connection, task)
+        for session_id, kind in await self._tools.database(records.asks_take):
+            if session_id in self._running:
+                self._running[session_id][1].asked.append(kind)
         await self._tell(unable)
 
     def _key_is_free(self, wish: Wish) -> bool:

@@ -12,13 +12,15 @@ from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import utc_now
 from apps.fix.engine.errors import SendRefused
 from apps.fix.engine.logon import LOWEST_HEARTBEAT
+from apps.fix.engine.rules import RULES
 from apps.fix.ingest import last_seen
 from apps.fix.messages.common import ExecId
 from apps.fix.messages.drop_copy import request_fields
-from apps.fix.models import FixMessage, FixRecovery, FixSession
+from apps.fix.models import FixAsk, FixMessage, FixRecovery, FixSession
 from apps.fix.selectors import KINDS, flags_of
 
 LONGEST_HEARTBEAT = 120
+_LOGGED_ON = (FixSession.State.LOGGED_ON, FixSession.State.RECOVERING)
 _OPTIONS = ("is_listener", "heartbeat", "use_dollars", "cancel_on_disconnect", "receive_settlements")
 
 
@@ -72,22 +74,53 @@ def session_define(actor: Actor, account_id: int, kind: str, **options: Any) -> 
 
 def session_start(actor: Actor, session_id: int, *, why: str) -> FixSession:
     """Want a session; the gateway connects it. One that halted by itself is tried again."""
-    return _want(actor, session_id, "started", why, is_wanted=True)
+    return _want(actor, Permission.FIX_START, session_id, "started", why, is_wanted=True)
 
 
 def session_stop(actor: Actor, session_id: int, *, why: str) -> FixSession:
     """Log a session out and leave it so."""
-    return _want(actor, session_id, "stopped", why, is_wanted=False)
+    return _want(actor, Permission.FIX_STOP, session_id, "stopped", why, is_wanted=False)
+
+
+def session_log_on(actor: Actor, session_id: int, *, why: str) -> FixSession:
+    """Try a wanted session now: it waits no longer, and one that halted by itself is tried again."""
+    row = _session(actor, session_id, Permission.FIX_LOGON)
+    if not row.is_wanted:
+        raise DeskError("fix_stopped", "The session is stopped. Start it: it then logs on by itself.")
+    if row.state in _LOGGED_ON:
+        raise DeskError("fix_logged_on", "The session is logged on already.")
+    return _want(actor, Permission.FIX_LOGON, session_id, "log_on_asked", why)
+
+
+def session_log_out(actor: Actor, session_id: int, *, why: str) -> FixSession:
+    """Say goodbye and log on anew. A session that shall stay away is stopped instead."""
+    _running(actor, session_id, Permission.FIX_LOGOUT)
+    return _want(actor, Permission.FIX_LOGOUT, session_id, "log_out_asked", why)
+
+
+def session_test(actor: Actor, session_id: int, *, why: str) -> FixSession:
+    """Have a TestRequest sent; the answer's way and back becomes the round trip."""
+    return _ask(actor, Permission.FIX_TEST, session_id, FixAsk.Kind.TEST, why)
+
+
+def session_resend(actor: Actor, session_id: int, *, why: str) -> FixSession:
+    """Ask again, now, for the messages that are missing. Only where the exchange keeps them (KalshiRT, KalshiPT)."""
+    row = _running(actor, session_id, Permission.FIX_RESEND)
+    if not RULES[KINDS[row.kind]].is_retained:
+        raise DeskError("fix_not_retained", "The exchange keeps no messages of this session: recover by drop copy.")
+    if row.gap_to is None:
+        raise DeskError("fix_no_gap", "No message is missing on this session.")
+    return _ask(actor, Permission.FIX_RESEND, session_id, FixAsk.Kind.RESEND, why)
 
 
 def session_reset(actor: Actor, session_id: int, *, why: str) -> FixSession:
     """Begin both sides' sequence numbers at 1. On KalshiRT and KalshiPT what was missed cannot be asked for after it;
     the desk then reads it. The other sessions do this at every logon, so they only log on anew.
     """
-    row = _session(actor, session_id)
+    row = _session(actor, session_id, Permission.FIX_RESET)
     if not row.is_wanted:
         raise DeskError("fix_stopped", "The session is stopped. Start it first; the reset happens at a logon.")
-    return _want(actor, session_id, "reset", why, is_reset_wanted=True, touch=False)
+    return _want(actor, Permission.FIX_RESET, session_id, "reset", why, is_reset_wanted=True, touch=False)
 
 
 def recovery_request(actor: Actor, account_id: int, *, begin: str = "", end: str = "", why: str) -> FixRecovery:
@@ -100,7 +133,8 @@ def recovery_request(actor: Actor, account_id: int, *, begin: str = "", end: str
     Raises:
         NotAllowed, NotFound; DeskError when the range is none, nothing was seen yet, or one is open.
     """
-    _may_operate(actor)
+    if not actor.may(Permission.FIX_RECOVER):
+        raise NotAllowed
     account = account_get(actor, account_id)
     reason = _why(why)
     if not FixSession.objects.filter(account=account, kind=FixSession.Kind.DC, is_wanted=True).exists():
@@ -137,8 +171,19 @@ def recovery_request(actor: Actor, account_id: int, *, begin: str = "", end: str
     return row
 
 
-def _want(actor: Actor, session_id: int, what: str, why: str, *, touch: bool = True, **values: Any) -> FixSession:
-    row = _session(actor, session_id)
+def _ask(actor: Actor, permission: Permission, session_id: int, kind: FixAsk.Kind, why: str) -> FixSession:
+    row = _running(actor, session_id, permission)
+    reason = _why(why)
+    with transaction.atomic():
+        FixAsk.objects.create(session=row, kind=kind, requested_by_id=actor.user_id, created_at=utc_now())
+        _audit(actor, f"{kind}_asked", row, {"why": reason})
+    return row
+
+
+def _want(
+    actor: Actor, permission: Permission, session_id: int, what: str, why: str, *, touch: bool = True, **values: Any
+) -> FixSession:
+    row = _session(actor, session_id, permission)
     reason = _why(why)
     for name, value in values.items():
         setattr(row, name, value)
@@ -152,8 +197,16 @@ def _want(actor: Actor, session_id: int, what: str, why: str, *, touch: bool = T
     return row
 
 
-def _session(actor: Actor, session_id: int) -> FixSession:
-    _may_operate(actor)
+def _running(actor: Actor, session_id: int, permission: Permission) -> FixSession:
+    row = _session(actor, session_id, permission)
+    if row.state not in _LOGGED_ON:
+        raise DeskError("fix_not_logged_on", "The session is not logged on, so nothing can be asked of it.")
+    return row
+
+
+def _session(actor: Actor, session_id: int, permission: Permission) -> FixSession:
+    if not actor.may(permission):
+        raise NotAllowed
     rows = FixSession.objects.filter(pk=session_id, account__desk_id=actor.desk_id)
     row = rows.select_related("account").first()
     if row is None:

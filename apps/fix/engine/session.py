@@ -136,6 +136,12 @@ class Session(SessionGaps):
             self._test(now)
         return self._take()
 
+    def ask_again(self, now: int) -> list[Output]:
+        """Ask now for what is missing, without waiting for the patience of a gap to end. Nothing without a gap."""
+        if self.state is State.ACTIVE and self.gap is not None:
+            self._ask(self._gap_end, now)
+        return self._take()
+
     # --- messages ---------------------------------------------------------------------------------
 
     def _on_message(self, message: Message, now: int) -> None:
