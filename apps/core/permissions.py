@@ -37,6 +37,7 @@ class Permission(StrEnum):
     CASH_MOVE = "cash.move"  # between subaccounts of one exchange account; nothing leaves it
     SUBACCOUNT_MANAGE = "subaccount.manage"  # open one, switch its netting
     LIMIT_MANAGE = "limit.manage"
+    KILL_PULL = "kill.pull"  # stop everybody and take everything off the exchange: the safe direction
     KILL_RELEASE = "kill.release"
     FIX_OPERATE = "fix.operate"  # define what a FIX session is; the acts on one follow
     FIX_START = "fix.start"
@@ -78,9 +79,10 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.ORDER_CANCEL,
         Permission.CASH_MOVE,
         Permission.RFQ_PULL,
+        Permission.KILL_PULL,
         Permission.HISTORY_SYNC,
     },
-    Role.QUOTER: _SEE | {Permission.RFQ_TRADE, Permission.RFQ_PULL},
+    Role.QUOTER: _SEE | {Permission.RFQ_TRADE, Permission.RFQ_PULL, Permission.KILL_PULL},
     Role.LEAD: _SEE
     | {
         Permission.DESK_EXPORT,
@@ -89,6 +91,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.CASH_MOVE,
         Permission.SUBACCOUNT_MANAGE,
         Permission.LIMIT_MANAGE,
+        Permission.KILL_PULL,
         Permission.KILL_RELEASE,
         Permission.RFQ_PULL,
         Permission.RFQ_MANAGE,

@@ -228,7 +228,14 @@ class CancelRun(models.Model):
 
 
 class TradingPause(models.Model):
-    """Who may not place orders. Cancels always pass. user null: everybody on the desk."""
+    """Who may not place orders. Cancels always pass. user null: everybody on the desk.
+
+    A kill is the pause of the kill switch: it is released only there, by a lead who gives a reason.
+    """
+
+    class Level(models.TextChoices):
+        PAUSE = "pause", "Paused"
+        KILL = "kill", "Killed"
 
     class Scope(models.TextChoices):
         PERSON = "person", "One person"
@@ -236,8 +243,10 @@ class TradingPause(models.Model):
 
     desk = models.ForeignKey(Desk, on_delete=models.PROTECT, related_name="+")
     scope = models.CharField(max_length=8, choices=Scope.choices)
+    level = models.CharField(max_length=5, choices=Level.choices, default=Level.PAUSE)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     why = models.CharField(max_length=200, blank=True)
+    release_why = models.CharField(max_length=200, blank=True)
     set_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     set_at = models.DateTimeField()
     released_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
@@ -247,6 +256,10 @@ class TradingPause(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(scope="desk", user=None) | Q(scope="person", user__isnull=False), name="pause_names_whom"
+            ),
+            models.CheckConstraint(condition=Q(level="pause") | Q(scope="desk"), name="kill_is_of_a_desk"),
+            models.UniqueConstraint(
+                fields=["desk"], condition=Q(level="kill", released_at=None), name="kill_once_in_force"
             ),
         ]
         indexes = [models.Index(fields=["desk"], condition=Q(released_at=None), name="pause_in_force")]

@@ -1,10 +1,11 @@
 """The topic `trading:<account>`: who may not place orders now, and what a "cancel all" still waits for.
 
-Frame (whole): `pauses` [{"id", "scope" "person" | "desk", "user_id" (null: everybody), "why", "by", "at_ms",
-"needs_lead"}], `cancel_runs` [{"id", "ticker" ("" for all), "left" (orders that still rest), "unresolved" (orders whose
-outcome is not known), "why" (the newest refusal of a cancel, or ""), "started_ms", "by"}], `recovering`: answers of the
-exchange wait to be written into the database, and no order passes until they are; `gate` null | {"closed_ms"}: no order
-passes since then, because the exchange accepted two orders in a row without naming them (`services.gate`).
+Frame (whole): `pauses` [{"id", "scope" "person" | "desk", "level" "pause" | "kill", "user_id" (null: everybody),
+"why", "by", "at_ms", "needs_lead"}], `cancel_runs` [{"id", "ticker" ("" for all), "left" (orders that still rest),
+"unresolved" (orders whose outcome is not known), "why" (the newest refusal of a cancel, or ""), "started_ms", "by"}],
+`recovering`: answers of the exchange wait to be written into the database, and no order passes until they are;
+`gate` null | {"closed_ms"}: no order passes since then, because the exchange accepted two orders in a row without
+naming them (`services.gate`).
 """
 
 from typing import Any
@@ -45,6 +46,7 @@ def pause_row(pause: TradingPause) -> Row:
     return {
         "id": pause.pk,
         "scope": pause.scope,
+        "level": pause.level,
         "user_id": pause.user_id,
         "why": pause.why,
         "by": pause.set_by_id,

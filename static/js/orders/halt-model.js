@@ -2,7 +2,7 @@
 import { formatAge } from "../core/age.js";
 import { plural } from "./scope.js";
 
-/** @typedef {{id: number, scope: "person" | "desk", user_id: number | null, why: string, by: number, at_ms: number, needs_lead: boolean}} Pause */
+/** @typedef {{id: number, scope: "person" | "desk", level?: "pause" | "kill", user_id: number | null, why: string, by: number, at_ms: number, needs_lead: boolean}} Pause */
 /** @typedef {{id: number, ticker: string, left: number, unresolved: number, why: string, started_ms: number, by: number}} Run */
 /** @typedef {{pauses: Pause[], cancel_runs: Run[], recovering: boolean, gate?: {closed_ms: number} | null}} Frame of the topic `trading:<account>` */
 /** @typedef {Record<string, string>} Names by user id */
@@ -22,7 +22,8 @@ export function barWords(frame, person) {
   const isDesk = pauses.some((pause) => pause.user_id === null);
   const isMine = pauses.some((pause) => String(pause.user_id) === person);
   const others = pauses.filter((pause) => pause.user_id !== null && String(pause.user_id) !== person).length;
-  const held = isDesk ? "Desk paused" : isMine ? "You are paused" : frame?.gate ? "Sending stopped" : "";
+  const isKilled = pauses.some(({ level }) => level === "kill");
+  const held = isKilled ? "Killed" : isDesk ? "Desk paused" : isMine ? "You are paused" : frame?.gate ? "Sending stopped" : "";
   const rest = left ? `${left.toLocaleString("en")} left` : "checking";
   if (runs.length) return { text: `${held || "Cancelling"} · ${rest}`, level: held ? "danger" : "warning" };
   if (held) return { text: held, level: "danger" };
@@ -43,11 +44,12 @@ export function pauseLine(pause, { names, person, time, mayRelease }) {
         ? "You"
         : nameOf(names, pause.user_id, person);
   const why = pause.why ? `: ${pause.why}` : "";
-  const canRelease = mayRelease || (!pause.needs_lead && String(pause.user_id) === person);
+  const isKill = pause.level === "kill";
+  const canRelease = !isKill && (mayRelease || (!pause.needs_lead && String(pause.user_id) === person));
   return {
-    text: `${whom}, since ${time(pause.at_ms)} by ${nameOf(names, pause.by, person)}${why}`,
+    text: `${isKill ? "Kill switch: " : ""}${whom}, since ${time(pause.at_ms)} by ${nameOf(names, pause.by, person)}${why}`,
     canRelease,
-    note: canRelease ? "" : "A lead releases it.",
+    note: canRelease ? "" : isKill ? "A lead releases it on the page of the kill switch." : "A lead releases it.",
   };
 }
 
