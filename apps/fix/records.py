@@ -120,7 +120,9 @@ def hole_mend(account_id: int, why: str) -> None:
         with transaction.atomic():
             FixRecovery.objects.create(account_id=account_id, begin=str(newest), why=why[:200], created_at=utc_now())
     except IntegrityError:
-        logger.info("a recovery for account %s is open already", account_id)
+        # What runs already does not bring what was missed since it was asked for: let it run once more.
+        again = FixRecovery.objects.filter(account_id=account_id, state=FixRecovery.State.RUNNING)
+        again.update(state=FixRecovery.State.WAITING, why=why[:200])
 
 
 def recovery_next(account_id: int) -> tuple[int, str, str] | None:
@@ -137,12 +139,15 @@ def recovery_progress(recovery_id: int, recovery: Recovery, *, new: int) -> None
 
 
 def recovery_finish(wish: Wish, recovery_id: int, recovery: Recovery) -> None:
-    """End a recovery; whatever it did not bring is read over REST, and a lost window is on record (D11)."""
+    """End a recovery; whatever it did not bring is read over REST, and a lost window is on record (D11).
+
+    One that somebody wanted anew while it ran stays open, and runs again.
+    """
     assert recovery.result is not None
     with transaction.atomic():
-        FixRecovery.objects.filter(pk=recovery_id).update(
-            state=recovery.result.value, text=recovery.text[:400], received=recovery.received, finished_at=utc_now()
-        )
+        row = FixRecovery.objects.filter(pk=recovery_id)
+        row.filter(state=FixRecovery.State.RUNNING).update(state=recovery.result.value, finished_at=utc_now())
+        row.update(text=recovery.text[:400], received=recovery.received)
         audit.record(
             "fix.recovery.finished",
             actor_id=None,

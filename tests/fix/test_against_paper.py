@@ -301,7 +301,7 @@ def trades(line: Line, maker: Line, dice: random.Random, number: int) -> None:
             line.send("F", orders.CancelOrder(f"c{number}", f"r{number}", LINEAR, "bid").fields())
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_an_outage_drill_by_resend(join: Join, seed: int) -> None:
     """A listener cut at random places while another session trades: nothing missing, nothing twice, in order."""
     dice = random.Random(seed)
