@@ -1,19 +1,19 @@
 """What the desk adds to an order: from the browser's command to the exchange, over a bare signed POST in the same run.
 
-    .venv/bin/python -m benchmarks.order_path [--orders 200] [--steps] [--browser]
+    .venv/bin/python -m benchmarks.order_path [--orders 200] [--steps] [--browser [--slowdown 6]]
 
 Real parts: the embedded set as `make run` starts it (no bots), a socket as a browser speaks it, the paper exchange.
 One order at a time, a pause between two. All times are of one machine's clock; the exchange's own `created_time`
 is the moment of receipt (whole milliseconds, cut off; the same for both ways, so it cancels out on average).
 
 Printed: ms from the command (or the call of httpx) to the receipt, to the answer, and to the row that says "resting";
-the first order after the start apart. With --browser: from the click to the row on the screen, in Chromium.
+the first order after the start apart. With --browser: from the click to the row on the screen, in Chromium
+(order_path_screen.py).
 """
 
 import argparse
 import bisect
 import json
-import shutil
 import statistics
 import sys
 import tempfile
@@ -30,7 +30,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from apps.vault.signing import KeySigner  # noqa: E402 - after the path is set
-from tests.support.desk import RunningDesk, eventually, running_desk  # noqa: E402
+from benchmarks.order_path_screen import Screen, by_ladder, by_ticket, market_page  # noqa: E402
+from tests.support.desk import RunningDesk, running_desk  # noqa: E402
 from tests.support.trader import SocketTrader  # noqa: E402
 
 CREATE = "/trade-api/v2/portfolio/events/orders"
@@ -123,48 +124,20 @@ class Measure:
             for order in member["orders"]
         }
 
-    def on_screen(self, count: int) -> list[float]:
-        """Return ms from the click on the ticket's button to the order's row in the document, in Chromium."""
-        from playwright.sync_api import sync_playwright
-
-        from tests.browser.conftest import ARGUMENTS
-        from tests.browser.pages import MarketPage, SignInPage
-
-        login = self.desk.logins["trader"]
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
-            page = browser.new_context(base_url=self.desk.url, viewport={"width": 1440, "height": 900}).new_page()
-            SignInPage(page).sign_in(login["username"], login["password"])
-            market = MarketPage(page, self.ticker).open()
-            found = []
-            for number in range(count):
-                page.evaluate(_WATCH)
-                market.place(side="Buy YES", cents="3", contracts=str(11 + number))
-                # Not wait_for_function, which evaluates text inside the page: its policy forbids that.
-                shown = eventually(lambda: page.evaluate("() => window.shownAfter"), what="the order's row")
-                found.append(float(shown))
-            browser.close()
+    def on_screen(self, count: int, *, slowdown: float) -> dict[str, list[Screen]]:
+        """Return how long orders take to the screen, by ladder and by ticket, beside few orders and many."""
+        markets = httpx.get(f"{self.url}/trade-api/v2/markets", params={"status": "open", "limit": 100}).json()
+        quiet = next(
+            row["ticker"]
+            for row in markets["markets"]
+            if row["price_level_structure"] == "linear_cent" and row["ticker"] != self.ticker
+        )
+        found = {}
+        for ticker, words in ((quiet, "few orders"), (self.ticker, "hundreds of orders")):
+            with market_page(self.desk, ticker, slowdown=slowdown) as market:
+                found[f"ladder, {words}"] = by_ladder(market, count)
+                found[f"ticket, {words}"] = by_ticket(market, count)
         return found
-
-
-# The page's own clock: from the click that sends to the first row that was not there before.
-_WATCH = """() => {
-  window.shownAfter = undefined;
-  const before = document.querySelectorAll("[data-orders] tr").length;
-  let clicked = 0;
-  addEventListener("click", (event) => {
-    if (event.target.closest("[data-submit]")) clicked = performance.now();
-  }, { capture: true, once: false });
-  addEventListener("keydown", (event) => {
-    if (event.key === "Enter") clicked = performance.now();
-  }, { capture: true });
-  const look = () => {
-    if (clicked && document.querySelectorAll("[data-orders] tr").length > before) {
-      window.shownAfter = performance.now() - clicked;
-    } else requestAnimationFrame(look);
-  };
-  requestAnimationFrame(look);
-}"""
 
 
 def steps_of(trace: Path, began: list[int]) -> list[dict[str, float]]:
@@ -210,6 +183,7 @@ def main() -> int:
     parser.add_argument("--orders", type=int, default=200)
     parser.add_argument("--steps", action="store_true", help="also say when each step of an order was reached")
     parser.add_argument("--browser", action="store_true", help="also measure the screen, in Chromium")
+    parser.add_argument("--slowdown", type=float, default=1.0, help="of Chromium's processor, with --browser")
     parser.add_argument("--json", action="store_true", help="print the medians as JSON, too")
     options = parser.parse_args()
     with (
@@ -226,7 +200,7 @@ def main() -> int:
             past |= measure.past_the_desk(20)
             through |= measure.through_the_desk(20)
         receipts = measure.receipts()
-        screen = measure.on_screen(20) if options.browser else []
+        screen = measure.on_screen(20, slowdown=options.slowdown) if options.browser else {}
         measure.trader.close()
         steps = steps_of(Path(folder) / STEPS_FILE, sorted(one[0] for one in through.values())) if options.steps else []
 
@@ -242,8 +216,10 @@ def main() -> int:
     line("  added by the desk (over the bare median)", [value - base for value in desk_ms])
     line("socket command to its answer", [value[1] for value in through.values()])
     line("socket command to the resting row", [value[2] for value in through.values()])
-    if screen:
-        line("click to row on screen (Chromium)", screen)
+    for way, seen in screen.items():
+        line(f"click to first row ({way})", [one.first for one in seen])
+        line("  to the resting row in the document", [one.resting for one in seen])
+        line("  to its paint", [one.painted for one in seen])
     [(client_order_id, values)] = first.items()
     print(
         f"first order after the start: receipt {(receipts[client_order_id] - values[0]) / 1e6:.0f} ms, "
