@@ -18,6 +18,7 @@ from apps.audit import services as audit
 from apps.core.errors import DeskError, NotFound
 from apps.core.money import format_dollars
 from apps.core.permissions import Permission
+from apps.core.pnl_days import trading_day
 from apps.core.timestamps import format_rfc3339, from_unix_ms, to_unix_ms, utc_now
 from apps.orders.pages.export import export_chunks, safe_cell
 from apps.portfolio import equity, figures, figures_events, figures_rows
@@ -46,7 +47,7 @@ COLUMNS = (
     ("value", "Value"),
     ("realized", "Realised"),
     ("fees", "Fees"),
-    ("today", "Today"),
+    ("today", "Net realised today"),
     ("ifYes", "Pays if YES"),
     ("ifNo", "Pays if NO"),
     ("worst", "Worst case"),
@@ -119,10 +120,13 @@ def portfolio_results(request: DeskRequest) -> JsonResponse:
     """Realised results by trading day and by event (?span=1w|1m|3m|1y&sub=)."""
     account, subaccount = _account_and_subaccount(request)
     days = _RESULT_DAYS.get(request.GET.get("span", ""), 31)
+    today = trading_day(utc_now())
     by_day = figures.pnl_by_day(account.pk, days=days, subaccount=subaccount)
     by_event = figures.pnl_by_event(account.pk, days=days, subaccount=subaccount)
     return JsonResponse(
         {
+            "first_day": (today - timedelta(days=days - 1)).isoformat(),
+            "last_day": today.isoformat(),
             "days": [{"day": day.isoformat(), **figures_events.sums_row(one)} for day, one in by_day],
             "events": [
                 {

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -144,6 +144,9 @@ def test_the_charts_read_points_and_results(held: Place) -> None:
     results = client.get("/portfolio/results.json?span=1m").json()
 
     assert points[-1][1:] == ["210.0000", "200.0000", "10.0000"]
+    first, last = (date.fromisoformat(results[name]) for name in ("first_day", "last_day"))
+    assert (last - first).days == 30
+    assert first <= date.fromisoformat(results["days"][0]["day"]) <= last
     assert results["days"][0]["fees"] == "0.3400"
     assert (results["events"][0]["event"], results["events"][0]["net"]) == ("KXHIGHNY-26NOV22", "-0.3400")
 

@@ -1,13 +1,13 @@
 /** The three panels of charts: equity, exposure, and results with settlements ahead. */
-import { formatMoney } from "../core/fixed.js";
 import { element, setText } from "../frame/dom.js";
 import { createEquityChart } from "./equity-chart.js";
+import { createPace, exposureItems } from "./exposure-model.js";
 import { showCalendar, showDays, showEvents, wireTabs } from "./panels.js";
 import { drawMap } from "./svg.js";
 
 /** @typedef {import("./row-model.js").GroupRow} GroupRow */
 
-const DRAW_MS = 2_000; // the map and the calendar follow at most this often
+const DRAW_MS = 2_000; // the map and the calendar follow moved figures at most this often
 const READ_MS = 10_000; // results are read again at most this often
 const POINT_MS = 15_000;
 
@@ -25,7 +25,7 @@ export function createCharts(root, { zone, now }) {
   let events = [];
   let span = "1d";
   let drawn = "";
-  let drawnAt = -Infinity;
+  const pace = createPace(DRAW_MS);
   let pointAt = 0;
   let readAt = 0;
   let points = 0;
@@ -59,7 +59,7 @@ export function createCharts(root, { zone, now }) {
     readAt = performance.now();
     try {
       const found = await read(`${resultsUrl}?span=${period.value}`);
-      showDays(panel("days"), found.days);
+      showDays(panel("days"), found);
       showEvents(panel("events"), found.events, found.events_left_out);
     } catch (error) {
       const words = `Results could not be read: ${error instanceof Error ? error.message : error}`;
@@ -71,15 +71,7 @@ export function createCharts(root, { zone, now }) {
 
   function drawExposure() {
     const place = find("[data-treemap]");
-    const items = events
-      .filter((event) => event.cost > 0)
-      .map((event) => ({
-        name: event.name,
-        size: event.cost,
-        tone: event.unrealised === null ? 0 : Math.max(-1, Math.min(1, (4 * event.unrealised) / event.cost)),
-        words: `${formatMoney(event.cost)}, ${event.unrealised === null ? "not marked" : formatMoney(event.unrealised, { signed: true })}`,
-        href: event.href,
-      }));
+    const items = exposureItems(events);
     const { clientWidth, clientHeight } = place;
     const next = JSON.stringify([items, clientWidth, clientHeight]);
     if (next === drawn || !clientWidth) return;
@@ -94,7 +86,6 @@ export function createCharts(root, { zone, now }) {
   }
 
   function drawLive() {
-    drawnAt = performance.now();
     drawExposure();
     showCalendar(panel("calendar"), events, { zone, now: now() });
   }
@@ -118,7 +109,7 @@ export function createCharts(root, { zone, now }) {
     show(groups, found) {
       events = groups;
       const at = performance.now();
-      if (at - drawnAt >= DRAW_MS) drawLive();
+      if (pace.isDue(at, groups)) drawLive();
       if (isDue && at - readAt >= READ_MS) {
         isDue = false;
         void readResults();
@@ -132,8 +123,6 @@ export function createCharts(root, { zone, now }) {
     },
     /** Something was realised: results are read again soon. */
     changed: () => (isDue = true),
-    resized() {
-      drawnAt = -Infinity;
-    },
+    resized: () => pace.again(),
   };
 }

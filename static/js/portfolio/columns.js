@@ -166,9 +166,10 @@ export function positionColumns({ format, zone, now, feed }) {
       tooltipValueGetter: (/** @type {Cell} */ { data }) =>
         data ? `Value at the mark less cost. ${markTip(data)}` : "",
     }),
-    figure("today", "Today", 76, (row) => row.today, signed, {
+    figure("today", "Net realised today", 118, (row) => row.today, signed, {
       ...toned,
-      headerTooltip: "Realised on this trading day (New York), less fees, from the desk's fills and settlements",
+      headerTooltip:
+        "Realised on this trading day (New York) less fees, from the desk's fills and settlements. Day P&L above counts what is open, too.",
     }),
     figure("worst", "Worst case", 90, (row) => row.worst, signed, { ...toned, tooltipValueGetter: caseTip }),
     figure("best", "Best case", 90, (row) => row.best, signed, { ...toned, tooltipValueGetter: caseTip }),

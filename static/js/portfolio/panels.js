@@ -1,11 +1,12 @@
-/** The third panel: P&L by day, by event, and what settles next; each with its figures as a table. */
+/** The third panel: realised results by day and by event, and what settles next; each with its figures as a table. */
 import { formatMoney, toUnits } from "../core/fixed.js";
 import { element } from "../frame/dom.js";
+import { slotsOf } from "./bars-model.js";
 import { drawBars } from "./svg.js";
 
 /** @typedef {import("./row-model.js").PositionRow} PositionRow */
 
-const BARS_PX = 84;
+const BARS_PX = 100;
 const CALENDAR_AT_MOST = 60;
 
 const money = (/** @type {string} */ raw) => formatMoney(toUnits(raw, 6));
@@ -35,26 +36,36 @@ const line = (cells, css = []) =>
     ),
   );
 
+const DAY = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", day: "numeric", month: "short" });
+/** @param {string} iso a trading day, which has no zone of the person's */
+const dayWords = (iso) => DAY.format(Date.parse(iso));
+
 /** @param {string} text */
 const nothing = (text) => element("p", { class: "portfolio__nothing", text });
 
 /**
  * @param {HTMLElement} place
- * @param {Record<string, any>[]} days
+ * @param {{days: Record<string, any>[], first_day: string, last_day: string}} found
  */
-export function showDays(place, days) {
+export function showDays(place, { days, first_day: first, last_day: last }) {
   if (!days.length) return place.replaceChildren(nothing("Nothing was traded or settled in this period."));
+  const { count, slotOf } = slotsOf(first, last);
   const bars = days.map((day) => {
     const value = toUnits(day["net"], 6);
+    const fees = toUnits(day["fees"], 6) + toUnits(day["settlement_fees"], 6);
+    const parts = `realised ${money(day["realized"])}, fees ${formatMoney(fees)}`;
     return {
+      slot: slotOf(day["day"]),
       value,
-      words: `${day["day"]}: ${signed(value)} net, realised ${money(day["realized"])}, fees ${money(day["fees"])}`,
+      amount: signed(value),
+      words: `${day["day"]}: ${signed(value)}; ${parts}`,
     };
   });
   const width = Math.max(200, place.clientWidth - 20);
+  const label = "Realised less fees by trading day; the table below has the figures";
   const drawing = element("div", { class: "portfolio__bars" });
   drawing.append(
-    drawBars(bars, width, BARS_PX, "Realised P&L less fees by trading day; the table below has the figures"),
+    drawBars(bars, { slots: count, first: dayWords(first), last: dayWords(last), width, height: BARS_PX, label }),
   );
   const rows = days
     .map((day) => {
@@ -74,7 +85,7 @@ export function showDays(place, days) {
     .reverse();
   place.replaceChildren(
     drawing,
-    table(["Trading day", "Net", "Realised", "Fees", "Fills"], rows, "P&L by trading day"),
+    table(["Trading day", "Net realised", "Realised", "Fees", "Fills"], rows, "Realised results by trading day"),
   );
 }
 
@@ -108,7 +119,10 @@ export function showEvents(place, events, leftOut) {
     );
   });
   const rest = leftOut ? [nothing(`${leftOut} more events with smaller results.`)] : [];
-  place.replaceChildren(table(["Event", "Net", "Realised", "Fees", "Fills"], rows, "P&L by event"), ...rest);
+  place.replaceChildren(
+    table(["Event", "Net realised", "Realised", "Fees", "Fills"], rows, "Realised results by event"),
+    ...rest,
+  );
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Small drawings: the exposure map and bars of results. Display only; every drawing has a table beside it. */
+import { layBars } from "./bars-model.js";
 import { treemap } from "./treemap-model.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -64,31 +65,37 @@ export function drawMap(items, width, height) {
 /** @param {string} text @param {number} room */
 const short = (text, room) => (text.length <= room ? text : `${text.slice(0, Math.max(1, room - 1))}…`);
 
+const LABEL_PX = 13;
+
 /**
- * Bars above and below a line, one per day.
- * @param {{value: number, words: string}[]} bars
- * @param {number} width
- * @param {number} height
- * @param {string} label
+ * Bars above and below a line, one place per calendar day; the largest gain and loss and both ends are written out.
+ * @param {{slot: number, value: number, words: string, amount: string}[]} days
+ * @param {{slots: number, first: string, last: string, width: number, height: number, label: string}} room
  */
-export function drawBars(bars, width, height, label) {
-  const top = Math.max(0, ...bars.map((bar) => bar.value));
-  const bottom = Math.min(0, ...bars.map((bar) => bar.value));
-  const scale = (height - 8) / (top - bottom || 1);
-  const zero = 4 + top * scale;
-  const step = width / Math.max(bars.length, 8);
-  const nodes = bars.map((bar, at) => {
-    const high = Math.max(1, Math.abs(bar.value) * scale);
-    const y = bar.value >= 0 ? zero - high : zero;
-    const place = { x: at * step + 1, y, width: Math.max(1, step - 2), height: high, rx: 1 };
+export function drawBars(days, { slots, first, last, width, height, label }) {
+  const high = height - 2 * LABEL_PX;
+  const { bars, zero } = layBars(days, { slots, width, height: high });
+  const most = days.reduce((one, other) => (other.value > one.value ? other : one));
+  const least = days.reduce((one, other) => (other.value < one.value ? other : one));
+  const text = (/** @type {number} */ x, /** @type {number} */ y, /** @type {string} */ words, anchor = "start") =>
+    shape("text", { x, y, class: "bars__label", "text-anchor": anchor }, [words]);
+  const nodes = bars.map(({ day, ...place }) => {
+    const at = { ...place, y: place.y + LABEL_PX, rx: 1 };
     return shape("g", {}, [
-      shape("title", {}, [bar.words]),
-      shape("rect", { ...place, class: bar.value >= 0 ? "bars__gain" : "bars__loss" }),
+      shape("title", {}, [day.words]),
+      shape("rect", { ...at, class: day.value >= 0 ? "bars__gain" : "bars__loss" }),
     ]);
   });
-  const line = shape("line", { x1: 0, x2: width, y1: zero, y2: zero, class: "bars__line" });
+  const line = shape("line", { x1: 0, x2: width, y1: zero + LABEL_PX, y2: zero + LABEL_PX, class: "bars__line" });
+  const scale = [
+    ...(most.value > 0 ? [text(0, LABEL_PX - 4, `most ${most.amount}`)] : []),
+    ...(least.value < 0 ? [text(width, LABEL_PX - 4, `least ${least.amount}`, "end")] : []),
+    text(0, height - 2, first),
+    text(width, height - 2, last, "end"),
+  ];
   return shape("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label }, [
     ...nodes,
     line,
+    ...scale,
   ]);
 }
