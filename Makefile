@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n > 4 ? 4 : n )))
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Container images like to set it; then each of the desk's processes and test workers compiles every module at its start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## list the commands
