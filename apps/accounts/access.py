@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.utils.crypto import constant_time_compare
 
 from apps.accounts.models import Desk, Environment, ExchangeAccount, Membership, User
+from apps.accounts.sign_ins import is_over as session_is_over
 from apps.core.errors import NotFound
 from apps.core.permissions import Actor
 from apps.core.prepared import Prepared
@@ -82,6 +83,8 @@ def actor_for_session(user_id: int, session_key: str) -> Actor | None:
     session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
     stored = session.load()  # empty when it is gone or expired
     if str(stored.get(SESSION_KEY)) != str(user_id):
+        return None
+    if session_is_over(stored):
         return None
     if stored.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
         return None

@@ -4,10 +4,12 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.auth import logout
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.debug import SafeExceptionReporterFilter
 
+from apps.accounts import sign_ins
 from apps.accounts.access import presence_load
 from apps.accounts.permissions import UNDECLARED, declared_permission, refuse
 from apps.core.errors import NotAllowed, NotFound
@@ -46,8 +48,12 @@ class DeskMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.exception_reporter_filter = SecretsHidden()
+        if request.user.is_authenticated and sign_ins.is_over(request.session):
+            logout(request)
         user = request.user
         is_signed_in = user.is_authenticated
+        if user.is_authenticated:
+            sign_ins.seen(user.pk, request.session.session_key)
         presence = presence_load(user.pk, request.session) if user.is_authenticated else None
         for name in ("desk", "membership", "actor", "account"):
             setattr(request, name, getattr(presence, name, None))

@@ -64,6 +64,52 @@ class Preference(models.Model):
         constraints = [models.UniqueConstraint(fields=["user", "desk", "key"], name="preference_once")]
 
 
+class SignIn(models.Model):
+    """Where and since when a person is signed in. The session is django_session's row of the same key; without it
+    this row opens nothing.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="sign_ins")
+    session_key = models.CharField(max_length=40, unique=True)
+    browser = models.CharField(max_length=200, blank=True)  # as it calls itself: a hint, not a proof
+    address = models.GenericIPAddressField(null=True)
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()  # to the minute
+
+
+class KnownDevice(models.Model):
+    """A browser that a person has signed in with: SHA-256 of a random cookie that it keeps. Opens nothing."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    digest = models.CharField(max_length=64)
+    first_seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "digest"], name="device_once_per_person")]
+
+
+class CodeUse(models.Model):
+    """The newest time step of a person's authenticator app that was accepted. Only ever grows, so a code works once
+    whatever happens to the cache.
+    """
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    counter = models.BigIntegerField()  # Unix seconds // 30
+
+
+class Notice(models.Model):
+    """What a person has to know about their sign-in, their keys or their desk's people; mailed too."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=32)  # "device.new", "factor.removed", "key.added", "person.suspended"
+    text = models.CharField(max_length=300)
+    is_read = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "-at"])]
+
+
 class Environment(models.TextChoices):
     PAPER = "paper", "PAPER"
     DEMO = "demo", "DEMO"

@@ -16,6 +16,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from apps.accounts.access import account_is_visible, actor_for_session
+from apps.accounts.sign_ins import seen
 from apps.core import ports
 from apps.core.errors import DeskError, NotAllowed, WireFormatError
 from apps.core.permissions import Actor, Permission
@@ -121,6 +122,7 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 actor = await self._actor()
                 if actor is None or self._hub is None:
                     return
+                await database_sync_to_async(seen)(self._user_id, self._session_key)
                 for topic in list(self._client.topics):
                     if not await _may_watch(actor, parse_topic(topic)):
                         self._hub.unsubscribe(self._client, topic)

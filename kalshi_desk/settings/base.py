@@ -160,6 +160,11 @@ ACCOUNT_ADAPTER = "apps.accounts.adapter.DeskAccountAdapter"
 ACCOUNT_SESSION_REMEMBER = False
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_ADAPTER = "apps.accounts.adapter.DeskMfaAdapter"
+MFA_FORMS = {
+    "authenticate": "apps.accounts.factors.OnceAuthenticateForm",
+    "reauthenticate": "apps.accounts.factors.OnceReauthenticateForm",
+    "activate_totp": "apps.accounts.factors.OnceActivateForm",
+}
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
@@ -193,6 +198,15 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+
+# --- mail: off until there is a host ------------------------------------------------------------
+EMAIL_HOST = env.text("DESK_MAIL_HOST", "")
+EMAIL_PORT = env.whole("DESK_MAIL_PORT", 587, minimum=1, maximum=65535)
+EMAIL_HOST_USER = env.text("DESK_MAIL_USER", "")
+EMAIL_HOST_PASSWORD = env.text("DESK_MAIL_PASSWORD", "")
+EMAIL_USE_TLS = env.flag("DESK_MAIL_TLS", True)
+EMAIL_TIMEOUT = 5
+DEFAULT_FROM_EMAIL = env.text("DESK_MAIL_FROM", "kalshi-desk@localhost")
 
 # --- words, time, files ----------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"

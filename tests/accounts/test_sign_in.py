@@ -12,7 +12,9 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from apps.accounts.models import User
+from apps.accounts.factors import code_spend
+from apps.accounts.models import Notice, User
+from apps.audit.models import AuditEntry
 from tests.support.people import PASSWORD, client_of, make_desk, make_person
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +39,7 @@ def sign_in(browser: Client, person: User, password: str = PASSWORD) -> Any:
 
 def totp_now(secret: str) -> str:
     counter = next(iter(yield_hotp_counters_from_time()))
-    return format_hotp_value(hotp_value(secret, counter))
+    return str(format_hotp_value(hotp_value(secret, counter)))
 
 
 def test_a_person_signs_in_and_gets_a_new_session(person: User) -> None:
@@ -189,6 +191,52 @@ def test_a_second_factor_is_asked_for_after_the_password(person: User, monkeypat
     sign_in(third, person)
     assert third.post(reverse("mfa_authenticate"), {"code": code}).status_code == 200, "a code works once"
     assert third.get(reverse("preferences")).status_code == 302
+
+
+def test_a_code_works_once_even_when_the_cache_is_emptied(person: User, monkeypatch: Any) -> None:
+    _, secret = switch_on_totp(person)
+    cache.clear()
+    again = Client()
+    sign_in(again, person)
+    activated = again.post(reverse("mfa_authenticate"), {"code": totp_now(secret)})
+    assert "used already" in activated.content.decode(), "the code that switched it on does not sign in as well"
+    later = time.time() + 60
+    monkeypatch.setattr("allauth.mfa.totp.internal.auth.time.time", lambda: later)
+    code, answers = totp_now(secret), []
+
+    for _ in range(2):
+        cache.clear()
+        other = Client()
+        sign_in(other, person)
+        answers.append(other.post(reverse("mfa_authenticate"), {"code": code}).status_code)
+
+    assert answers == [302, 200]
+    # Nor does an older one, once a newer was used.
+    monkeypatch.setattr("allauth.mfa.totp.internal.auth.time.time", lambda: later - 30)
+    assert not code_spend(person, secret=secret, code=totp_now(secret))
+
+
+def test_each_change_of_a_factor_is_told_of_and_written_down(
+    person: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        browser, _ = switch_on_totp(person)
+        codes = browser_codes(browser)
+        other = Client()
+        sign_in(other, person)
+        other.post(reverse("mfa_authenticate"), {"code": codes[0]})
+        browser.post(reverse("mfa_generate_recovery_codes"))
+        browser.post(reverse("mfa_deactivate_totp"))
+
+    kinds = set(Notice.objects.filter(user=person).values_list("kind", flat=True))
+    written = set(AuditEntry.objects.filter(target=f"user:{person.pk}").values_list("action", flat=True))
+    assert kinds >= {"factor.added", "factor.used", "factor.reset", "factor.removed"}
+    assert written >= {
+        "accounts.factor.added",
+        "accounts.recovery.used",
+        "accounts.factor.renewed",
+        "accounts.factor.removed",
+    }
 
 
 def test_a_recovery_code_replaces_the_app_once(person: User) -> None:

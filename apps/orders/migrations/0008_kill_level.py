@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0003_kill_level"),
+        ("accounts", "0002_preference"),
         ("orders", "0007_search_indexes"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
