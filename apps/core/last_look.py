@@ -17,6 +17,8 @@ from apps.core.timestamps import format_rfc3339, parse_rfc3339
 ZERO = Decimal(0)
 # A connection that brought nothing for this long is no ground to trade on: the exchange pings every 10 s.
 PRICES_TRUSTED_FOR: Final = timedelta(seconds=15)
+# What the feed may be: live, or its books were read from the exchange just now because it is not.
+FRESH: Final = frozenset({"live", "read"})
 _TRADES = frozenset({"active", ""})  # "": the catalogue does not know the market; the exchange decides
 
 
@@ -100,7 +102,7 @@ def checks(look: LastLook) -> list[Check]:
         _words("right", look.may_not, "Who quoted may still trade."),
         _exchange(look),
         _market(look),
-        Check("feed", look.feed == "live", look.feed, "live", look.feed_why or f"The feed is {look.feed}."),
+        Check("feed", look.feed in FRESH, look.feed, "live", look.feed_why or f"The feed is {look.feed}."),
         _price_age(look),
         _size(look),
         _move(look),

@@ -109,6 +109,11 @@ def whole_contracts(count: Decimal) -> Decimal:
     return count.to_integral_value(rounding=ROUND_DOWN)
 
 
+# A decision is stored, handed over, claimed, and sent by somebody else when who claimed it dies: what is decided with
+# less than this left may be missed, so it is not decided any more.
+HAND_OVER: Final = timedelta(milliseconds=300)
+
+
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """Until when a confirmation must have left us, to arrive within the exchange's window.
@@ -126,6 +131,11 @@ class Deadline:
         """round_trip: a high percentile of a signed request's; margin: for what is not measured."""
         ends = accepted_at + windows.confirm
         return cls(accepted_at=accepted_at, window_ends_at=ends, send_by=ends - round_trip - margin)
+
+    @property
+    def decide_by(self) -> datetime:
+        """Until when it makes sense to decide to confirm."""
+        return self.send_by - HAND_OVER
 
 
 class RfqState(StrEnum):

@@ -12,7 +12,6 @@ QUOTE_PULL = "apps.rfq.tasks.quote_pull"
 QUOTE_RESOLVE = "apps.rfq.tasks.quote_resolve"
 CONFIRM_SEND = "apps.rfq.tasks.confirm_send"
 CONFIRM_LOOK = "apps.rfq.tasks.confirm_look"
-OWN_QUOTES_READ = "apps.rfq.tasks.own_quotes_sync"
 COMBO_RESOLVE = "apps.rfq.tasks.combo_resolve"
 INCOMING_READ = "apps.rfq.tasks.incoming_read"
 ACCOUNT_READ = "apps.rfq.tasks.account_rfqs_sync"
@@ -25,7 +24,6 @@ __all__ = [
     "CONFIRM_LOOK",
     "CONFIRM_SEND",
     "INCOMING_READ",
-    "OWN_QUOTES_READ",
     "QUOTE_PULL",
     "QUOTE_RESOLVE",
     "QUOTE_SEND",

@@ -3,7 +3,7 @@
 import logging
 
 from celery import shared_task
-from celery.signals import worker_ready
+from celery.signals import worker_ready, worker_shutting_down
 
 from apps.accounts.permissions import task_permission
 from apps.core.errors import DeskError, WireFormatError
@@ -15,14 +15,13 @@ from apps.rfq.services import (
     accepts_send,
     approvals,
     auto_accept,
-    guard,
     incoming,
-    look_again,
     markouts,
     quotes_send,
     requests_send,
     requests_sweep,
     shadow_grades,
+    stand_by,
     verify,
 )
 from apps.rfq.services import (
@@ -120,24 +119,21 @@ def incoming_read(account_id: int, rfq_id: str) -> None:
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
 def own_quotes_sync() -> None:
-    """Hold our open quotes against the exchange's list, where nobody has for a second; send what nobody else does."""
-    guard.own_quotes_sweep()
-    guard.take_over(is_new=True)
+    """Begin to stand by in the worker of orders; what that does is in `services/stand_by.py`. Takes no time."""
+    stand_by.stand_by()
 
 
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
 def rfq_sweep() -> None:
     """Expire, hand over again, look up. Beat runs this every second."""
+    stand_by.stand_by()
     requests_sweep.requests_sweep()
     accepts_send.accepts_sweep()
     auto_accept.auto_accepts_fire()
     quotes_send.quotes_sweep()
     approvals.approvals_expire()
-    look_again.looks_again()
     confirming.confirmations_sweep()
-    guard.take_over()
-    guard.own_quotes_queue()
     verify.ends_verify()
 
 
@@ -172,3 +168,9 @@ def _worker_started(**_: object) -> None:
     """Restart is recovery: what the last worker left behind is read before the first beat."""
     queue.enqueue("apps.rfq.tasks.rfq_sweep")
     queue.enqueue("apps.rfq.tasks.accounts_rfqs_read")
+
+
+@worker_shutting_down.connect
+def _worker_ending(**_: object) -> None:
+    """Who stands by stops, so that an end is not held up by a window, and others send what this one holds."""
+    stand_by.stop()

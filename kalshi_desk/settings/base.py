@@ -257,6 +257,8 @@ CELERY_TASK_ROUTES = {
     "apps.rfq.tasks.rfq_close": {"queue": "urgent"},
     "apps.rfq.tasks.quote_pull": {"queue": "urgent"},
     "apps.rfq.tasks.confirm_send": {"queue": "urgent"},
+    # Never behind the sync of an account: it watches windows of three seconds.
+    "apps.rfq.tasks.own_quotes_sync": {"queue": "orders"},
     "apps.*.tasks.*_sync": {"queue": "sync"},
 }
 # Celery names are given in full, so that nobody has to search who runs what when.
@@ -267,6 +269,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "orders-queue-positions": {"task": "apps.orders.tasks.queue_positions_refresh", "schedule": 5.0},
     "orders-reconcile": {"task": "apps.orders.tasks.accounts_reconcile", "schedule": 30.0},
     "rfq-sweep": {"task": "apps.rfq.tasks.rfq_sweep", "schedule": 1.0},
+    "rfq-stand-by": {"task": "apps.rfq.tasks.own_quotes_sync", "schedule": 1.0},
     "rfq-markouts": {"task": "apps.rfq.tasks.rfq_markouts", "schedule": 2.0},
     "rfq-read": {"task": "apps.rfq.tasks.accounts_rfqs_read", "schedule": 30.0},
     "subaccounts-sweep": {"task": "apps.portfolio.tasks.subaccounts_sweep", "schedule": 5.0},

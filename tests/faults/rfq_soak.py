@@ -35,6 +35,10 @@ API = "/trade-api/v2"
 KILL_FILE = "kill-at"
 WINDOW = 3.0  # seconds
 SETTLED = 4.5  # seconds after the accept: confirmed and executed, or lapsed
+FAULTS = (
+    *("urgent", "urgent", "gateway", "gateway+urgent", "orders", "worker", "beat"),
+    *("point", "point", "point", "lost", "lost", "frame", "frame"),
+)
 DONE = ("confirmed", "executed")
 LOST = ("lose_before", "lose_after", "status", "delay")
 CALM_SECONDS = 240.0
@@ -262,7 +266,7 @@ class Soak:
         lane.wakes = time.monotonic() + pause
 
     def _break_something(self) -> None:
-        kind = self._rng.choice(("urgent", "gateway", "point", "point", "point", "lost", "lost", "frame", "stop"))
+        kind = self._rng.choice(FAULTS)
         if kind == "point":
             place = self._rng.choice(RFQ_POINTS)
             (self.desk.data / KILL_FILE).write_text(place)
@@ -279,13 +283,14 @@ class Soak:
             self.control("POST", "/ws/fault", body)
             self.report.faults["accept frame lost"] += 1
         else:
-            name = "urgent" if kind == "stop" else kind
-            pid = self.desk.children().get(name)
-            if pid is None:
+            children = self.desk.children()
+            pids = [children[name] for name in kind.split("+") if name in children]
+            if not pids:
                 return  # still on its way up from the last time
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            self.report.faults[f"killed {name}"] += 1
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.report.faults[f"killed {kind}"] += 1
 
     # --- judgement -----------------------------------------------------------------------------------
     def judge(self) -> Report:
@@ -387,7 +392,7 @@ def main() -> int:
     print(f"{report.accepted} accepted in {took:.0f} s, {report.confirmed} confirmed")
     print(f"let lapse: {dict(report.lapsed)}; missed: {dict(report.missed)}")
     print(f"heard by {dict(report.heard_by)}, sent by {dict(report.sent_by)}; quotes refused: {dict(report.refused)}")
-    shares = ((0.0, "least"), (0.01, "p1"), (0.1, "p10"), (0.5, "p50"), (0.99, "most"))
+    shares = ((0.0, "least"), (0.01, "p1"), (0.05, "p5"), (0.1, "p10"), (0.25, "p25"), (0.5, "p50"), (0.99, "p99"))
     print("slack, s: " + ", ".join(f"{name} {percentile(report.slack, share):.2f}" for share, name in shares))
     print(f"faults: {dict(report.faults)}")
     for problem in report.problems:

@@ -11,6 +11,7 @@ from apps.rfq.services import (
     confirm_send,
     guard,
     incoming,
+    look_again,
     quotes_send,
     requests_send,
     requests_sweep,
@@ -21,7 +22,17 @@ from tests.rfq.scene import Scene
 __all__ = ["commits", "place", "published"]
 
 # Every module that talks to the exchange.
-TALKERS = [accepts_send, combos_send, confirm_send, guard, incoming, quotes_send, requests_send, requests_sweep]
+TALKERS = [
+    accepts_send,
+    combos_send,
+    confirm_send,
+    guard,
+    incoming,
+    look_again,
+    quotes_send,
+    requests_send,
+    requests_sweep,
+]
 
 
 @pytest.fixture

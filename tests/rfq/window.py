@@ -20,7 +20,7 @@ from apps.exchange.selectors import FeedState
 from apps.paper.testing import LINEAR
 from apps.rfq.models import Confirmation, IncomingRfq, Quote
 from apps.rfq.offers import Offer
-from apps.rfq.services import confirm_send, guard, last_look, quotes, round_trips
+from apps.rfq.services import confirm_send, guard, last_look, look_again, quotes, round_trips, stand_by
 from apps.rfq.services.incoming import incoming_get
 from apps.rfq.services.last_look import Prices
 from tests.rfq.scene import QUOTES, RFQS, Scene, post
@@ -110,8 +110,13 @@ def window(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Window]:
     # Nothing is repeated by itself, however slow the machine is; `again_at_once` says where it shall be.
     monkeypatch.setattr(confirm_send, "REPEAT_EVERY", timedelta(hours=1))
     monkeypatch.setattr(guard, "_sweepers", AtOnce())
-    monkeypatch.setattr(guard, "_close_connections", lambda: None)
+    monkeypatch.setattr(stand_by, "_readers", AtOnce())
+    monkeypatch.setattr(stand_by, "_thread_begun", threading.current_thread)  # tests call `once` themselves
+    monkeypatch.setattr(stand_by, "_thread", None)
+    for module in (guard, stand_by):
+        monkeypatch.setattr(module, "_close_connections", lambda: None)
     monkeypatch.setattr(guard, "_is_my_turn", lambda account_id: True)
+    monkeypatch.setattr(look_again, "feed_state", lambda environment: FeedState(built.feed))
     kept = list(holdings)
     holdings[:] = [lambda account_id, subaccount, ticker: Holding(built.cash, built.position)]
     round_trips.forget()

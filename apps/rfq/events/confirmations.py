@@ -5,7 +5,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from apps.core.last_look import WAITS, from_json
-from apps.core.rfq import ConfirmationState, Decision, Outcome, Policy, QuotePrices
+from apps.core.rfq import HAND_OVER, ConfirmationState, Decision, Outcome, Policy, QuotePrices
 from apps.core.topics import TopicName
 from apps.exchange import live
 from apps.rfq.events.quotes import quote_key
@@ -31,6 +31,7 @@ REASONS = {
     "policy": "by its policy",
     "manual": "by decision",
     "no_decision": "nobody decided",
+    "no_time": "too little time was left to send a confirmation",
     "withdrawn": "the other side withdrew",
     "late": "heard when the window was over",
     "not_heard": "the desk did not hear of it in time",
@@ -87,6 +88,7 @@ def confirmation_row(confirmation: Confirmation) -> Row:
         "accepted_ms": ms(confirmation.accepted_at),
         "window_ends_ms": ms(confirmation.window_ends_at),
         "send_by_ms": ms(confirmation.send_by),
+        "decide_by_ms": ms(confirmation.send_by - HAND_OVER),
         "policy": confirmation.policy,
         "policy_text": POLICY_WORDS[Policy(confirmation.policy)],
         "checks": confirmation.checks,

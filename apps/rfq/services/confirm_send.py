@@ -40,7 +40,11 @@ logger = logging.getLogger(__name__)
 State = ConfirmationState
 REPEAT_EVERY: Final = timedelta(milliseconds=300)
 # Longer than a repetition, so that it is renewed in time; short, because a dead holder costs a window.
-LEASE: Final = timedelta(milliseconds=700)
+LEASE: Final = timedelta(milliseconds=500)
+# With less left than this everything goes quicker: two who send the same confirmation do no harm, one who died does.
+HURRY: Final = timedelta(milliseconds=1200)
+LEAST_LEASE: Final = timedelta(milliseconds=100)
+LEAST_REPEAT: Final = timedelta(milliseconds=50)
 MOST_IN_FLIGHT: Final = 8
 MAX_BACKOFF_SECONDS: Final = 10
 NOT_FOUND: Final = 404
@@ -150,24 +154,35 @@ def _lease(pk: int, holder: str) -> bool:
     now = utc_now()
     free = Q(lease_until=None) | Q(lease_until__lte=now)
     rows = Confirmation.objects.filter(free, pk=pk, state=State.CONFIRMING, decision=Decision.CONFIRM, send_by__gt=now)
-    return rows.update(lease_holder=holder, **_noted(now)) == 1
+    send_by = rows.values_list("send_by", flat=True).first()
+    return send_by is not None and rows.update(lease_holder=holder, **_noted(now, send_by)) == 1
 
 
-def _attempt_note(pk: int, holder: str) -> datetime | None:
+def lease_of(left: timedelta) -> timedelta:
+    """Return how long a lease is worth with so much left to the last send."""
+    return LEASE if left >= HURRY else max(LEAST_LEASE, min(LEASE, left / 3))
+
+
+def repeat_after(left: timedelta) -> timedelta:
+    """Return when to send again with so much left: before the lease ends, and more than once whatever is lost."""
+    return REPEAT_EVERY if left >= HURRY else max(LEAST_REPEAT, min(REPEAT_EVERY, left / 4))
+
+
+def _attempt_note(pk: int, holder: str, send_by: datetime) -> datetime | None:
     """Store that an attempt is about to be sent, and renew the lease; None when it may not be sent."""
     now = utc_now()
     mine = Confirmation.objects.filter(
         pk=pk, state=State.CONFIRMING, decision=Decision.CONFIRM, lease_holder=holder, send_by__gt=now
     )
-    return now if mine.update(**_noted(now)) else None
+    return now if mine.update(**_noted(now, send_by)) else None
 
 
-def _noted(now: datetime) -> dict[str, Any]:
+def _noted(now: datetime, send_by: datetime) -> dict[str, Any]:
     return {
         "attempts": F("attempts") + 1,
         "first_sent_at": Coalesce("first_sent_at", Value(now)),
         "last_sent_at": now,
-        "lease_until": now + LEASE,
+        "lease_until": now + lease_of(send_by - now),
         "version": F("version") + 1,
     }
 
@@ -194,13 +209,13 @@ def _repeat(confirmation: Confirmation, client: ExchangeClient, holder: str, is_
     while not is_stopped():
         now = utc_now()
         if now >= next_at and in_flight < MOST_IN_FLIGHT:
-            sent_at = sent_at or _attempt_note(confirmation.pk, holder)
+            sent_at = sent_at or _attempt_note(confirmation.pk, holder, confirmation.send_by)
             if sent_at is None:
                 return
             killpoints.reach("confirm.noted")
             _start(_attempt, client, quote_id, answers, sent_at)
             in_flight, sent_at = in_flight + 1, None
-            next_at = max(next_at, now) + REPEAT_EVERY
+            next_at = max(next_at, now) + repeat_after(confirmation.send_by - now)
         try:
             answer = answers.get(timeout=max((next_at - utc_now()).total_seconds(), 0.005))
         except thread_queue.Empty:

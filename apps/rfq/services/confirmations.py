@@ -18,7 +18,7 @@ from apps.core import killpoints
 from apps.core.errors import DeskError, NotFound
 from apps.core.last_look import BINDING, WAITS, checks, first_failure, to_json
 from apps.core.permissions import Actor, Permission
-from apps.core.rfq import ConfirmationState, Deadline, Decision, Outcome, Policy, QuoteState
+from apps.core.rfq import HAND_OVER, ConfirmationState, Deadline, Decision, Outcome, Policy, QuoteState
 from apps.core.timestamps import to_unix_ms, utc_now
 from apps.exchange.models import ExchangeStatus
 from apps.orders.access import actor_of, require
@@ -103,7 +103,8 @@ def decide(
         _binding_checks(confirmation, now=now)
     state = State.CONFIRMING if decision is Decision.CONFIRM else State.LAPSED
     with transaction.atomic():
-        open_rows = Confirmation.objects.filter(pk=confirmation.pk, state=State.OPEN, decision="", send_by__gt=now)
+        open_rows = Confirmation.objects.filter(pk=confirmation.pk, state=State.OPEN, decision="")
+        open_rows = open_rows.filter(send_by__gt=now + _needs(decision))
         won = open_rows.update(
             decision=decision.value,
             decided_by_id=actor.user_id,
@@ -244,6 +245,8 @@ def auto_verdict(failing: str, deadline: Deadline, *, now: datetime) -> dict[str
         return {"reason": failing}
     if failing:
         return _decided(Decision.LAPSE, failing, deadline, now=now)
+    if now >= deadline.decide_by:
+        return _decided(Decision.LAPSE, "no_time", deadline, now=now)
     return _decided(Decision.CONFIRM, "last_look", deadline, now=now)
 
 
@@ -356,10 +359,16 @@ def _still_open(actor: Actor, confirmation: Confirmation, decision: Decision, *,
     if confirmation.decision:
         _keep_later(actor, confirmation, decision, now=now)
         raise DeskError("decided", _who_decided(confirmation))
-    if confirmation.state not in FROM[State.CONFIRMING] or now >= confirmation.send_by:
+    decide_by = confirmation.send_by - _needs(decision)
+    if confirmation.state not in FROM[State.CONFIRMING] or now >= decide_by:
         confirmations_expire(pk=confirmation.pk, now=now)
-        text = f"Too late: it had to leave by {confirmation.send_by:%H:%M:%S.%f}"[:-5]
+        text = f"Too late: it had to be decided by {decide_by:%H:%M:%S.%f}"[:-5]
         raise DeskError("window_over", f"{text} UTC. Nothing was sent; the quote lapses.")
+
+
+def _needs(decision: Decision) -> timedelta:
+    """How long before the last send a decision must be made: a lapse sends nothing."""
+    return HAND_OVER if decision is Decision.CONFIRM else timedelta()
 
 
 def _keep_later(actor: Actor, confirmation: Confirmation, decision: Decision, *, now: datetime) -> None:

@@ -26,7 +26,7 @@ from apps.exchange.clients import client_for
 from apps.exchange.warm import clients_warm
 from apps.exchange.wire.api import communications as api
 from apps.exchange.wire.errors import ExchangeError, Refused
-from apps.rfq import queue, reports
+from apps.rfq import reports
 from apps.rfq.models import Confirmation, Quote
 from apps.rfq.services.confirm_apply import quote_move
 from apps.rfq.services.confirm_send import confirm_send, confirmations_due
@@ -47,7 +47,9 @@ NOT_FOUND: Final = 404
 _READ_KEY = "desk:rfq-quotes-read:"  # + account: set by whoever reads, gone within a second
 
 _sweepers = ThreadPoolExecutor(SENDERS, thread_name_prefix="sweep-confirm")  # its threads begin with their work
+_stopping = threading.Event()  # this worker ends: what it holds is given back for others to send
 _taking: set[int] = set()
+_read_at: dict[int, float] = {}  # account -> when this process read its quotes last, monotonic seconds
 _lock = threading.Lock()
 _woken: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
@@ -108,14 +110,14 @@ def look() -> tuple[list[int], bool]:
     return confirmations_due(now=now, decided_before=now - TAKE_OVER_AFTER), True
 
 
-def take_over(*, is_new: bool = False) -> list[int]:
-    """The third sender, in the workers that sweep: send what neither the urgent worker nor the gateway has taken.
+def take_over() -> list[int]:
+    """The third sender, in the workers that stand by: send what neither the urgent worker nor the gateway has taken.
 
     They may be dead both at once, and a window of three seconds does not wait until one of them is back. Returns what
-    was begun; each has a thread of its own. is_new: it may have been decided just now, so give the others their time.
+    was begun; each has a thread of its own.
     """
-    if is_new and confirmations_due(now=utc_now()):
-        time.sleep(TAKE_OVER_AFTER.total_seconds())
+    if _stopping.is_set():
+        return []
     now = utc_now()
     begun = []
     for pk in confirmations_due(now=now, decided_before=now - TAKE_OVER_AFTER):
@@ -165,24 +167,31 @@ def own_quotes_read(account_id: int) -> None:
             quote_move(quote, QuoteState.CANCELLED, reason="no longer at the exchange")
 
 
-def own_quotes_queue() -> None:
-    """The worker's share: read where nobody has for a second."""
-    if Quote.objects.filter(state=QuoteState.OPEN).exists():
-        queue.enqueue(queue.OWN_QUOTES_READ)
+def take_over_stop() -> None:
+    """This worker ends: begin nothing any more, and give the leases back."""
+    _stopping.set()
+    _sweepers.shutdown(wait=False, cancel_futures=True)
 
 
 def _is_my_turn(account_id: int) -> bool:
-    """Gateway and worker take turns; without Redis everybody reads."""
+    """Gateway and workers take turns; without Redis everybody reads, each once a second."""
+    at = time.monotonic()
+    with _lock:
+        if at - _read_at.get(account_id, float("-inf")) < WATCH_EVERY * 0.9:
+            return False
     try:
         wanted = live.redis_client().set(f"{_READ_KEY}{account_id}", b"1", nx=True, px=int(WATCH_EVERY * 900))
     except (redis.RedisError, OSError):
-        return True
+        wanted = True
+    if wanted:
+        with _lock:
+            _read_at[account_id] = at
     return bool(wanted)
 
 
 def _take(pk: int) -> None:
     try:
-        confirm_send(pk, by="sweep")
+        confirm_send(pk, by="sweep", is_stopped=_stopping.is_set)
     except Exception:
         # A boundary: the lease runs out, and the next look finds it again.
         logger.exception("a worker that sweeps could not send confirmation %s", pk)

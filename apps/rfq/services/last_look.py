@@ -2,6 +2,7 @@
 
 import functools
 import logging
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -19,21 +20,24 @@ from apps.core.last_look import LastLook
 from apps.core.money import parse_price
 from apps.core.permissions import Permission
 from apps.core.rfq import ConfirmationState, Outcome, QuotePrices, QuoteState
-from apps.core.timestamps import from_unix_ms, utc_now
+from apps.core.timestamps import from_unix_ms, to_unix_ms, utc_now
 from apps.exchange.models import ExchangeStatus
 from apps.exchange.selectors import FEED_PREFIX, FeedState
+from apps.exchange.wire.api import markets as api
+from apps.exchange.wire.client import ExchangeClient
 from apps.markets.models import Market
 from apps.orders.access import actor_of
 from apps.orders.services.checks import STATUS_TRUSTED_FOR, holding_of
 from apps.orders.services.limits import limits_of
 from apps.orders.services.pauses import pause_check
-from apps.orders.services.quotes import quotes_of
+from apps.orders.services.quotes import Quotes, quotes_of
 from apps.rfq.models import Confirmation, FairMark, IncomingRfq, Quote
 
 logger = logging.getLogger(__name__)
 
 # Sources of rules whose values people set: as good as their own end says.
 MARKED = ("manual", "file")
+BOOKS_AT_ONCE = 100  # of one call
 # Sent and not filled yet: it will be held and paid, though no balance shows it.
 PENDING = (ConfirmationState.CONFIRMING, ConfirmationState.CONFIRMED)
 
@@ -72,13 +76,45 @@ def prices_of(environment: str, incoming: IncomingRfq) -> Prices:
         return Prices(feed)
     quotes = quotes_of(environment, incoming.ticker)
     bid, ask = (quotes.bid, quotes.ask) if quotes is not None and quotes.is_live else (None, None)
-    fair = (bid + ask) / 2 if bid is not None and ask is not None else _product(environment, incoming)
+    fair = _middle(quotes)
+    if fair is None:
+        fair = _chances_product(incoming, functools.partial(quotes_of, environment))
     return Prices(feed, fair, bid, ask)
 
 
-def prices_for(quote: Quote, *, now: datetime | None = None) -> Prices:
-    """Return what a quote is judged by: live prices, or the mark that the rule behind it prices by."""
-    prices = prices_of(quote.account.environment, quote.incoming)
+def prices_read(
+    client: ExchangeClient, requests: Collection[IncomingRfq], *, why: str, now: datetime | None = None
+) -> dict[int, Prices]:
+    """Read from the exchange what the feed does not bring: prices by row id of the request, as of the call.
+
+    why: what is wrong with the feed, in words. Raises ExchangeError, WireFormatError.
+    """
+    at = now or utc_now()
+    tickers = {name for one in requests for name in (one.ticker, *(leg["market_ticker"] for leg in one.legs))}
+    middles: dict[str, Quotes] = {}
+    wanted = sorted(tickers)
+    for start in range(0, len(wanted), BOOKS_AT_ONCE):
+        for ticker, levels in api.get_orderbooks(client, wanted[start : start + BOOKS_AT_ONCE]).items():
+            yes, no = levels.yes_dollars, levels.no_dollars
+            bid = parse_price(yes[-1][0]) if yes else None
+            middles[ticker] = Quotes(bid, 1 - parse_price(no[-1][0]) if no else None)
+    feed = FeedState("read", f"{why or 'No live prices'}: the book was read from the exchange.", to_unix_ms(at))
+    found = {}
+    for one in requests:
+        book = middles.get(one.ticker, Quotes(None, None))
+        fair = _middle(book)
+        if fair is None:
+            fair = _chances_product(one, middles.get)
+        found[one.pk] = Prices(feed, fair, book.bid, book.ask)
+    return found
+
+
+def prices_for(quote: Quote, *, now: datetime | None = None, seen: Prices | None = None) -> Prices:
+    """Return what a quote is judged by: live prices, or the mark that the rule behind it prices by.
+
+    seen: prices that were read instead.
+    """
+    prices = seen or prices_of(quote.account.environment, quote.incoming)
     source = quote.book_at_send.get("fair_source")
     if source not in MARKED:
         return prices
@@ -165,15 +201,20 @@ def feed_state(environment: str) -> FeedState:
     return msgspec.json.decode(raw, type=FeedState) if raw else FeedState("down", "the gateway is not connected")
 
 
-def _product(environment: str, incoming: IncomingRfq) -> Decimal | None:
+def _chances_product(incoming: IncomingRfq, book_of: Callable[[str], Quotes | None]) -> Decimal | None:
     chances = []
     for leg in incoming.legs:
-        quotes = quotes_of(environment, leg["market_ticker"])
-        if quotes is None or not quotes.is_live or quotes.bid is None or quotes.ask is None:
+        middle = _middle(book_of(leg["market_ticker"]))
+        if middle is None:
             return None
-        middle = (quotes.bid + quotes.ask) / 2
         chances.append(middle if leg["side"] == Outcome.YES else 1 - middle)
     return bounds(chances).product if chances else None
+
+
+def _middle(quotes: Quotes | None) -> Decimal | None:
+    if quotes is None or not quotes.is_live or quotes.bid is None or quotes.ask is None:
+        return None
+    return (quotes.bid + quotes.ask) / 2
 
 
 def _held(quote: Quote) -> tuple[Decimal | None, Decimal | None]:

@@ -18,6 +18,7 @@ from apps.core.rfq import Policy, QuotePrices, QuoteState
 from apps.core.timestamps import utc_now
 from apps.exchange.clients import client_for
 from apps.exchange.wire.api import communications as api
+from apps.exchange.wire.client import ExchangeClient
 from apps.exchange.wire.errors import ExchangeError, NotSent, RateLimited, Refused
 from apps.orders.access import actor_of
 from apps.rfq import queue, reports
@@ -25,6 +26,7 @@ from apps.rfq.events import quotes as events
 from apps.rfq.models import Quote
 from apps.rfq.offers import Offer
 from apps.rfq.services.confirmations import Heard
+from apps.rfq.services.last_look import MARKED, prices_read, reference_of
 from apps.rfq.services.quotes import IN_FLIGHT, LIVE, pull_want, quote_check
 from apps.rfq.services.quotes_apply import quote_apply
 from apps.rfq.services.unsent import look_again, refuse_unsent, row_record
@@ -55,6 +57,7 @@ def quote_send(quote_pk: int) -> Quote | None:
         client = client_for(quote.account_id, write=True)
     except DeskError as exc:
         return quote_end(quote, state=QuoteState.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
+    _reference_read(quote, client)
     try:
         quote_id = api.create_quote(
             client,
@@ -74,6 +77,19 @@ def quote_send(quote_pk: int) -> Quote | None:
     except ExchangeError as exc:
         return quote_end(quote, state=QuoteState.UNKNOWN, code=exc.code, text=exc.text)
     return quote_opened(quote, quote_id)
+
+
+def _reference_read(quote: Quote, client: ExchangeClient) -> None:
+    """A move is measured from what one YES was worth at the send: without live prices the book is read for it."""
+    if quote.max_move is None or reference_of(quote) is not None or quote.book_at_send.get("fair_source") in MARKED:
+        return
+    try:
+        book = prices_read(client, [quote.incoming], why="")[quote.incoming_id].as_book()
+    except (ExchangeError, DeskError, WireFormatError) as exc:
+        logger.warning("quote %s goes without a price that moves are measured from: %s", quote.pk, exc)
+        return
+    Quote.objects.filter(pk=quote.pk).update(book_at_send={**quote.book_at_send, **book}, version=F("version") + 1)
+    quote.refresh_from_db(fields=["book_at_send", "version"])
 
 
 def quote_opened(quote: Quote, quote_id: str) -> Quote:

@@ -109,6 +109,15 @@ def get_orderbook(client: ExchangeClient, ticker: str, *, depth: int | None = No
         raise missing_object("order book", is_read=True, body=body) from exc
 
 
+def get_orderbooks(client: ExchangeClient, tickers: Sequence[str]) -> dict[str, BookLevels]:
+    """Return the whole books of at most 100 markets by ticker; what the exchange does not know is left out."""
+    body = client.get("/markets/orderbooks", params={"tickers": tickers})
+    try:
+        return {row["ticker"]: msgspec.convert(row["orderbook_fp"], BookLevels) for row in body["orderbooks"]}
+    except (KeyError, TypeError, msgspec.ValidationError) as exc:
+        raise missing_object("order books", is_read=True, body=body) from exc
+
+
 def get_trades(
     client: ExchangeClient, *, ticker: str | None = None, min_ts: int | None = None, max_ts: int | None = None
 ) -> Iterator[PublicTrade]:

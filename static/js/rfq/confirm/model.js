@@ -19,8 +19,8 @@ const STEADY_MS = 300; // a key acts on what has stood first for so long: never 
 const INCIDENTS = new Set(["missed", "failed"]);
 const ACTIVE = new Set(["open", "confirming", "confirmed"]);
 
-/** Milliseconds in which a confirmation can still be sent. @param {Row} row @param {number} now */
-export const leftMs = (row, now) => Math.max(0, row["send_by_ms"] - now);
+/** Milliseconds in which it can still be decided to confirm. @param {Row} row @param {number} now */
+export const leftMs = (row, now) => Math.max(0, (row["decide_by_ms"] ?? row["send_by_ms"]) - now);
 
 /** "2.1", never more than there is. @param {number} ms */
 export const seconds = (ms) => (Math.floor(Math.max(0, ms) / 100) / 10).toFixed(1);
