@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from hashlib import sha256
+from typing import Final
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from apps.audit import services as audit
 from apps.core.errors import WireFormatError
@@ -28,6 +30,7 @@ from apps.orders.services import fills_record, order_apply
 
 logger = logging.getLogger(__name__)
 
+REPLACED: Final = "5"  # ExecType
 _STATUS = {"0": "resting", "1": "resting", "5": "resting", "2": "executed", "4": "canceled", "C": "canceled"}
 
 
@@ -163,7 +166,15 @@ def _order_report(account_id: int, report: ExecutionReport) -> OrderReport | Non
         subaccount=report.subaccount,
         expires_at=report.expires_at,
         updated_at=report.transacted_at,
+        follows=report.exec_type == REPLACED and not _is_followed(account_id, report),
     )
+
+
+def _is_followed(account_id: int, report: ExecutionReport) -> bool:
+    """Whether a later report of the order was applied. A replacement may be of the same millisecond as the order."""
+    first, second = report.exec_id
+    later = Q(first__gt=first) | Q(first=first, second__gt=second)
+    return FixExecution.objects.filter(later, account_id=account_id, order_id=report.order_id[:80]).exists()
 
 
 def _client_order_id(report: ExecutionReport, known: Order | None) -> str:

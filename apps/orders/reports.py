@@ -29,6 +29,8 @@ class OrderReport:
     """One order as the exchange reported it. Price: YES leg, dollars; times: exchange clock.
 
     None for money says "this source does not tell", never zero.
+    follows: the source numbers its reports, and none after this one of the order is known: at the same instant of the
+    exchange's clock this one counts.
     """
 
     order_id: str
@@ -47,6 +49,7 @@ class OrderReport:
     expires_at: datetime | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,3 +170,16 @@ def test_a_trade_without_its_facts_makes_the_desk_read_instead(place, apply, que
         assert apply(trade(f"5;{number}", **{tag: None})).unreadable == 1
     assert Fill.objects.count() == 0
     assert FixExecution.objects.count() == 0, "a report that was not applied whole may come again"
+
+
+def test_a_replacement_in_the_same_millisecond_counts_and_a_late_one_does_not(place, apply):
+    """Fills and the clock say nothing of which came first there: the ExecIDs do."""
+    bigger = {"_150": "5", "_38": "12.00", "_151": "12.00", "_44": "0.5700"}
+    smaller = {"_150": "5", "_38": "11.00", "_151": "11.00", "_44": "0.5800"}
+    apply(report("4;7"), report("4;9", **smaller))
+    order = Order.objects.get()
+    assert (order.price, order.remaining_count) == (Decimal("0.58"), 11)
+
+    apply(report("4;8", **bigger))
+    order.refresh_from_db()
+    assert (order.price, order.remaining_count) == (Decimal("0.58"), 11)

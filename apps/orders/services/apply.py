@@ -143,7 +143,12 @@ def _advance(order: Order, report: OrderReport, *, source: Source) -> bool:
         order_state.OrderStatus(report.status), report.filled_count, report.remaining_count, report.updated_at
     )
     changes = {name: value for name, value in columns_of(report).items() if getattr(order, name) != value}
-    if not order_state.report_is_newer(current, new):
+    is_next = report.follows and (new.status, new.filled, new.updated_at) == (
+        current.status,
+        current.filled,
+        current.updated_at,
+    )
+    if not is_next and not order_state.report_is_newer(current, new):
         if new.updated_at and current.updated_at and new.updated_at > current.updated_at and _is_behind(new, current):
             disputed_record(order, report, "a later report is behind what the exchange said before")
         is_same = (new.status, new.filled, new.remaining) == (current.status, current.filled, current.remaining)
