@@ -13,6 +13,7 @@ from apps.accounts.models import User
 from apps.accounts.permissions import declared_permission
 from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import unix_ms_now
+from apps.monitoring.selectors import kill_state_of
 from apps.portfolio.models import Balance
 
 
@@ -70,6 +71,7 @@ def _signed_in(request: HttpRequest, user: User) -> dict[str, object]:
         "desk": getattr(getattr(request, "desk", None), "name", ""),
         "account": account,
         "subaccount": subaccount,
+        "kill": kill_state_of(actor) if actor else None,
         "accounts": _accounts(actor, subaccount) if actor else [],
         "person": {
             "name": name,

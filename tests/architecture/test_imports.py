@@ -19,6 +19,7 @@ APPS = [
     "portfolio",
     "fix",
     "history",
+    "monitoring",
     "data_api",
     "web",
 ]

@@ -23,7 +23,15 @@ export function barWords(frame, person) {
   const isMine = pauses.some((pause) => String(pause.user_id) === person);
   const others = pauses.filter((pause) => pause.user_id !== null && String(pause.user_id) !== person).length;
   const isKilled = pauses.some(({ level }) => level === "kill");
-  const held = isKilled ? "Killed" : isDesk ? "Desk paused" : isMine ? "You are paused" : frame?.gate ? "Sending stopped" : "";
+  const held = isKilled
+    ? "Killed"
+    : isDesk
+      ? "Desk paused"
+      : isMine
+        ? "You are paused"
+        : frame?.gate
+          ? "Sending stopped"
+          : "";
   const rest = left ? `${left.toLocaleString("en")} left` : "checking";
   if (runs.length) return { text: `${held || "Cancelling"} · ${rest}`, level: held ? "danger" : "warning" };
   if (held) return { text: held, level: "danger" };

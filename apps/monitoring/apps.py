@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+
+
+class MonitoringConfig(AppConfig):
+    name = "apps.monitoring"
+    label = "monitoring"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from apps.core import ports
+        from apps.monitoring import commands, jobs
+
+        commands.register()
+        ports.gateway_jobs["kill"] = jobs.kill_watch

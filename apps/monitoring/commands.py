@@ -1,0 +1,28 @@
+"""Socket commands and topics of monitoring. Contract: docs/realtime.md."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from apps.core.permissions import Actor, Permission
+from apps.core.ports import Command, Topic, register_command, register_topic
+from apps.monitoring import events
+from apps.monitoring.services.kill import kill_pull, kill_release
+
+Params = Mapping[str, Any]
+Answer = dict[str, Any]
+
+
+def pull(actor: Actor, params: Params) -> Answer:
+    run = kill_pull(actor, why=str(params.get("why") or ""))
+    return {"run": None if run is None else events.run_row(run)}
+
+
+def release(actor: Actor, params: Params) -> Answer:
+    run = kill_release(actor, why=str(params.get("why") or ""), although_left=params.get("although_left") is True)
+    return {"released": run.pk}
+
+
+def register() -> None:
+    register_command(Command("kill.pull", Permission.KILL_PULL, pull))
+    register_command(Command("kill.release", Permission.KILL_RELEASE, release))
+    register_topic(Topic("kill", Permission.DESK_VIEW, scope="account", mode="whole", state=events.kill_state))

@@ -1,0 +1,170 @@
+"""The kill switch without a database: the emergency file, the pass, the command. pytest refuses the database here."""
+
+import base64
+import io
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from django.core.management import CommandError, call_command
+
+from apps.core.errors import DeskError
+from apps.exchange.wire.client import ExchangeClient
+from apps.monitoring.services import direct
+from apps.monitoring.services.direct import direct_pass
+from apps.orders import killed
+from apps.paper.testing import LINEAR, InProcessPaper
+from apps.vault import crypto, keyfiles
+from apps.vault.emergency import SealedKey, emergency_path, emergency_write
+from apps.vault.pem import private_key_read
+from apps.vault.services import key_revoke
+from tests.support.paper import paper
+from tests.support.people import actor_of, make_account, make_desk, make_key, make_person, vault_in
+
+__all__ = ["paper"]
+
+
+@pytest.fixture
+def vault_key(own_data: Path) -> Path:
+    path = own_data / "vault" / "private.pem"
+    keyfiles.private_keys_write(path, [X25519PrivateKey.generate()])
+    return path
+
+
+@pytest.fixture
+def reached(paper: InProcessPaper, monkeypatch: pytest.MonkeyPatch) -> InProcessPaper:
+    """The client that the pass makes reaches the exchange in this process; the key is what the file gave it."""
+    monkeypatch.setattr(
+        direct, "_client", lambda one: ExchangeClient([paper.base_url], one.signer, None, paper.transport)
+    )
+    return paper
+
+
+def file_of(paper: InProcessPaper, vault_key: Path, **over: Any) -> None:
+    """An emergency file as the desk would have written it, with the key of trader-1."""
+    private = next(iter(keyfiles.private_keys_parse(vault_key.read_bytes()).values()))
+    read = private_key_read(paper.pem("trader-1").encode())
+    key = SealedKey(
+        row=7,
+        desk=3,
+        desk_slug="main",
+        account=11,
+        account_name="Book one",
+        environment="paper",
+        purpose="rest_trade",
+        key_id=paper.key_id("trader-1"),
+        fingerprint="f" * 64,
+        version=1,
+        sealed="",
+    )
+    der = read.private_key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    sealed = crypto.seal(der, public=private.public_key(), context=key.context(), may_write=True)
+    fields = {name: getattr(key, name) for name in key.__struct_fields__}
+    fields |= {"sealed": base64.b64encode(sealed).decode()} | over
+    emergency_path().parent.mkdir(parents=True, exist_ok=True)
+    emergency_path().write_text(json.dumps([fields]))
+
+
+def order(paper: InProcessPaper) -> None:
+    body = {"ticker": LINEAR, "client_order_id": str(uuid.uuid4()), "side": "bid", "count": "3.00", "price": "0.1000"}
+    body |= {"time_in_force": "good_till_canceled", "self_trade_prevention_type": "taker_at_cross"}
+    with paper.client("trader-1") as client:
+        assert client.post("/portfolio/events/orders", json=body).status_code == 201
+
+
+def resting(paper: InProcessPaper) -> int:
+    with paper.client("trader-1") as client:
+        return len(client.get("/portfolio/orders", params={"status": "resting"}).json()["orders"])
+
+
+def kill(*arguments: str) -> str:
+    said = io.StringIO()
+    call_command("kill", "--no-database", "--timeout", "0", *arguments, stdout=said, stderr=said)
+    return said.getvalue()
+
+
+def test_the_command_cancels_with_nothing_but_two_files(reached: InProcessPaper, vault_key: Path) -> None:
+    for _ in range(3):
+        order(reached)
+    file_of(reached, vault_key)
+
+    said = kill("--why", "no database", "--vault-key", str(vault_key))
+
+    assert resting(reached) == 0
+    assert "Book one [paper]: 3 taken off, nothing is left" in said
+    marker = killed.read()
+    assert marker is not None
+    assert marker.why == "no database"
+
+
+def test_what_is_left_is_said_and_is_the_exit_code(reached: InProcessPaper, vault_key: Path) -> None:
+    order(reached)
+    file_of(reached, vault_key)
+    reached.control("POST", "/rest/fault", {"kind": "status", "status": 503, "count": 50, "method": "DELETE"})
+
+    with pytest.raises(CommandError, match="Something is left") as failed:
+        kill("--vault-key", str(vault_key))
+
+    assert failed.value.returncode == 1
+    assert resting(reached) == 1
+
+
+def test_without_the_file_or_the_key_it_says_so(own_data: Path, reached: InProcessPaper, vault_key: Path) -> None:
+    with pytest.raises(CommandError, match="cannot be read") as no_file:
+        kill("--vault-key", str(vault_key))
+    file_of(reached, vault_key)
+    with pytest.raises(CommandError, match="private key") as no_key:
+        kill("--vault-key", str(own_data / "nowhere.pem"))
+
+    assert (no_file.value.returncode, no_key.value.returncode) == (2, 2)
+    assert killed.is_set()  # whatever happens, nothing new leaves this machine
+
+
+@pytest.mark.parametrize("over", [{"account": 12}, {"key_id": "another"}, {"version": 2}, {"sealed": "AAAA"}])
+def test_an_edited_file_opens_nothing(reached: InProcessPaper, vault_key: Path, over: dict[str, Any]) -> None:
+    order(reached)
+    file_of(reached, vault_key, **over)
+
+    (told,) = direct_pass(private_key=vault_key)
+
+    assert not told.is_clean
+    assert "does not open" in told.words
+    assert resting(reached) == 1
+
+
+def test_another_desks_accounts_are_left_alone(reached: InProcessPaper, vault_key: Path) -> None:
+    order(reached)
+    file_of(reached, vault_key)
+
+    with pytest.raises(DeskError, match="no trading key of this desk"):
+        direct_pass(private_key=vault_key, desk_slug="other")
+
+    assert resting(reached) == 1
+
+
+@pytest.mark.django_db
+def test_the_file_holds_sealed_keys_only_and_forgets_revoked_ones(tmp_path: Path, settings: Any) -> None:
+    private = vault_in(tmp_path, settings)
+    desk = make_desk()
+    keeper = actor_of(make_person(desk, "vault-admin"))
+    key = make_key(keeper, make_account(desk))
+
+    assert emergency_write() == 1
+    text = emergency_path().read_text()
+    assert emergency_path().stat().st_mode & 0o777 == 0o600
+    assert "PRIVATE" not in text
+    before = emergency_path().stat().st_mtime_ns
+    assert emergency_write() == 1
+    assert emergency_path().stat().st_mtime_ns == before
+    (opened,) = direct.emergency_open(emergency_path(), private_key=private)
+    assert opened.signer is not None
+    assert opened.signer.key_id == key.key_id
+
+    key_revoke(keeper, key.pk)
+    assert emergency_write() == 0
