@@ -13,11 +13,13 @@ from django.utils import timezone
 from apps.audit.entry_data import plain
 from apps.audit.models import AuditEntry
 from apps.core.prepared import Prepared
+from apps.core.prepared_writes import PreparedInsert
 
 GENESIS = "0" * 64
 # First half of PostgreSQL's two-part advisory lock: "audit chain"; the second is the desk.
 _LOCK_CLASS = 0x4B44_0001
 _heads = Prepared(lambda desk_id: AuditEntry.objects.filter(desk_id=desk_id).order_by("-sequence")[:1])
+_append = PreparedInsert(AuditEntry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ def record(
     kept = plain(dict(data or {}))
     target = plain(target, where="target")[:120]
     moment = (at or timezone.now()).astimezone(datetime.UTC)
-    with transaction.atomic():
+    # No savepoint: a command whose entry cannot be kept is taken back as a whole.
+    with transaction.atomic(savepoint=False):
         _chain_lock(desk_id)
         last = _heads.first(desk_id)
         entry = AuditEntry(
@@ -80,7 +83,7 @@ def record(
             previous_digest=last.digest if last else GENESIS,
         )
         entry.digest = digest(entry)
-        entry.save(force_insert=True)
+        _append(entry)
     return entry
 
 

@@ -73,7 +73,7 @@ class Prepared(Generic[Row]):
         return written
 
     def _write(self, values: tuple[Value, ...]) -> tuple[type[Row], _Statement]:
-        markers = [_marker(number, type(value)) for number, value in enumerate(values)]
+        markers = [marker_of(number, type(value)) for number, value in enumerate(values)]
         queryset = self._build(*markers)
         query = queryset.query
         if query.select_related or query.annotations or not query.default_cols or query.deferred_loading[0]:
@@ -99,7 +99,7 @@ class Prepared(Generic[Row]):
         return model, _Statement(sql, tuple(params), tuple(places), names, tuple(converters))
 
 
-def _marker(number: int, kind: type) -> Value:
+def marker_of(number: int, kind: type) -> Value:
     if kind is int:
         return _FIRST_NUMBER + number
     if kind is str:

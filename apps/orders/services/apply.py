@@ -17,6 +17,7 @@ from apps.audit import services as audit
 from apps.audit.models import AuditEntry
 from apps.core import killpoints, order_state
 from apps.core.prepared import Prepared
+from apps.core.prepared_writes import PreparedInsert, PreparedUpdate
 from apps.core.timestamps import utc_now
 from apps.orders import events
 from apps.orders.models import CancelIntent, Fill, Order, OrderIntent
@@ -55,12 +56,35 @@ _by_order_id = Prepared(
 _early_fills = Prepared(
     lambda account_id, order_id: Fill.objects.filter(account_id=account_id, order=None, order_id_text=order_id)[:1]
 )
+_store = PreparedInsert(Order)
 _FOUND_BY = {
     "answer": "the answer",
     "ws": "its order message",
     "rest": "a look at the order list",
     "fix": "its execution report",
 }
+
+
+def _ending(at: str) -> PreparedUpdate[OrderIntent]:
+    """Return the change that ends an intent by evidence; `at` is the column that says when."""
+    return PreparedUpdate(
+        lambda pk, order_id, evidence, now: (
+            OrderIntent.objects.filter(pk=pk, state__in=ENDED_BY_EVIDENCE),
+            {
+                "state": State.ACKED,
+                "version": F("version") + 1,
+                "exchange_order_id": order_id,
+                "error_code": "",
+                "error_text": "",
+                "evidence": evidence,
+                "next_look_at": None,
+                at: now,
+            },
+        )
+    )
+
+
+_end_by_answer, _end_by_look = _ending("answered_at"), _ending("resolved_at")
 
 
 def order_apply(account_id: int, report: OrderReport, *, source: Source) -> Order | None:
@@ -112,12 +136,14 @@ def is_told(order: Order, report: OrderReport) -> bool:
 def _apply(account_id: int, report: OrderReport, *, source: Source) -> Order:
     order = _orders_locked.first(account_id, report.order_id)
     if order is None:
-        order = Order.objects.create(
-            account_id=account_id,
-            order_id=report.order_id,
-            seen_at=utc_now(),
-            source=source,
-            **{"fill_cost": Decimal(0), "fees": Decimal(0), **columns_of(report)},
+        order = _store(
+            Order(
+                account_id=account_id,
+                order_id=report.order_id,
+                seen_at=utc_now(),
+                source=source,
+                **{"fill_cost": Decimal(0), "fees": Decimal(0), **columns_of(report)},
+            )
         )
         if fills_link(order):
             fills_follow(order)
@@ -240,16 +266,8 @@ def intent_acknowledge(intent: OrderIntent, *, order_id: str, evidence: str, is_
     """End an intent by evidence of its order: -> ACKED. Inside a transaction; returns whether it changed."""
     now = utc_now()
     was = intent.state
-    changed = OrderIntent.objects.filter(pk=intent.pk, state__in=ENDED_BY_EVIDENCE).update(
-        state=State.ACKED,
-        version=F("version") + 1,
-        exchange_order_id=order_id,
-        error_code="",
-        error_text="",
-        evidence=f"Found by {evidence}"[:200],
-        next_look_at=None,
-        **({"answered_at": now} if is_answer else {"resolved_at": now}),
-    )
+    end = _end_by_answer if is_answer else _end_by_look
+    changed = end(intent.pk, order_id, f"Found by {evidence}"[:200], now)
     if changed:
         killpoints.reach("acknowledge.stored")
         audit.record(

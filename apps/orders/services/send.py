@@ -20,6 +20,7 @@ from apps.core import killpoints
 from apps.core.errors import DeskError, NotAllowed, WireFormatError
 from apps.core.money import format_count, format_price, parse_count
 from apps.core.prepared import Prepared
+from apps.core.prepared_writes import PreparedUpdate
 from apps.core.timestamps import from_unix_ms, to_unix_seconds, unix_ms_now, utc_now
 from apps.exchange.clients import client_for
 from apps.exchange.wire import api
@@ -55,6 +56,12 @@ LEFT_WITHIN = SENDS_WITHIN + timedelta(seconds=14)
 KILLED = "fill_or_kill_insufficient_resting_volume"
 _intents = Prepared(lambda pk: OrderIntent.objects.filter(pk=pk))
 _accounts = Prepared(lambda pk: ExchangeAccount.objects.filter(pk=pk))
+_claims = PreparedUpdate(
+    lambda pk, after, now: (
+        OrderIntent.objects.filter(pk=pk, state=State.COMMITTED, created_at__gt=after),
+        {"state": State.SENDING, "claimed_at": now, "version": F("version") + 1},
+    )
+)
 TOO_LATE = "Not sent: the desk could not send it in time. Nothing reached the exchange."
 
 
@@ -89,8 +96,7 @@ def intent_send(intent_id: int) -> OrderIntent | None:
 def claim(intent_id: int) -> bool:
     """COMMITTED -> SENDING, once ever, while it is fresh: whoever gets it makes the one attempt."""
     now = utc_now()
-    fresh = OrderIntent.objects.filter(pk=intent_id, state=State.COMMITTED, created_at__gt=now - GOOD_FOR)
-    return fresh.update(state=State.SENDING, claimed_at=now, version=F("version") + 1) == 1
+    return _claims(intent_id, now - GOOD_FOR, now) == 1
 
 
 def check_again(intent: OrderIntent) -> None:

@@ -13,6 +13,7 @@ from apps.core import killpoints
 from apps.core.errors import DeskError
 from apps.core.permissions import Actor, Permission
 from apps.core.prepared import Prepared
+from apps.core.prepared_writes import PreparedInsert
 from apps.core.timestamps import utc_now
 from apps.orders import events, queue
 from apps.orders.access import require
@@ -28,6 +29,7 @@ from apps.orders.tickets import OrderTicket
 logger = logging.getLogger(__name__)
 
 _known = Prepared(lambda user_id, key: OrderIntent.objects.filter(placed_by_id=user_id, idempotency_key=key))
+_store = PreparedInsert(OrderIntent)
 
 
 def intent_submit(actor: Actor, ticket: OrderTicket, *, now: datetime | None = None) -> OrderIntent:
@@ -88,16 +90,18 @@ def intent_commit(
     batch_key: uuid.UUID | None = None,
 ) -> OrderIntent:
     """Store the intent with its audit row, and queue its send; a batch queues its lines itself."""
-    intent = OrderIntent.objects.create(
-        **_terms(ticket),
-        desk_id=account.desk_id,
-        placed_by_id=actor.user_id,
-        idempotency_key=ticket.idempotency_key,
-        created_at=now,
-        batch_key=batch_key,
-        shown=ticket.shown,
-        fee_shown=estimate.fee_one_fill,
-        fee_shown_worst=estimate.fee_worst_split,
+    intent = _store(
+        OrderIntent(
+            **_terms(ticket),
+            desk_id=account.desk_id,
+            placed_by_id=actor.user_id,
+            idempotency_key=ticket.idempotency_key,
+            created_at=now,
+            batch_key=batch_key,
+            shown=ticket.shown,
+            fee_shown=estimate.fee_one_fill,
+            fee_shown_worst=estimate.fee_worst_split,
+        )
     )
     killpoints.reach("submit.stored")
     if batch_key is None:
