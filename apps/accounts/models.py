@@ -64,6 +64,22 @@ class Preference(models.Model):
         constraints = [models.UniqueConstraint(fields=["user", "desk", "key"], name="preference_once")]
 
 
+class Invitation(models.Model):
+    """A way onto a desk for one person, once. The token is shown once and kept nowhere: `digest` is its SHA-256."""
+
+    desk = models.ForeignKey(Desk, on_delete=models.CASCADE, related_name="invitations")
+    digest = models.CharField(max_length=64, unique=True)
+    roles = models.JSONField(default=list)
+    display_name = models.CharField(max_length=80, blank=True)
+    email = models.EmailField(blank=True)
+    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+    accepted_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    revoked_at = models.DateTimeField(null=True)
+
+
 class SignIn(models.Model):
     """Where and since when a person is signed in. The session is django_session's row of the same key; without it
     this row opens nothing.

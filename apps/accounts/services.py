@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from apps.accounts import sign_ins
 from apps.accounts.access import (
     MAX_SUBACCOUNT,
     SESSION_ACCOUNT,
@@ -45,7 +46,7 @@ def person_add(
         NotAllowed, DeskError: not an admin; the name is taken; an unknown role.
     """
     _may_manage_people(actor, desk.pk)
-    wanted = _roles_check(roles)
+    wanted = roles_check(roles)
     try:
         with transaction.atomic():
             user = User.objects.create_user(username=username, password=password, display_name=display_name)
@@ -66,11 +67,12 @@ def person_add(
 def roles_set(desk: Desk, *, user_id: int, roles: Iterable[str], actor: Actor | None = None) -> Membership:
     """Replace a person's roles. Counts from their next request or message; open sockets follow within 5 s."""
     _may_manage_people(actor, desk.pk)
-    wanted = _roles_check(roles)
+    wanted = roles_check(roles)
     with transaction.atomic():
         membership = Membership.objects.select_for_update().filter(desk=desk, user_id=user_id).first()
         if membership is None:
             raise NotFound("This person is not on this desk.")
+        _admin_stays(membership, wanted)
         before, membership.roles = membership.roles, wanted
         membership.save(update_fields=["roles"])
         record(
@@ -87,8 +89,15 @@ def membership_set_active(desk: Desk, *, user_id: int, is_active: bool, actor: A
     """Suspend a person on one desk, or let them back."""
     _may_manage_people(actor, desk.pk)
     with transaction.atomic():
-        if not Membership.objects.filter(desk=desk, user_id=user_id).update(is_active=is_active):
+        membership = Membership.objects.select_for_update().filter(desk=desk, user_id=user_id).first()
+        if membership is None:
             raise NotFound("This person is not on this desk.")
+        if not is_active:
+            _admin_stays(membership, [])
+        membership.is_active = is_active
+        membership.save(update_fields=["is_active"])
+        if not is_active and not Membership.objects.filter(user_id=user_id, is_active=True).exists():
+            sign_ins.sign_ins_end(membership.user, actor_id=actor.user_id if actor else None)
         record(
             "accounts.membership.resumed" if is_active else "accounts.membership.suspended",
             actor_id=actor.user_id if actor else None,
@@ -152,7 +161,16 @@ def _may_manage_people(actor: Actor | None, desk_id: int) -> None:
         raise NotAllowed
 
 
-def _roles_check(roles: Iterable[str]) -> list[str]:
+def _admin_stays(membership: Membership, roles: Iterable[str]) -> None:
+    """A desk whose last admin is gone could only be helped from the command line."""
+    if Role.ADMIN in roles or Role.ADMIN not in membership.roles or not membership.is_active:
+        return
+    others = Membership.objects.filter(desk_id=membership.desk_id, is_active=True, user__is_active=True)
+    if not any(Role.ADMIN in other.roles for other in others.exclude(pk=membership.pk)):
+        raise DeskError("last_admin", "This is the last admin of the desk. Make somebody else an admin first.")
+
+
+def roles_check(roles: Iterable[str]) -> list[str]:
     wanted = sorted(set(roles))
     unknown = [role for role in wanted if role not in set(Role)]
     if unknown:

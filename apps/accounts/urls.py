@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.accounts import session_views, views
+from apps.accounts import session_views, team_views, views
 
 urlpatterns = [
     path("settings/preferences/", views.preferences, name="preferences"),
@@ -10,6 +10,15 @@ urlpatterns = [
     path("settings/sessions/<int:sign_in_id>/end/", session_views.session_end, name="session_end"),
     path("settings/sessions/end-others/", session_views.sessions_end_others, name="sessions_end_others"),
     path("settings/sessions/notices/read/", session_views.notices_read, name="notices_read"),
+    path("team/", team_views.team_page, name="team"),
+    path("team/invite/", team_views.invitation_create, name="invitation_create"),
+    path("team/invitations/revoke/", team_views.invitation_revoke, name="invitation_revoke"),
+    path("team/people/<int:user_id>/", team_views.person_page, name="person"),
+    path("team/people/<int:user_id>/roles/", team_views.person_roles, name="person_roles"),
+    path("team/people/<int:user_id>/suspend/", team_views.person_suspend, name="person_suspend"),
+    path("team/people/<int:user_id>/resume/", team_views.person_resume, name="person_resume"),
+    path("team/people/<int:user_id>/sign-out/", team_views.person_sign_out, name="person_sign_out"),
+    path("join/", team_views.join, name="join"),
     path("accounts-select/", views.account_select, name="account_select"),
     path("desks-select/", views.desk_select, name="desk_select"),
 ]

@@ -7,8 +7,10 @@ class OrdersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from apps.accounts import team
         from apps.core import ports
         from apps.orders import commands, control_commands, feed, group_commands, selectors, services
+        from apps.orders.services import leaving
 
         commands.register()
         control_commands.register()
@@ -18,4 +20,6 @@ class OrdersConfig(AppConfig):
         ports.register_feed_handler("order_group_updates", feed.groups_received)
         ports.reconcilers.append(services.orders_reconcile)
         ports.reconcilers.append(services.groups_read)
+        team.left_working.append(leaving.work_of_person)
+        team.work_cancellers.append(leaving.cancel_of_person)
         ports.wanted_tickers.append(selectors.environment_working_tickers)

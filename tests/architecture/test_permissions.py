@@ -79,6 +79,8 @@ SHARED_ARGUMENTS: dict[str, Any] = {
     "environment": "paper",
     "uidb36": "1",
     "key": "abc-def",
+    # Of the person who asks, and of nobody else: tests/accounts/test_sessions.py.
+    "sign_in_id": 999_999,
 }
 DESK_ARGUMENTS: dict[str, Callable[["World"], Any]] = {
     "key_id": lambda world: world.key.pk,
@@ -88,8 +90,7 @@ DESK_ARGUMENTS: dict[str, Callable[["World"], Any]] = {
     "intent_id": lambda world: 999_999,
     "order_id": lambda world: uuid.UUID(int=1),
     "token_id": lambda world: world.token.pk,
-    # Of the person who asks, and of nobody else.
-    "sign_in_id": lambda world: 999_999,
+    "user_id": lambda world: world.key.created_by_id,
 }
 
 

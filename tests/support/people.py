@@ -1,10 +1,15 @@
 """Desks, people, accounts and keys for tests, made through the real services."""
 
 import itertools
+import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from allauth.account.internal.flows.login import (
+    _AUTHENTICATION_METHODS_USER_SESSION_KEY,
+    AUTHENTICATION_METHODS_SESSION_KEY,
+)
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from django.core.management import call_command
@@ -42,9 +47,15 @@ def actor_of(user: User) -> Actor:
     return presence.actor
 
 
-def client_of(user: User, **extra: Any) -> Client:
+def client_of(user: User, *, is_fresh: bool = True, **extra: Any) -> Client:
+    """A signed-in browser. is_fresh: the person proved a moment ago who they are (apps.accounts.step_up)."""
     client = Client(**extra)
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    if is_fresh:
+        session = client.session
+        session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "password", "at": time.time()}]
+        session[_AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(user.pk)
+        session.save()
     return client
 
 

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from apps.accounts.invitations import first_invitation
 from apps.exchange.services import status_refresh
 from apps.markets.services import catalogue_sync
 from apps.web import demo
@@ -37,6 +38,8 @@ class Command(BaseCommand):
             # The first page must not be empty; every later sync is beat's.
             catalogue_sync("paper")
             status_refresh("paper")
+        else:
+            self._first_person()
 
     def _collect_static(self, data: Path) -> None:
         """Collect static files when any of them, or the packages they come from, changed."""
@@ -48,6 +51,13 @@ class Command(BaseCommand):
         call_command("collectstatic", interactive=False, verbosity=0, clear=True)
         stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.write_text(now)
+
+    def _first_person(self) -> None:
+        """There are no default accounts: while nobody is there, each start prints a new one-time link."""
+        made = first_invitation("Desk")
+        if made is not None:
+            self.stdout.write("Nobody is here yet. This link makes the first admin, once, within three days:")
+            self.stdout.write(f"{settings.PUBLIC_ORIGINS[0]}/join/#{made.secret}")
 
     def _wait_for_paper(self, file: Path) -> None:
         """Wait until the paper exchange answers; its file alone may be of an earlier run."""
