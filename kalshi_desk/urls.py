@@ -12,6 +12,7 @@ urlpatterns = [
     path("portfolio/", include("apps.portfolio.pages.urls")),
     path("history/", include("apps.history.urls")),
     path("monitor/", include("apps.monitoring.urls")),
+    path("", include("apps.monitoring.health_urls")),
     path("", include("apps.data_api.urls")),
     path("", include("apps.accounts.urls")),
     path("", include("apps.web.urls")),

@@ -27,3 +27,11 @@ class KillRun(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["desk", "-id"], name="kill_by_desk")]
+
+
+class Beat(models.Model):
+    """The newest sign of life of one queue: sent by beat, carried by the broker, written by a worker."""
+
+    name = models.CharField(max_length=40, unique=True)
+    at = models.DateTimeField()
+    waited_ms = models.PositiveIntegerField()  # from beat to the worker that took it

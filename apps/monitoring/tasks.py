@@ -2,10 +2,13 @@
 
 import logging
 
-from celery import shared_task
+from celery import current_app, shared_task
 
 from apps.accounts.permissions import task_permission
 from apps.core.permissions import Permission
+from apps.core.timestamps import unix_ms_now, utc_now
+from apps.monitoring.health import BEAT_LATE, QUEUES
+from apps.monitoring.models import Beat
 from apps.monitoring.services.kill import marker_take
 from apps.monitoring.services.kill_pass import kill_pass, kills_due
 from apps.vault.emergency import emergency_write
@@ -33,3 +36,22 @@ def emergency_keys_write() -> None:
         emergency_write()
     except OSError as exc:
         logger.error("the file of emergency keys was not written: %s", exc)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def beats_send() -> None:
+    """Send a sign of life through each queue. Beat runs this every 10 s; what nobody takes expires."""
+    for name in QUEUES:
+        current_app.send_task(
+            queue_beat.name, args=(name, unix_ms_now()), queue=name, expires=BEAT_LATE.total_seconds(), retry=False
+        )
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def queue_beat(name: str, sent_ms: int) -> None:
+    """Write down that a worker takes tasks of this queue, and how long this one waited."""
+    if name in QUEUES:
+        waited = max(0, unix_ms_now() - sent_ms)
+        Beat.objects.update_or_create(name=name, defaults={"at": utc_now(), "waited_ms": waited})

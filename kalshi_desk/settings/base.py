@@ -271,6 +271,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "orders-queue-positions": {"task": "apps.orders.tasks.queue_positions_refresh", "schedule": 5.0},
     "orders-reconcile": {"task": "apps.orders.tasks.accounts_reconcile", "schedule": 30.0},
     "monitoring-kill": {"task": "apps.monitoring.tasks.kill_sweep", "schedule": 2.0},
+    "monitoring-beats": {"task": "apps.monitoring.tasks.beats_send", "schedule": 10.0},
     "monitoring-emergency": {"task": "apps.monitoring.tasks.emergency_keys_write", "schedule": 60.0},
     "rfq-sweep": {"task": "apps.rfq.tasks.rfq_sweep", "schedule": 1.0},
     "rfq-stand-by": {"task": "apps.rfq.tasks.own_quotes_sync", "schedule": 1.0},
@@ -332,6 +333,9 @@ PORTFOLIO_VALUE_INCLUDES_CASH = env.flag("DESK_PORTFOLIO_VALUE_INCLUDES_CASH", F
 
 # --- data API --------------------------------------------------------------------------------
 DATA_API_PER_MINUTE = env.whole("DESK_API_PER_MINUTE", 120, minimum=1, maximum=6000)  # calls of one token
+
+# --- monitoring ------------------------------------------------------------------------------
+METRICS_TOKEN = env.text("DESK_METRICS_TOKEN", "")  # of a scraper; without it only this machine may read /metrics
 
 # --- vault -----------------------------------------------------------------------------------
 # The web process gets only the public half; the worker and the gateway get both.
