@@ -111,7 +111,7 @@ def whole_contracts(count: Decimal) -> Decimal:
 
 # A decision is stored, handed over, claimed, and sent by somebody else when who claimed it dies: what is decided with
 # less than this left may be missed, so it is not decided any more.
-HAND_OVER: Final = timedelta(milliseconds=300)
+HAND_OVER: Final = timedelta(milliseconds=500)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 import threading
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 from celery import current_app
@@ -15,14 +17,17 @@ from apps.core.rfq import HAND_OVER, Deadline, Decision, Policy
 from apps.core.rfq import ConfirmationState as State
 from apps.core.timestamps import utc_now
 from apps.exchange import live
+from apps.exchange.selectors import FeedState
+from apps.exchange.wire.schemas import communications
 from apps.paper.server.rest_faults import RestFault
 from apps.paper.testing import LINEAR
 from apps.rfq import tasks
 from apps.rfq.events.confirmations import confirmation_row
 from apps.rfq.models import Confirmation, Quote
+from apps.rfq.reports import quote_from_rest
 from apps.rfq.services import confirm_send as sending
-from apps.rfq.services import guard, look_again, stand_by
-from apps.rfq.services.confirmations import auto_verdict, decide
+from apps.rfq.services import guard, look_again, round_trips, stand_by
+from apps.rfq.services.confirmations import OFFSET_ERROR, auto_verdict, decide, quote_told
 from apps.rfq.services.last_look import reference_of
 from apps.rfq.services.look_again import looks_again
 from tests.rfq.test_confirm_deaths import lease_runs_out, tried
@@ -112,14 +117,53 @@ def test_the_next_repetition_comes_before_the_lease_ends() -> None:
         assert sending.repeat_after(left) < sending.lease_of(left) <= sending.LEASE, left_ms
 
 
-def test_whoever_dies_with_the_least_time_somebody_else_still_sends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "REPEAT_EVERY", timedelta(milliseconds=300))
+def test_whoever_dies_with_the_least_time_somebody_else_still_sends(window: Window) -> None:
+    confirmation = window.accepted()
     look = timedelta(seconds=stand_by.BUSY_PAUSE)
-    taken = guard.TAKE_OVER_AFTER + look  # nobody took it: the first who stands by does
-    assert taken < HAND_OVER
-    dies = HAND_OVER - sending.lease_of(HAND_OVER) - look  # the first took it at once, and died
-    assert dies > timedelta()
-    assert sending.repeat_after(HAND_OVER) < HAND_OVER  # its answer was lost
+    assert look + sending.lease_of(HAND_OVER) + look < HAND_OVER  # the first took it at once, and died
+    assert sending.HURRY > HAND_OVER
+    now = utc_now()
+    Confirmation.objects.update(decided_at=now, send_by=now + HAND_OVER)
+
+    # With hardly any time left nobody waits for those that it was handed to.
+    assert sending.confirmations_due(now=now, decided_before=now - guard.TAKE_OVER_AFTER) == [confirmation.pk]
+    Confirmation.objects.update(send_by=now + sending.HURRY + TICK)
+    assert sending.confirmations_due(now=now, decided_before=now - guard.TAKE_OVER_AFTER) == []
+
+
+def test_what_is_learned_later_stops_nothing_that_is_decided(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that measured longer ways tells of the same accept: the time that was counted with stays."""
+    quote = window.quote()
+    window.accept(quote)
+    window.scene.hear()
+    confirmation = Confirmation.objects.get()
+    monkeypatch.setattr(round_trips, "high", lambda environment: timedelta(seconds=5))
+
+    guard.own_quotes_sweep()
+
+    send_by = confirmation.send_by
+    assert (state_of(confirmation), confirmation.send_by) == (State.CONFIRMING, send_by)
+    window.scene.work()
+    assert state_of(confirmation) == State.CONFIRMED
+
+
+@pytest.mark.parametrize("earlier_s", [0, 4])
+def test_what_is_not_decided_loses_what_the_accept_was_earlier_and_no_more(
+    window: Window, monkeypatch: pytest.MonkeyPatch, earlier_s: int
+) -> None:
+    window.offset(0)
+    confirmation = window.accepted(policy=Policy.MANUAL)
+    heard = confirmation.send_by, confirmation.accepted_at
+    report = quote_from_rest(msgspec.convert(window.theirs(confirmation.quote), communications.Quote))
+    report = replace(report, accepted_at=confirmation.accepted_at + OFFSET_ERROR - timedelta(seconds=earlier_s))
+    Quote.objects.update(claimed_at=None)
+    monkeypatch.setattr(round_trips, "high", lambda environment: timedelta(seconds=5))
+
+    quote_told(Quote.objects.select_related("account", "incoming").get(), report)
+
+    confirmation.refresh_from_db()
+    moved = timedelta(seconds=-earlier_s)
+    assert (confirmation.send_by, confirmation.accepted_at) == (heard[0] + moved, heard[1] + moved)
 
 
 # --- who follows ------------------------------------------------------------------------------------------
@@ -139,10 +183,7 @@ def test_e1_who_stands_by_sends_what_a_dead_process_held(window: Window, place_o
     assert window.theirs(confirmation.quote)["status"] == "confirmed"
 
 
-def test_e1_e4_gateway_dead_and_frame_lost_it_is_heard_judged_and_sent(
-    window: Window, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(guard, "TAKE_OVER_AFTER", timedelta())
+def test_e1_e4_gateway_dead_and_frame_lost_it_is_heard_judged_and_sent(window: Window) -> None:
     make_book(window)
     quote = window.quote()
     gateway_is_dead(window)
@@ -153,10 +194,7 @@ def test_e1_e4_gateway_dead_and_frame_lost_it_is_heard_judged_and_sent(
     assert stand_by.once() == stand_by.OPEN_PAUSE  # reads our quotes
     confirmation = Confirmation.objects.get()
     assert (confirmation.heard_by, confirmation.state, confirmation.reason) == ("rest", State.OPEN, "feed")
-    stand_by.once()  # reads the book
-    assert state_of(confirmation) == State.CONFIRMING
-    window.scene.queued.clear()  # the urgent worker is dead, too
-    stand_by.once()
+    stand_by.once()  # reads the book, decides, and sends: the urgent worker is dead, too
 
     assert state_of(confirmation) == State.CONFIRMED
     feed = next(check for check in confirmation.checks if check["name"] == "feed")
@@ -295,6 +333,7 @@ def test_without_redis_each_process_reads_once_a_second(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(live, "redis_client", away)
     monkeypatch.setattr(guard, "_read_at", {})
-    monkeypatch.setattr(guard, "WATCH_EVERY", 1e12)
+    monkeypatch.setattr(guard, "feed_state", lambda environment: FeedState("down"))
+    monkeypatch.setattr(guard, "WATCH_BLIND", 1e12)
 
-    assert [guard._is_my_turn(1), guard._is_my_turn(1), guard._is_my_turn(2)] == [True, False, True]
+    assert [guard._is_my_turn(account, "paper") for account in (1, 1, 2)] == [True, False, True]

@@ -115,7 +115,7 @@ def window(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Window]:
     monkeypatch.setattr(stand_by, "_thread", None)
     for module in (guard, stand_by):
         monkeypatch.setattr(module, "_close_connections", lambda: None)
-    monkeypatch.setattr(guard, "_is_my_turn", lambda account_id: True)
+    monkeypatch.setattr(guard, "_is_my_turn", lambda account_id, environment: True)
     monkeypatch.setattr(look_again, "feed_state", lambda environment: FeedState(built.feed))
     kept = list(holdings)
     holdings[:] = [lambda account_id, subaccount, ticker: Holding(built.cash, built.position)]

@@ -140,10 +140,14 @@ def confirmations_sweep(*, now: datetime | None = None) -> None:
 
 
 def confirmations_due(*, now: datetime, decided_before: datetime | None = None) -> list[int]:
-    """Return what is decided, in time, and at nobody's hands."""
+    """Return what is decided, in time, and at nobody's hands.
+
+    decided_before: what was decided since is left to whom it was handed to, unless there is hardly time left.
+    """
     free = Q(lease_until=None) | Q(lease_until__lte=now)
     rows = Confirmation.objects.filter(free, state=State.CONFIRMING, decision=Decision.CONFIRM, send_by__gt=now)
-    return list(rows.filter(decided_at__lte=decided_before or now).values_list("pk", flat=True))
+    waited = Q(decided_at__lte=decided_before or now) | Q(send_by__lte=now + HURRY)
+    return list(rows.filter(waited).values_list("pk", flat=True))
 
 
 # --- the lease -----------------------------------------------------------------------------------

@@ -290,13 +290,15 @@ def _learn(confirmation: Confirmation, report: QuoteReport, heard: Heard) -> Non
         changes["accepted_side"] = report.accepted_side.value
     if confirmation.contracts is None and report.accepted_side is not None and report.accepted_contracts is not None:
         changes["contracts"] = report.accepted_contracts
-    if confirmation.state in (State.OPEN, State.CONFIRMING) and report.accepted_at is not None:
+    # What is decided is being sent already: less time would only stop it, and the exchange says itself when it is over.
+    if confirmation.state == State.OPEN and not confirmation.decision and report.accepted_at is not None:
         deadline = deadline_of(quote, report, Heard(heard.by, confirmation.heard_at))
-        if deadline.send_by < confirmation.send_by:
+        earlier = deadline.accepted_at - confirmation.accepted_at
+        if earlier < timedelta():  # the rest stays as it was measured when it was heard
             changes |= {
                 "accepted_at": deadline.accepted_at,
-                "window_ends_at": deadline.window_ends_at,
-                "send_by": deadline.send_by,
+                "window_ends_at": confirmation.window_ends_at + earlier,
+                "send_by": confirmation.send_by + earlier,
             }
     if not changes:
         return

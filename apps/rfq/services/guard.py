@@ -31,6 +31,7 @@ from apps.rfq.models import Confirmation, Quote
 from apps.rfq.services.confirm_apply import quote_move
 from apps.rfq.services.confirm_send import confirm_send, confirmations_due
 from apps.rfq.services.confirmations import confirmations_expire
+from apps.rfq.services.last_look import feed_state
 from apps.rfq.services.look_again import looks_again
 from apps.rfq.services.quotes_send import join_or_apply
 
@@ -41,6 +42,7 @@ TAKE_OVER_AFTER: Final = timedelta(milliseconds=150)
 BUSY_PAUSE: Final = 0.03  # seconds, while a window runs
 IDLE_PAUSE: Final = 0.2
 WATCH_EVERY: Final = 1.0
+WATCH_BLIND: Final = 0.5  # no frame can tell of an accept: the readings are all there is
 AT_ONCE: Final = 50  # quotes that are read one by one in a pass
 SENDERS: Final = 16
 NOT_FOUND: Final = 404
@@ -110,22 +112,22 @@ def look() -> tuple[list[int], bool]:
     return confirmations_due(now=now, decided_before=now - TAKE_OVER_AFTER), True
 
 
-def take_over() -> list[int]:
+def take_over(*, after: timedelta = TAKE_OVER_AFTER) -> list[int]:
     """The third sender, in the workers that stand by: send what neither the urgent worker nor the gateway has taken.
 
     They may be dead both at once, and a window of three seconds does not wait until one of them is back. Returns what
-    was begun; each has a thread of its own.
+    was begun; each has a thread of its own. after: how long the others have had since the decision.
     """
     if _stopping.is_set():
         return []
     now = utc_now()
     begun = []
-    for pk in confirmations_due(now=now, decided_before=now - TAKE_OVER_AFTER):
+    for pk in confirmations_due(now=now, decided_before=now - after):
         with _lock:
             if pk in _taking:
                 continue
             _taking.add(pk)
-        logger.warning("confirmation %s is at nobody's hands, a worker that sweeps sends it", pk)
+        logger.info("confirmation %s is at nobody's hands, a worker that stands by sends it", pk)
         _sweepers.submit(_take, pk)
         begun.append(pk)
     return begun
@@ -133,10 +135,10 @@ def take_over() -> list[int]:
 
 def own_quotes_sweep() -> int:
     """Read the open quotes of every account that has any; returns how many accounts were read."""
-    accounts = Quote.objects.filter(state=QuoteState.OPEN).values_list("account_id", flat=True).distinct()
+    accounts = Quote.objects.filter(state=QuoteState.OPEN).values_list("account_id", "account__environment").distinct()
     read = 0
-    for account_id in list(accounts):
-        if not _is_my_turn(account_id):
+    for account_id, environment in list(accounts):
+        if not _is_my_turn(account_id, environment):
             continue
         try:
             own_quotes_read(account_id)
@@ -173,14 +175,18 @@ def take_over_stop() -> None:
     _sweepers.shutdown(wait=False, cancel_futures=True)
 
 
-def _is_my_turn(account_id: int) -> bool:
-    """Gateway and workers take turns; without Redis everybody reads, each once a second."""
+def _is_my_turn(account_id: int, environment: str) -> bool:
+    """Gateway and workers take turns; without Redis everybody reads, each at this pace."""
     at = time.monotonic()
     with _lock:
-        if at - _read_at.get(account_id, float("-inf")) < WATCH_EVERY * 0.9:
-            return False
+        since = at - _read_at.get(account_id, float("-inf"))
+    if since < WATCH_BLIND * 0.9:
+        return False
+    pace = WATCH_EVERY if feed_state(environment).state == "live" else WATCH_BLIND
+    if since < pace * 0.9:
+        return False
     try:
-        wanted = live.redis_client().set(f"{_READ_KEY}{account_id}", b"1", nx=True, px=int(WATCH_EVERY * 900))
+        wanted = live.redis_client().set(f"{_READ_KEY}{account_id}", b"1", nx=True, px=int(pace * 900))
     except (redis.RedisError, OSError):
         wanted = True
     if wanted:

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Final
 
 from django.db import connections
@@ -23,6 +24,7 @@ from apps.rfq.services.look_again import looks_again
 logger = logging.getLogger(__name__)
 
 BUSY_PAUSE: Final = 0.05  # seconds, while a window runs
+NOW: Final = timedelta()
 OPEN_PAUSE: Final = 0.1  # while a quote of ours is open
 
 # What may take as long as the exchange does: one of each at a time, and never in the way of a send.
@@ -60,7 +62,7 @@ def once() -> float | None:
         guard.take_over()
         _begin("look", _look)
     if Quote.objects.filter(state=QuoteState.OPEN).exists():
-        _begin("read", guard.own_quotes_sweep)
+        _begin("read", _read)
     elif not is_busy:
         return None
     return BUSY_PAUSE if is_busy else OPEN_PAUSE
@@ -73,7 +75,14 @@ def _thread_begun() -> threading.Thread:
 
 
 def _look() -> None:
-    looks_again(may_read=True)
+    if looks_again(may_read=True):
+        guard.take_over(after=NOW)
+
+
+def _read() -> None:
+    """Hear by reading; what is decided by it goes out from here, because whoever should have heard it may be dead."""
+    if guard.own_quotes_sweep():
+        guard.take_over(after=NOW)
 
 
 def _windows() -> QuerySet[Confirmation]:
