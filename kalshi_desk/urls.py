@@ -11,6 +11,7 @@ urlpatterns = [
     path("portfolio/", include("apps.portfolio.urls")),
     path("portfolio/", include("apps.portfolio.pages.urls")),
     path("history/", include("apps.history.urls")),
+    path("fix/", include("apps.fix.urls")),
     path("monitor/", include("apps.monitoring.urls")),
     path("", include("apps.monitoring.health_urls")),
     path("", include("apps.data_api.urls")),

@@ -98,6 +98,10 @@ holdings: list[Callable[[int, int, str], Holding]] = []
 positions: list[Callable[[int, int, Collection[str]], Mapping[str, Decimal] | None]] = []
 
 
+# history -> fix: account id -> how many differences between the sources of orders and fills are open.
+open_differences: list[Callable[[int], int]] = []
+
+
 class MarketData(Protocol):
     """markets -> exchange: what the gateway asks of the catalogue. Calls may block, except `board`."""
 

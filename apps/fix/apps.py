@@ -10,8 +10,11 @@ class FixConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core import ports
+        from apps.fix import topics
 
+        topics.register()
         ports.gateway_jobs["fix"] = _sessions
+        ports.gateway_jobs["fix-console"] = _console
 
 
 async def _sessions(tools: GatewayTools) -> None:
@@ -19,3 +22,9 @@ async def _sessions(tools: GatewayTools) -> None:
     from apps.fix.runner import sessions_job
 
     await sessions_job(tools)
+
+
+async def _console(tools: GatewayTools) -> None:
+    from apps.fix.console_feed import console_job
+
+    await console_job(tools)

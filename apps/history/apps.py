@@ -14,6 +14,7 @@ class HistoryConfig(AppConfig):
         ports.register_topic(
             ports.Topic("history", Permission.DESK_VIEW, scope="account", mode="rows", state=selectors.history_state)
         )
+        ports.open_differences.append(selectors.differences_open)
         ports.register_feed_handler("fill", reconcile_feed.trades_received)
         ports.register_feed_handler("user_order", reconcile_feed.orders_received)
         ports.register_feed_handler("market_position", reconcile_feed.positions_received)

@@ -2,7 +2,7 @@
 
 from apps.core.topics import TopicName
 from apps.history import events
-from apps.history.models import SyncState
+from apps.history.models import Discrepancy, SyncState
 from apps.history.sync.sources import ORDER
 
 
@@ -16,3 +16,8 @@ def history_state(topic: TopicName) -> events.Row:
     """Return the present state of `history:<account>`."""
     states = states_of(int(topic.scope))
     return {"all": True, "rows": {events.state_key(state): events.state_row(state) for state in states}}
+
+
+def differences_open(account_id: int) -> int:
+    """Return how many differences between the sources of an account nobody has settled."""
+    return Discrepancy.objects.filter(account_id=account_id, state="open").count()

@@ -24,10 +24,12 @@ from apps.accounts.permissions import ALLAUTH_PERMISSIONS, declared_permission
 from apps.core import ports
 from apps.core.errors import DeskError
 from apps.core.permissions import ROLE_PERMISSIONS, Permission, Role
+from apps.core.timestamps import utc_now
 from apps.data_api.api import OPERATIONS as DECLARED
 from apps.data_api.models import DataToken
 from apps.data_api.scopes import SCOPES
 from apps.data_api.services import token_create
+from apps.fix.models import FixMessage, FixSession
 from apps.markets.models import Watchlist
 from apps.vault.models import ApiKey
 from kalshi_desk.celery import app as celery_app
@@ -90,6 +92,8 @@ DESK_ARGUMENTS: dict[str, Callable[["World"], Any]] = {
     "intent_id": lambda world: 999_999,
     "order_id": lambda world: uuid.UUID(int=1),
     "token_id": lambda world: world.token.pk,
+    "fix_session_id": lambda world: world.fix_message.session_id,
+    "fix_message_id": lambda world: world.fix_message.pk,
     "user_id": lambda world: world.key.created_by_id,
 }
 
@@ -104,6 +108,7 @@ class World:
     key: ApiKey
     watchlist: Watchlist
     token: DataToken
+    fix_message: FixMessage
 
     def arguments_for(self, url: Url) -> dict[str, Any]:
         unknown = set(url.arguments) - SHARED_ARGUMENTS.keys() - DESK_ARGUMENTS.keys()
@@ -125,7 +130,11 @@ def world(db: None, settings: Any, tmp_path: Any) -> World:
     keeper = actor_of(make_person(desk, "vault-admin"))
     key = make_key(keeper, account)
     token = token_create(keeper, name="Theirs", scopes=["orders"], days=7).row
-    return World(desk, key, Watchlist.objects.create(desk=desk, environment="paper", name="Shared"), token)
+    session = FixSession.objects.create(account=account, kind="rt")
+    message = FixMessage.objects.create(
+        session=session, is_outgoing=True, seq=1, msg_type="A", at=utc_now(), fields=[[35, "A"]]
+    )
+    return World(desk, key, Watchlist.objects.create(desk=desk, environment="paper", name="Shared"), token, message)
 
 
 @pytest.fixture(autouse=True)

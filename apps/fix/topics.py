@@ -1,0 +1,35 @@
+"""The live topics of the FIX page. Contract: docs/realtime.md.
+
+`fix:<account>` (rows): `session:<id>` and `recovery:<id>`, rows of `apps.fix.console`.
+`fixwall:<account>` (rows): execution reports of listener sessions, rows of `apps.fix.console_wall`, the newest only.
+"""
+
+from typing import Any
+
+from apps.core.topics import TopicName
+
+
+def register() -> None:
+    from apps.core import ports
+    from apps.core.permissions import Permission
+
+    ports.register_topic(ports.Topic("fix", Permission.DESK_VIEW, scope="account", mode="rows", state=console_state))
+    ports.register_topic(ports.Topic("fixwall", Permission.DESK_VIEW, scope="account", mode="rows", state=wall_state))
+
+
+# The engine's dictionary is loaded by whoever looks, not by every process.
+
+
+def console_state(topic: TopicName) -> dict[str, Any]:
+    from apps.exchange.live import next_version
+    from apps.fix import console
+
+    version, account_id = next_version(), int(topic.scope)
+    rows = [*console.session_rows([account_id]).values(), *console.recovery_rows([account_id]).values()]
+    return {"all": True, "rows": {row["key"]: row | {"v": version} for row in rows}}
+
+
+def wall_state(topic: TopicName) -> dict[str, Any]:
+    from apps.fix import console_wall
+
+    return {"all": True, "rows": {str(row["id"]): row for row in console_wall.wall_rows(int(topic.scope))}}
