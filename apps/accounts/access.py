@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils.crypto import constant_time_compare
 
@@ -15,6 +15,7 @@ from apps.accounts.sign_ins import is_over as session_is_over
 from apps.core.errors import NotFound
 from apps.core.permissions import Actor
 from apps.core.prepared import Prepared
+from apps.core.timestamps import utc_now
 
 # What a session remembers of the top bar. Checked on each read, so a stale choice selects nothing.
 SESSION_DESK = "desk_id"
@@ -23,6 +24,7 @@ SESSION_SUBACCOUNT = "subaccount"
 MAX_SUBACCOUNT = 32_767  # what columns hold; how many there may be is the exchange's to say (32 today, 63 announced)
 
 
+_sessions = Prepared(lambda session_key: Session.objects.filter(session_key=session_key))
 _users = Prepared(lambda user_id: User.objects.filter(pk=user_id, is_active=True))
 _memberships = Prepared(
     lambda user_id: Membership.objects.filter(user_id=user_id, is_active=True, user__is_active=True).order_by("pk")
@@ -80,8 +82,7 @@ def actor_for_session(user_id: int, session_key: str) -> Actor | None:
     """
     if not session_key:
         return None
-    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
-    stored = session.load()  # empty when it is gone or expired
+    stored = _session_load(session_key)
     if str(stored.get(SESSION_KEY)) != str(user_id):
         return None
     if session_is_over(stored):
@@ -94,6 +95,12 @@ def actor_for_session(user_id: int, session_key: str) -> Actor | None:
         return None
     presence = presence_load(user_id, stored)
     return presence.actor if presence else None
+
+
+def _session_load(session_key: str) -> Mapping[str, Any]:
+    """Return what a session in SQL keeps, as its store does; empty when it is gone or expired."""
+    row = _sessions.first(session_key)
+    return {} if row is None or row.expire_date <= utc_now() else row.get_decoded()
 
 
 def accounts_visible(actor: Actor) -> QuerySet[ExchangeAccount]:
