@@ -12,6 +12,8 @@ import { positionText, priceCell, priceUnits, sizeWords, subject } from "../conf
 const SLOW_RATE = 5; // new rows a second that a person can follow one by one
 const QUICK_MS = 250;
 const CALM_MS = 1_000;
+const ROW_HEIGHT = 28; // pixels, as in css/rfq-maker.css
+const FEWEST_ROWS = 12;
 
 /** The series of a market: what its ticker begins with. @param {Row} row */
 export const seriesOf = (row) => String(row["ticker"]).split("-")[0] ?? "";
@@ -22,6 +24,13 @@ export const seriesOf = (row) => String(row["ticker"]).split("-")[0] ?? "";
  * @param {number} rate requests a second that the filter lets through
  */
 export const paceMs = (rate) => (rate <= SLOW_RATE ? QUICK_MS : CALM_MS);
+
+/**
+ * How many rows are drawn of a list that moves by itself: what is in sight and some. At 500 requests a second nearly
+ * all of its 200 are others each time, and most of a page's time went into rows that nobody saw.
+ * @param {number} height of the list on the screen, pixels
+ */
+export const rowsInSight = (height) => Math.max(FEWEST_ROWS, Math.ceil(height / ROW_HEIGHT) + 4);
 
 /**
  * Rows without the muted series and without what was passed on.

@@ -11,6 +11,7 @@ import {
   paceMs,
   passedWords,
   rowEdges,
+  rowsInSight,
   seriesOf,
   streamWords,
 } from "./incoming-model.js";
@@ -195,17 +196,19 @@ export function createIncoming(panel, tools, { account, person, offers, onQuote 
       later = setTimeout(draw, Math.max(50, due));
     }
     shown = isAsked ? left.rows : merged.rows;
-    show();
+    show(isHeld || isAsked);
     const waits = isHeld && merged.waiting > 0;
     setText(tools.querySelector("[data-held]"), isHeld ? `held${waits ? `: ${merged.waiting} newer` : ""}` : "");
     showAround(value);
   }
 
-  function show() {
+  /** @param {boolean} isWhole all of them: somebody reads, scrolls or works in the list; else what fits in sight */
+  function show(isWhole) {
     const now = desk.clock.now();
     const format = desk.data.price_format;
+    const most = isWhole ? shown.length : rowsInSight(Math.min(wrap.clientHeight, innerHeight));
     table.show(
-      shown.map((row) => {
+      shown.slice(0, most).map((row) => {
         const text = cells(row, now, format);
         const edge = rowEdges(row);
         const isLosing = (edge.yes ?? 0) < 0 || (edge.no ?? 0) < 0;

@@ -7,6 +7,7 @@ import { createDecisions } from "./decisions.js";
 import { createIncoming } from "./incoming.js";
 import { createQuoteTeam } from "./quote-team.js";
 import { createQuotes } from "./quotes.js";
+import { otherAccounts } from "./rules-model.js";
 import { createRules } from "./rules.js";
 import { createTicket } from "./ticket.js";
 
@@ -67,7 +68,16 @@ export function start(panel, page) {
   if (offers.has("rules"))
     tabs.set(
       "rules",
-      createRules(part("rules"), tools("rules"), { account, offers, onCount: (number) => count("rules", number) }),
+      createRules(part("rules"), tools("rules"), {
+        account,
+        others: otherAccounts(
+          JSON.parse(document.getElementById("rfq-accounts")?.textContent ?? "[]"),
+          account,
+          environment,
+        ),
+        offers,
+        onCount: (number) => count("rules", number),
+      }),
     );
   if (offers.has("decisions"))
     tabs.set("decisions", createDecisions(part("decisions"), tools("decisions"), { account }));

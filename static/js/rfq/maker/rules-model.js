@@ -274,6 +274,27 @@ export function stateTitle(row, time) {
   return `${row["state_text"] ?? row["state"]}${row["state_ms"] ? ` since ${time(row["state_ms"])}` : ""}${by}${why}`;
 }
 
+/** @typedef {{id: number, name: string, environment: string}} Account */
+
+/**
+ * The desk's other accounts of one environment, whose rules can stand in the same grid.
+ * @param {Account[]} accounts @param {string} account the selected one's id @param {string} environment
+ */
+export const otherAccounts = (accounts, account, environment) =>
+  accounts.filter((one) => String(one.id) !== account && one.environment === environment);
+
+/**
+ * Rules of several accounts in one list: an account's together, in the order in which they are asked.
+ * @param {Row[]} rows @param {number[]} accounts ids, the selected one first
+ */
+export const inOrder = (rows, accounts) =>
+  rows.toSorted(
+    (one, other) =>
+      accounts.indexOf(one["account_id"]) - accounts.indexOf(other["account_id"]) ||
+      one["priority"] - other["priority"] ||
+      one["id"] - other["id"],
+  );
+
 /** What a person may turn a rule into. @param {string} state @param {boolean} mayArm */
 export function nextStates(state, mayArm) {
   return ["off", "shadow", "armed"].filter((each) => each !== state && (each !== "armed" || mayArm));

@@ -12,6 +12,7 @@ import {
   cells,
   fieldFlag,
   fieldText,
+  inOrder,
   movedKeys,
   nextStates,
   readTerms,
@@ -24,6 +25,7 @@ import { createTable, deedButton } from "./table.js";
 
 const COLUMNS = [
   { id: "priority", title: "#", isNumber: true },
+  { id: "account", title: "Account" },
   { id: "name", title: "Rule" },
   { id: "state", title: "State" },
   { id: "match", title: "Matches", css: "maker__why" },
@@ -44,11 +46,14 @@ const STATE_WORDS = { off: "Off", shadow: "Shadow", armed: "Arm" };
  * @param {HTMLElement} tools
  * @param {object} options
  * @param {string} options.account
+ * @param {import("./rules-model.js").Account[]} options.others the desk's other accounts: shown when they are asked for
  * @param {{has(name: string): boolean}} options.offers
  * @param {(count: number) => void} options.onCount
  */
-export function createRules(panel, tools, { account, offers, onCount }) {
-  const topic = `rules:${account}`;
+export function createRules(panel, tools, { account, others, offers, onCount }) {
+  const topicOf = (/** @type {number | string} */ id) => `rules:${id}`;
+  let asked = [Number(account)];
+  const nameOf = new Map(others.map((other) => [other.id, other.name]));
   const wrap = /** @type {HTMLElement} */ (panel.querySelector("[data-wrap]"));
   const mayWrite = offers.has("rule.save");
   const mayOrder = offers.has("rule.order");
@@ -63,10 +68,12 @@ export function createRules(panel, tools, { account, offers, onCount }) {
   const time = (/** @type {number} */ ms) => clock.format(ms);
   let isShown = false;
   const table = createTable(/** @type {HTMLTableElement} */ (panel.querySelector("[data-table]")), {
-    columns: mayWrite || mayState || mayRead ? COLUMNS : COLUMNS.slice(0, -1),
+    columns: COLUMNS.filter(
+      ({ id }) => (id !== "deeds" || mayWrite || mayState || mayRead) && (id !== "account" || others.length > 0),
+    ),
     label: "Auto-quote rules in the order in which they are asked; the first that matches decides",
     onDeed(key, deed) {
-      const row = desk.topics.peek(topic)?.rows.get(key);
+      const row = ordered().find((each) => each["key"] === key);
       if (!row) return;
       if (deed === "edit") edit(row);
       else if (deed === "history") void showVersions(row, time);
@@ -77,14 +84,16 @@ export function createRules(panel, tools, { account, offers, onCount }) {
   });
 
   const ordered = () =>
-    (desk.topics.peek(topic)?.rows.values() ?? []).toSorted(
-      (one, other) => one["priority"] - other["priority"] || one["id"] - other["id"],
+    inOrder(
+      asked.flatMap((id) => [...(desk.topics.peek(topicOf(id))?.rows.values() ?? [])]),
+      asked,
     );
 
   function draw() {
     const rows = ordered();
-    onCount(rows.length);
+    onCount(rows.filter((row) => row["account_id"] === Number(account)).length);
     if (!isShown) return;
+    const isLast = (/** @type {number} */ at) => rows[at]?.["account_id"] !== rows[at + 1]?.["account_id"];
     table.show(
       rows.map((row, at) => {
         const text = cells(row);
@@ -93,6 +102,7 @@ export function createRules(panel, tools, { account, offers, onCount }) {
           key: row["key"],
           cells: {
             priority: { text: text.priority },
+            account: { text: nameOf.get(row["account_id"]) ?? "this one" },
             name: { text: text.name, title: versionWords(row, time) },
             state: {
               text: text.state,
@@ -109,8 +119,8 @@ export function createRules(panel, tools, { account, offers, onCount }) {
             today: { text: text.today, title: text.today },
             deeds: {
               text: "",
-              nodesKey: `${state}:${at === 0}:${at === rows.length - 1}:${text.name}`,
-              nodes: () => deeds(row, at, rows.length),
+              nodesKey: `${state}:${isLast(at - 1)}:${isLast(at)}:${text.name}`,
+              nodes: () => deeds(row, { isFirst: isLast(at - 1), isLast: isLast(at) }),
             },
           },
         };
@@ -118,11 +128,11 @@ export function createRules(panel, tools, { account, offers, onCount }) {
     );
     wrap.hidden = rows.length === 0;
     /** @type {HTMLElement} */ (panel.querySelector("[data-empty]")).hidden = rows.length > 0;
-    panel.dataset["feed"] = desk.topics.peek(topic)?.isFresh ? "live" : "stale";
+    panel.dataset["feed"] = asked.every((id) => desk.topics.peek(topicOf(id))?.isFresh) ? "live" : "stale";
   }
 
-  /** @param {Row} row @param {number} at @param {number} count */
-  function deeds(row, at, count) {
+  /** @param {Row} row @param {{isFirst: boolean, isLast: boolean}} place among the rules of its account */
+  function deeds(row, { isFirst, isLast }) {
     const nodes = [];
     if (mayState)
       for (const state of nextStates(row["state"], mayArm))
@@ -134,8 +144,8 @@ export function createRules(panel, tools, { account, offers, onCount }) {
         );
     if (mayWrite) nodes.push(deedButton("edit", "Edit", { label: `Edit ${row["name"]}` }));
     if (mayRead) nodes.push(deedButton("history", "History", { label: `History of ${row["name"]}` }));
-    if (mayOrder && at > 0) nodes.push(deedButton("up", "↑", { label: `Ask ${row["name"]} earlier` }));
-    if (mayOrder && at < count - 1) nodes.push(deedButton("down", "↓", { label: `Ask ${row["name"]} later` }));
+    if (mayOrder && !isFirst) nodes.push(deedButton("up", "↑", { label: `Ask ${row["name"]} earlier` }));
+    if (mayOrder && !isLast) nodes.push(deedButton("down", "↓", { label: `Ask ${row["name"]} later` }));
     return nodes;
   }
 
@@ -221,7 +231,9 @@ export function createRules(panel, tools, { account, offers, onCount }) {
   /** @param {Row} row @param {-1 | 1} by */
   async function move(row, by) {
     const keys = movedKeys(
-      ordered().map((each) => each["key"]),
+      ordered()
+        .filter((each) => each["account_id"] === row["account_id"])
+        .map((each) => each["key"]),
       row["key"],
       by,
     );
@@ -233,7 +245,17 @@ export function createRules(panel, tools, { account, offers, onCount }) {
   const fair = /** @type {HTMLElement | null} */ (tools.querySelector("[data-fair-values]"));
   fair?.addEventListener("click", () => openFairValues({ offers, uploadUrl: fair.dataset["uploadUrl"] ?? "", time }));
   tools.querySelector("[data-rule-new]")?.addEventListener("click", () => edit(null));
-  desk.topics.watch(topic, draw);
+  desk.topics.watch(topicOf(account), draw);
+  /** @type {(() => void)[]} */
+  let leaves = [];
+  const box = /** @type {HTMLInputElement | null} */ (tools.querySelector("[data-all-accounts]"));
+  box?.closest("label")?.toggleAttribute("hidden", others.length === 0);
+  box?.addEventListener("change", () => {
+    for (const leave of leaves) leave();
+    asked = [Number(account), ...(box.checked ? others.map(({ id }) => id) : [])];
+    leaves = asked.slice(1).map((id) => desk.topics.watch(topicOf(id), draw));
+    draw();
+  });
   return {
     show() {
       isShown = true;

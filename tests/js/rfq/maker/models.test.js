@@ -9,6 +9,7 @@ import {
   listed,
   paceMs,
   passedWords,
+  rowsInSight,
   streamWords,
 } from "../../../../static/js/rfq/maker/incoming-model.js";
 import * as quotes from "../../../../static/js/rfq/maker/quotes-model.js";
@@ -214,4 +215,10 @@ test("what was passed on is taken back by name, and says by whom and why", () =>
   const row = { rfq_id: "a", ticker: "KXA-1", by: { id: 1, name: "Ada" }, reason: "thin", at_ms: 1 };
   assert.deepEqual(passedWords(row), { text: "Show KXA-1 again", title: "Passed on by Ada: thin" });
   assert.equal(passedWords({ ...row, by: null, reason: "" }).title, "Passed on by somebody");
+});
+
+test("of a list that moves by itself only what is in sight is drawn", () => {
+  assert.equal(rowsInSight(0), 12);
+  assert.equal(rowsInSight(280), 14);
+  assert.ok(rowsInSight(1_080) * 28 > 1_080);
 });

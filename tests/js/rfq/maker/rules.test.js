@@ -9,9 +9,11 @@ import {
   fieldFlag,
   fieldText,
   gradeWords,
+  inOrder,
   matchWords,
   movedKeys,
   nextStates,
+  otherAccounts,
   readTerms,
   shadowWords,
   stateTitle,
@@ -142,4 +144,29 @@ test("what a rule would have made in the shadow is told with how many were grade
   assert.equal(gradeWords({ ...grade, standing: "lost", made: null }), "somebody paid more");
   assert.equal(gradeWords({ standing: null, made: null, why_not: "no tape" }), "not graded: no tape");
   assert.equal(gradeWords(null), "");
+});
+
+test("rules of several accounts stand together by account, the selected one first, each in its own order", () => {
+  const rule = (/** @type {number} */ id, /** @type {number} */ account, /** @type {number} */ priority) => ({
+    id,
+    account_id: account,
+    priority,
+  });
+  const rows = [rule(1, 7, 2), rule(2, 9, 1), rule(3, 7, 1), rule(4, 9, 1)];
+  assert.deepEqual(
+    inOrder(rows, [9, 7]).map(({ id }) => id),
+    [2, 4, 3, 1],
+  );
+});
+
+test("only accounts of the same environment share a grid", () => {
+  const accounts = [
+    { id: 1, name: "A", environment: "paper" },
+    { id: 2, name: "B", environment: "paper" },
+    { id: 3, name: "C", environment: "demo" },
+  ];
+  assert.deepEqual(
+    otherAccounts(accounts, "1", "paper").map(({ name }) => name),
+    ["B"],
+  );
 });
