@@ -24,8 +24,9 @@ Rewrite = Callable[[dict[str, Any]], dict[str, Any]]
 class Line:
     """The desk's socket with somebody on it: rewrites answers, or loses what belongs to one command."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, command: str = "order.place") -> None:
         self.rewrite: Rewrite = lambda part: part
+        self.command = command
         self.loses = ""  # "command": it never reaches the desk; "answer": it does, and the line dies behind it
         self.commands: list[dict[str, Any]] = []
         page.route_web_socket(re.compile(r"/ws/$"), self._connect)
@@ -37,7 +38,7 @@ class Line:
         def from_page(message: str | bytes) -> None:
             nonlocal is_deaf
             heard = json.loads(message)
-            if heard.get("cmd") != "order.place" or not self.loses:
+            if heard.get("cmd") != self.command or not self.loses:
                 server.send(message)
                 return
             self.commands.append(heard)
