@@ -54,6 +54,19 @@ def reference() -> Path:
 
 
 @pytest.fixture(scope="session")
+def django_db_keepdb(django_db_keepdb: bool, django_db_modify_db_settings: None) -> bool:
+    """Put a migrated database where the tests' own will be; pytest-django then finds nothing left to migrate."""
+    from django.db import connection
+
+    from tests.support.database import copy_migrated
+
+    if connection.vendor != "sqlite":
+        return django_db_keepdb
+    copy_migrated(Path(connection.settings_dict["TEST"]["NAME"]))
+    return True
+
+
+@pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Any:
     """Let tests that commit empty the database after themselves.
 

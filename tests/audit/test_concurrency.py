@@ -17,7 +17,7 @@ def test_writers_in_parallel_leave_one_unbroken_chain() -> None:
 
     def write(writer: int) -> None:
         try:
-            start.wait(timeout=10)
+            start.wait(timeout=90)
             for number in range(EACH):
                 with transaction.atomic():
                     record("orders.intent.submitted", actor_id=None, desk_id=7, data={"w": writer, "n": number})
@@ -30,7 +30,7 @@ def test_writers_in_parallel_leave_one_unbroken_chain() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=180)
 
     assert errors == []
     assert verify(7).is_intact

@@ -1,8 +1,10 @@
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,10 +14,13 @@ from django.core.cache import cache
 from apps.core import ports
 from apps.core.timestamps import utc_now
 from apps.exchange.clients import clients_forget
+from apps.exchange.gateway import lease
 from apps.exchange.gateway.lease import lease_release, lease_take
+from apps.exchange.gateway.market_feed import WORDS
 from apps.markets import services as markets_services
 from apps.markets.models import Market
 from apps.orders.models import Order
+from tests.support.database import copy_migrated
 from tests.support.desk import PATIENCE, ROOT, eventually
 from tests.support.gateway import (
     kept,
@@ -109,19 +114,16 @@ def test_a_lost_frame_makes_the_book_stale_at_once_and_right_again(desk, paper_p
         paper_process.control("POST", "/ws/fault", {"kind": "drop", "channel": "orderbook_delta"})
         paper_order(paper_process, names[0], ticker, "bid", "0.0200", "7.00")
         paper_order(paper_process, names[0], ticker, "bid", "0.0300", "4.00")
-        after_gap = time.monotonic()
-
         seen = []
 
         def went_stale():
             while message := listener.get_message(timeout=0.01):
                 if f"book:paper:{ticker}".encode() in message["data"]:
-                    seen.append((time.monotonic(), b'"state":"stale"' in message["data"]))
-            return any(stale for _, stale in seen)
+                    seen.append(message["data"])
+            return any(b'"state":"stale"' in data and WORDS["gap"].encode() in data for data in seen)
 
+        # Because of the gap, and not of its age, which says so seconds later.
         eventually(went_stale, what="a stale frame")
-        # Milliseconds on an idle machine; the age of a book alone would say so after 12 s.
-        assert next(at for at, stale in seen if stale) - after_gap < 8.0
         frame = eventually(lambda: _live_with(live_redis, ticker, ["0.0200", "7.00"]), what="the resynced book")
         assert same_levels(frame, paper_book(paper_process, names[0], ticker))
         listener.close()
@@ -216,12 +218,14 @@ def test_accounts_are_read_anew_after_each_connect_of_their_private_channels(
     monkeypatch.setattr(ports, "reconcilers", [read.append])
 
     with running_gateway() as gateway:
-        eventually(lambda: read == [account.pk], what="the first reading")
+        eventually(lambda: read, what="the first reading")
         session = gateway.accounts[account.pk].feed._session
         assert all(session.is_subscribed(channel) for channel in ("fill", "user_orders", "market_positions"))
+        before = len(read)
         paper_process.control("POST", "/ws/close", {"abort": True})
 
-        eventually(lambda: read == [account.pk] * 2, what="the reading after the reconnect")
+        eventually(lambda: len(read) > before, what="the reading after the reconnect")
+        assert set(read) == {account.pk}
 
 
 def test_private_messages_reach_the_apps_in_order(desk, paper_process, live_redis, monkeypatch):
@@ -284,8 +288,10 @@ def test_an_account_that_is_switched_off_loses_its_connections_and_a_new_one_get
         eventually(lambda: account.pk in gateway.accounts and "paper" in gateway.markets, what="the feeds again")
 
 
-def test_a_second_gateway_waits_until_the_first_has_ended(desk, live_redis):
+def test_a_second_gateway_waits_until_the_first_has_ended(desk, live_redis, monkeypatch):
     account, _ = desk
+    # However long the machine pauses, it does not run out in this test.
+    monkeypatch.setattr(lease, "LEASE", timedelta(hours=1))
 
     with running_gateway() as first:
         eventually(lambda: account.pk in first.accounts, what="the first gateway's feeds")
@@ -329,31 +335,27 @@ def installation(tmp_path, redis_url):
         "REDIS_URL": redis_url,
     }
     environment = kept | values
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=environment, check=True)
+    copy_migrated(tmp_path / "desk.sqlite3")
     return environment
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_ends_soon_after_a_signal_and_frees_the_lease(installation, tmp_path, number):
+def test_the_command_ends_after_a_signal_and_frees_the_lease(installation, tmp_path, number):
     log = tmp_path / "gateway.log"
 
-    def started():
-        log.write_text("")
-        with log.open("w") as stderr:
-            process = subprocess.Popen(
-                [sys.executable, "manage.py", "gateway"], cwd=ROOT, env=installation, stderr=stderr
-            )
-        eventually(lambda: "holds the lease" in log.read_text(), what="the gateway's start")
-        return process
+    def leases():
+        with closing(sqlite3.connect(tmp_path / "desk.sqlite3", timeout=PATIENCE)) as database:
+            return database.execute("SELECT count(*) FROM exchange_gatewaylease").fetchone()[0]
 
-    for _ in range(2):  # the second one need not wait for a lease to run out
-        process = started()
-        begun = time.monotonic()
+    with log.open("w") as stderr:
+        process = subprocess.Popen([sys.executable, "manage.py", "gateway"], cwd=ROOT, env=installation, stderr=stderr)
+    try:
+        eventually(lambda: "holds the lease" in log.read_text(), what="the gateway's start")
+        assert leases() == 1
         process.send_signal(number)
-        try:
-            assert process.wait(PATIENCE) == 0
-            # Less than 2 s on an idle machine; a lease that is not freed runs out after 11.
-            assert time.monotonic() - begun < 9.0
-        finally:
-            process.kill()
-            process.wait()
+
+        assert process.wait(PATIENCE) == 0
+        assert leases() == 0  # the next one need not wait for it to run out
+    finally:
+        process.kill()
+        process.wait()

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.db import connection
 
 from tests.faults import place as places
 from tests.orders.conftest import Place
+from tests.support.database import copy_migrated
 
 MEMORY = Path("/dev/shm")
 
@@ -30,7 +30,7 @@ def place(django_db_blocker: Any) -> Iterator[Place]:
         connection.close()
         connection.settings_dict["NAME"] = f"{folder}/desk.sqlite3"
         try:
-            call_command("migrate", verbosity=0)
+            copy_migrated(Path(folder) / "desk.sqlite3")
             yield places.build()
         finally:
             connection.close()

@@ -73,7 +73,8 @@ def test_a_broker_that_is_away_is_noticed_at_once() -> None:
 
     assert queue.enqueue(queue.ORDER_SEND, 1) is False
 
-    assert time.monotonic() - started < 2
+    # Milliseconds on an idle machine; celery's own hundred tries take minutes.
+    assert time.monotonic() - started < 60
 
 
 def test_a_broker_that_hangs_holds_nobody_up(redis_process: RedisProcess, settings: Any, monkeypatch: Any) -> None:
@@ -88,7 +89,8 @@ def test_a_broker_that_hangs_holds_nobody_up(redis_process: RedisProcess, settin
     try:
         started = time.monotonic()
         assert queue.enqueue(queue.ORDER_SEND, 2) is False
-        assert time.monotonic() - started < 5
+        # 2 s on an idle machine; without a time-out it would never end.
+        assert time.monotonic() - started < 60
     finally:
         server.send_signal(signal.SIGCONT)
         pools.reset()
@@ -104,7 +106,7 @@ def test_a_process_that_never_loaded_the_tasks_can_queue_them(redis_url: str, tm
         "assert queue.enqueue(queue.ORDER_SEND, 17)\n"
         "from kalshi_desk.celery import app\n"
         "with app.connection_for_read() as broker:\n"
-        "    message = broker.SimpleQueue('orders').get(timeout=5)\n"
+        "    message = broker.SimpleQueue('orders').get(timeout=60)\n"
         "    assert message.headers['task'] == queue.ORDER_SEND\n"
         "    assert message.decode()[0] == [17], message.decode()\n"
     )
@@ -121,7 +123,7 @@ def test_a_process_that_never_loaded_the_tasks_can_queue_them(redis_url: str, tm
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -25,7 +25,7 @@ def load_settings(tmp_path: Path, **variables: str) -> subprocess.CompletedProce
     environment = {"PATH": os.environ["PATH"], "DESK_DATA": str(tmp_path), **variables}
     code = "from django.conf import settings; print(settings.DEBUG)"
     return subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
     )
 
 
@@ -99,6 +99,6 @@ def test_djangos_deployment_check_finds_nothing_in_production(tmp_path: Path) ->
     (tmp_path / "static").mkdir()
     command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
 
-    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
 
     assert result.returncode == 0, result.stderr

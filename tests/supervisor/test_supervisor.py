@@ -29,7 +29,7 @@ def is_gone(pid: int) -> bool:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDesk]:
-    with running_desk(tmp_path_factory.mktemp("desk") / "data") as running:
+    with running_desk(tmp_path_factory.mktemp("desk") / "data", is_migrated=False) as running:
         yield running
 
 

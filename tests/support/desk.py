@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.database import copy_migrated
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Below the ports that the kernel lends to outgoing connections (32768 up on Linux): nobody is lent one of these
 # between our look and the start of whatever shall listen there.
@@ -95,9 +97,16 @@ def _environment(data: Path, port: int, extra: dict[str, str]) -> dict[str, str]
     return {**kept, "DESK_DATA": str(data), "PORT": str(port), "DESK_PAPER_PORT": str(free_port()), **extra}
 
 
-def start_desk(data: Path, *, port: int | None = None, within: float = 300.0, **extra: str) -> RunningDesk:
-    """Start `python -m kalshi_desk.supervisor` and return once it says that it is ready."""
+def start_desk(
+    data: Path, *, port: int | None = None, within: float = 300.0, is_migrated: bool = True, **extra: str
+) -> RunningDesk:
+    """Start `python -m kalshi_desk.supervisor` and return once it says that it is ready.
+
+    is_migrated: a new desk finds an empty database, so that its start does not take seconds for the migrations.
+    """
     port = port or free_port()
+    if is_migrated and not (data / "desk.sqlite3").exists() and "DATABASE_URL" not in extra:
+        copy_migrated(data / "desk.sqlite3")
     process = subprocess.Popen(
         [sys.executable, "-m", "kalshi_desk.supervisor"],
         cwd=ROOT,
@@ -131,8 +140,8 @@ def _collect(desk: RunningDesk) -> None:
 
 
 @contextmanager
-def running_desk(data: Path, **extra: str) -> Iterator[RunningDesk]:
-    desk = start_desk(data, **extra)
+def running_desk(data: Path, *, is_migrated: bool = True, **extra: str) -> Iterator[RunningDesk]:
+    desk = start_desk(data, is_migrated=is_migrated, **extra)
     try:
         yield desk
     finally:

@@ -64,16 +64,12 @@ def running_gateway(**options: Any) -> Iterator[Gateway]:
     try:
         yield held["gateway"]
     finally:
-        begun = time.monotonic()
         held["loop"].call_soon_threadsafe(held["stop"].set)
         thread.join(PATIENCE)
         assert not thread.is_alive(), "the gateway did not end"
-        ended_in = time.monotonic() - begun
         # The process would end here; a test waits for readings under way, because they use its database.
         held["gateway"]._threads.join()
         clients_forget()
-        # 2 s on an idle machine; what waits for a time-out of its own takes at least 10.
-        assert ended_in < 10.0, f"the gateway took {ended_in:.1f} s to end"
 
 
 def need(redis: Any, *topics: str) -> None:

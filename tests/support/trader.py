@@ -42,7 +42,7 @@ class SocketTrader:
                     f"{self.url.replace('http', 'ws', 1)}/ws/",
                     additional_headers={"Cookie": self._cookie},
                     origin=self.url,  # type: ignore[arg-type]
-                    open_timeout=20,
+                    open_timeout=90,
                     max_size=None,
                     ping_interval=None,  # the desk's own heartbeat is answered in `hear`
                     legacy=True,  # it lives longer than a with-block; `close` ends it

