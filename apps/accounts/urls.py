@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.accounts import session_views, team_views, views
+from apps.accounts import session_views, team_views, trail_views, views
 
 urlpatterns = [
     path("settings/preferences/", views.preferences, name="preferences"),
@@ -18,6 +18,10 @@ urlpatterns = [
     path("team/people/<int:user_id>/suspend/", team_views.person_suspend, name="person_suspend"),
     path("team/people/<int:user_id>/resume/", team_views.person_resume, name="person_resume"),
     path("team/people/<int:user_id>/sign-out/", team_views.person_sign_out, name="person_sign_out"),
+    path("team/trail/", trail_views.trail_page, name="trail"),
+    path("team/trail/export/", trail_views.trail_export, name="trail_export"),
+    path("team/chain/", trail_views.trail_checks, name="trail_checks"),
+    path("team/chain/check/", trail_views.trail_check, name="trail_check"),
     path("join/", team_views.join, name="join"),
     path("accounts-select/", views.account_select, name="account_select"),
     path("desks-select/", views.desk_select, name="desk_select"),

@@ -51,7 +51,11 @@ class AuditEntry(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["desk_id", "sequence"], name="audit_one_entry_per_sequence"),
         ]
-        indexes = [models.Index(fields=["desk_id", "-sequence"])]
+        indexes = [
+            models.Index(fields=["desk_id", "-sequence"]),
+            models.Index(fields=["desk_id", "target"]),
+            models.Index(fields=["desk_id", "action", "-sequence"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.desk_id}/{self.sequence} {self.action}"
@@ -63,3 +67,17 @@ class AuditEntry(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AppendOnly
+
+
+class ChainCheck(models.Model):
+    """One walk over a desk's chain that a person asked for on the page, and what it found."""
+
+    desk_id = models.BigIntegerField(db_index=True)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    entries = models.BigIntegerField(default=0)
+    head = models.CharField(max_length=64, blank=True)
+    problem = models.CharField(max_length=200, blank=True)
+    sequence = models.BigIntegerField(null=True)  # where it breaks
+    witnessed = models.BigIntegerField(default=0)  # heads of the file that were compared

@@ -24,13 +24,17 @@ _append = PreparedInsert(AuditEntry)
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What `verify` found. `problem` is empty when the chain holds; `sequence` is where it breaks."""
+    """What `verify` found. `problem` is empty when the chain holds; `sequence` is where it breaks.
+
+    witnessed: how many heads noted elsewhere agreed with it.
+    """
 
     desk_id: int
     entries: int
     head: str
     problem: str = ""
     sequence: int | None = None
+    witnessed: int = 0
 
     @property
     def is_intact(self) -> bool:
@@ -114,27 +118,30 @@ def digest(entry: AuditEntry) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode("ascii")).hexdigest()
 
 
-def verify(desk_id: int, *, expected: tuple[int, str] | None = None) -> Verification:
+def verify(
+    desk_id: int, *, expected: tuple[int, str] | None = None, noted: Mapping[int, str] | None = None
+) -> Verification:
     """Walk the desk's chain from its first entry.
 
     Args:
         expected: (sequence, digest) noted earlier. A chain whose newest entries were cut off is
             still a chain; only a note kept elsewhere shows that.
+        noted: the same for many, digest by sequence (`witness.heads_noted`).
     """
-    previous, count = GENESIS, 0
-    noted = expected is None
+    heads = dict(noted or {}) | ({expected[0]: expected[1]} if expected else {})
+    previous, count, agreed = GENESIS, 0, 0
     for entry in AuditEntry.objects.filter(desk_id=desk_id).order_by("sequence").iterator(chunk_size=2_000):
         problem = _problem(entry, sequence=count + 1, previous=previous)
-        if expected is not None and entry.sequence == expected[0]:
-            noted = True
-            if entry.digest != expected[1]:
-                problem = problem or "differs from the digest noted earlier"
+        wanted = heads.pop(entry.sequence, None)
+        if wanted is not None and wanted != entry.digest:
+            problem = problem or "differs from the digest noted earlier"
         if problem:
-            return Verification(desk_id, count, previous, problem, entry.sequence)
+            return Verification(desk_id, count, previous, problem, entry.sequence, agreed)
+        agreed += wanted is not None
         previous, count = entry.digest, count + 1
-    if not noted and expected is not None:
-        return Verification(desk_id, count, previous, "ends before the entry noted earlier", expected[0])
-    return Verification(desk_id, count, previous)
+    if heads:
+        return Verification(desk_id, count, previous, "ends before the entry noted earlier", min(heads), agreed)
+    return Verification(desk_id, count, previous, witnessed=agreed)
 
 
 def _problem(entry: AuditEntry, *, sequence: int, previous: str) -> str:

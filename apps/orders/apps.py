@@ -8,8 +8,10 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.accounts import team
+        from apps.audit import selectors as trail
         from apps.core import ports
         from apps.orders import commands, control_commands, feed, group_commands, selectors, services
+        from apps.orders.pages import story
         from apps.orders.services import leaving
 
         commands.register()
@@ -20,6 +22,7 @@ class OrdersConfig(AppConfig):
         ports.register_feed_handler("order_group_updates", feed.groups_received)
         ports.reconcilers.append(services.orders_reconcile)
         ports.reconcilers.append(services.groups_read)
+        trail.stories["order_intent"] = story.story_of_intent
         team.left_working.append(leaving.work_of_person)
         team.work_cancellers.append(leaving.cancel_of_person)
         ports.wanted_tickers.append(selectors.environment_working_tickers)

@@ -265,6 +265,7 @@ CELERY_TASK_ROUTES = {
 }
 # Celery names are given in full, so that nobody has to search who runs what when.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
+    "audit-heads": {"task": "apps.accounts.tasks.audit_heads_note", "schedule": 60.0},
     "exchange-status": {"task": "apps.exchange.tasks.status_refresh", "schedule": 10.0},
     "markets-catalogue": {"task": "apps.markets.tasks.catalogue_sync", "schedule": 60.0},
     "orders-sweep": {"task": "apps.orders.tasks.intents_sweep", "schedule": 5.0},
@@ -336,6 +337,10 @@ DATA_API_PER_MINUTE = env.whole("DESK_API_PER_MINUTE", 120, minimum=1, maximum=6
 
 # --- monitoring ------------------------------------------------------------------------------
 METRICS_TOKEN = env.text("DESK_METRICS_TOKEN", "")  # of a scraper; without it only this machine may read /metrics
+
+# --- trail -----------------------------------------------------------------------------------
+# Better on another disk or machine than the database: docs/security.md.
+AUDIT_WITNESS_FILE = env.path("DESK_AUDIT_WITNESS", DATA_DIR / "audit" / "heads.ndjson")
 
 # --- vault -----------------------------------------------------------------------------------
 # The web process gets only the public half; the worker and the gateway get both.

@@ -8,12 +8,11 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 
+from apps.core.cells import safe_cell as safe_cell
 from apps.core.timestamps import format_rfc3339, from_unix_ms
 from apps.orders.events import Row
 from apps.orders.pages.filters import SIDE_WORDS, entered_side
 
-# What a spreadsheet would take for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _LINES_AT_ONCE = 500
 
 COLUMNS = (
@@ -61,12 +60,6 @@ async def export_chunks(lines: Iterator[str]) -> AsyncIterator[str]:
     """Yield the same lines for an ASGI server, some at a time: it would read a plain iterator to its end first."""
     while chunk := await sync_to_async(lambda: "".join(islice(lines, _LINES_AT_ONCE)))():
         yield chunk
-
-
-def safe_cell(value: object) -> str:
-    """Return a cell that no spreadsheet runs: a text that starts like a formula gets an apostrophe before it."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def _values(row: Row, people: Mapping[int, str]) -> list[Any]:
