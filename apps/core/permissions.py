@@ -37,6 +37,7 @@ class Permission(StrEnum):
     CASH_MOVE = "cash.move"  # between subaccounts of one exchange account; nothing leaves it
     SUBACCOUNT_MANAGE = "subaccount.manage"  # open one, switch its netting
     LIMIT_MANAGE = "limit.manage"
+    WALL_SHARE = "wall.share"  # make links that show the wall on a screen without a person
     KILL_PULL = "kill.pull"  # stop everybody and take everything off the exchange: the safe direction
     KILL_RELEASE = "kill.release"
     FIX_OPERATE = "fix.operate"  # define what a FIX session is; the acts on one follow
@@ -93,13 +94,14 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.LIMIT_MANAGE,
         Permission.KILL_PULL,
         Permission.KILL_RELEASE,
+        Permission.WALL_SHARE,
         Permission.RFQ_PULL,
         Permission.RFQ_MANAGE,
     },
     Role.OPERATOR: _SEE | FIX_ACTS,
     Role.VAULT_ADMIN: _SEE | {Permission.VAULT_VIEW, Permission.VAULT_MANAGE},
     Role.AUDITOR: _SEE | {Permission.DESK_EXPORT, Permission.VAULT_VIEW, Permission.AUDIT_VIEW},
-    Role.ADMIN: _SEE | {Permission.PEOPLE_MANAGE, Permission.VAULT_VIEW},
+    Role.ADMIN: _SEE | {Permission.PEOPLE_MANAGE, Permission.WALL_SHARE, Permission.VAULT_VIEW},
 }
 
 

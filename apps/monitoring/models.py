@@ -1,6 +1,7 @@
+from django.conf import settings
 from django.db import models
 
-from apps.accounts.models import Desk
+from apps.accounts.models import Desk, ExchangeAccount
 from apps.orders.models import TradingPause
 
 
@@ -35,3 +36,22 @@ class Beat(models.Model):
     name = models.CharField(max_length=40, unique=True)
     at = models.DateTimeField()
     waited_ms = models.PositiveIntegerField()  # from beat to the worker that took it
+
+
+class KioskLink(models.Model):
+    """A link that shows the wall of one account on a screen nobody is signed in at. Reads, and nothing else.
+
+    The secret has 256 random bits, is shown once and kept nowhere: `digest` is its SHA-256. It ends by itself, by a
+    revocation, and when the person who made it may no longer share the wall.
+    """
+
+    desk = models.ForeignKey(Desk, on_delete=models.CASCADE, related_name="+")
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.CASCADE, related_name="+")
+    label = models.CharField(max_length=60)
+    digest = models.CharField(max_length=64, unique=True)
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True)  # to the minute
+    revoked_at = models.DateTimeField(null=True)
+    revoked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
