@@ -41,7 +41,7 @@ RECOVERIES_SHOWN: Final = 20
 
 
 def session_rows(account_ids: Iterable[int]) -> dict[int, Row]:
-    """Return the rows of the sessions of these accounts by session id, in the page's order. Three queries."""
+    """Return the rows of the sessions of these accounts by session id, in the page's order. Four queries."""
     sessions = list(
         FixSession.objects.filter(account_id__in=list(account_ids))
         .select_related("account")
@@ -55,6 +55,15 @@ def session_rows(account_ids: Iterable[int]) -> dict[int, Row]:
         place = (row.account_id, PURPOSES[row.kind])
         lease = leases.get(digests.get(place, ""))
         rows[row.pk] = session_row(row, keys.get(place), lease)
+    return _without_keys(rows)
+
+
+def _without_keys(rows: dict[int, Row]) -> dict[int, Row]:
+    """The exchange's own words may name a key, also one that was revoked since; rows go to everybody of the desk."""
+    known = ApiKey.objects.filter(account_id__in={row["account_id"] for row in rows.values()}).exclude(key_id="")
+    for key_id in set(known.values_list("key_id", flat=True)):
+        for row in rows.values():
+            row["text"] = row["text"].replace(key_id, HIDDEN_KEY)
     return rows
 
 
@@ -86,8 +95,7 @@ def session_row(row: FixSession, key: ApiKey | None, lease: FixLease | None) -> 
         "state": row.state,
         "state_text": _STATE(row.state).label,
         "tone": TONES[_STATE(row.state)],
-        # The exchange's own words may name the key; rows go to everybody of the desk.
-        "text": row.state_text.replace(key.key_id, HIDDEN_KEY) if key and key.key_id else row.state_text,
+        "text": row.state_text,
         "advice": advice(row, key),
         "since_ms": _ms(row.state_since),
         "heartbeat": row.heartbeat,
