@@ -17,11 +17,12 @@ from django.db.models import QuerySet
 from django.views.decorators.debug import sensitive_variables
 
 from apps.accounts import services
+from apps.accounts.four_eyes import is_wanted
 from apps.accounts.models import Desk, Invitation, User
 from apps.accounts.notices import notify
 from apps.audit.services import record
 from apps.core.errors import DeskError, NotAllowed, NotFound
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Role
 from apps.core.timestamps import utc_now
 
 GOOD_FOR = timedelta(hours=72)
@@ -53,6 +54,9 @@ def invitation_create(
     wanted = services.roles_check(roles)
     if not wanted:
         raise DeskError("roles", "Choose at least one role.", fields={"roles": "Choose at least one role."})
+    if actor is not None and wanted != [Role.VIEWER] and is_wanted(desk.pk, "roles"):
+        text = "This desk wants four eyes on roles: invite as viewer, and add roles on the person's page."
+        raise DeskError("four_eyes", text, fields={"roles": text})
     now = utc_now()
     secret = f"kdi_{secrets.token_urlsafe(32)}"
     with transaction.atomic():

@@ -80,6 +80,51 @@ class Invitation(models.Model):
     revoked_at = models.DateTimeField(null=True)
 
 
+class DeskPolicy(models.Model):
+    """What a desk wants a second pair of eyes on: kinds of `apps.accounts.four_eyes`. No row: only what always does."""
+
+    desk = models.OneToOneField(Desk, on_delete=models.CASCADE, related_name="policy")
+    four_eyes = models.JSONField(default=list)
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    changed_at = models.DateTimeField()
+
+
+class ChangeRequest(models.Model):
+    """A change that waits for a second person, bound to exactly what was asked. The approver is not the author.
+
+    content_hash: SHA-256 of desk, kind, author, parameters and what held when it was asked for.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", "Waits"
+        USED = "used", "Carried out"
+        DECLINED = "declined", "Declined"
+        FAILED = "failed", "Approved, not carried out"
+
+    desk = models.ForeignKey(Desk, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=16)
+    title = models.CharField(max_length=200)
+    params = models.JSONField()
+    before = models.JSONField()
+    content_hash = models.CharField(max_length=64)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    words = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(decided_by=None) | ~models.Q(decided_by=models.F("asked_by")),
+                name="change_decided_by_another",
+            ),
+        ]
+        indexes = [models.Index(fields=["desk", "state"])]
+
+
 class SignIn(models.Model):
     """Where and since when a person is signed in. The session is django_session's row of the same key; without it
     this row opens nothing.

@@ -14,7 +14,8 @@ from apps.accounts.access import (
     SESSION_SUBACCOUNT,
     account_get,
 )
-from apps.accounts.models import Desk, Environment, ExchangeAccount, Membership, User
+from apps.accounts.four_eyes import gate
+from apps.accounts.models import ChangeRequest, Desk, Environment, ExchangeAccount, Membership, User
 from apps.audit.services import record
 from apps.core.errors import DeskError, NotAllowed, NotFound
 from apps.core.permissions import Actor, Permission, Role
@@ -64,15 +65,30 @@ def person_add(
     return user
 
 
-def roles_set(desk: Desk, *, user_id: int, roles: Iterable[str], actor: Actor | None = None) -> Membership:
-    """Replace a person's roles. Counts from their next request or message; open sockets follow within 5 s."""
+def roles_set(
+    desk: Desk,
+    *,
+    user_id: int,
+    roles: Iterable[str],
+    actor: Actor | None = None,
+    approval: ChangeRequest | None = None,
+) -> Membership:
+    """Replace a person's roles. Counts from their next request or message; open sockets follow within 5 s.
+
+    Raises NotAllowed, NotFound; DeskError for an unknown role or the last admin; ApprovalNeeded where a role is added
+    and the desk wants four eyes on that.
+    """
     _may_manage_people(actor, desk.pk)
     wanted = roles_check(roles)
     with transaction.atomic():
-        membership = Membership.objects.select_for_update().filter(desk=desk, user_id=user_id).first()
+        members = Membership.objects.select_for_update(of=("self",)).select_related("user")
+        membership = members.filter(desk=desk, user_id=user_id).first()
         if membership is None:
             raise NotFound("This person is not on this desk.")
         _admin_stays(membership, wanted)
+        if actor is not None and set(wanted) - set(membership.roles):
+            title = f"Roles of {membership.user.get_username()}: {', '.join(wanted)}"
+            gate(desk.pk, "roles", title, {"user_id": user_id, "roles": wanted}, approval=approval)
         before, membership.roles = membership.roles, wanted
         membership.save(update_fields=["roles"])
         record(

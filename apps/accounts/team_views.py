@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.accounts import invitations, services, sign_ins, team
+from apps.accounts import four_eyes, invitations, services, sign_ins, team
+from apps.accounts.approval_views import ASKED
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.permissions import requires
 from apps.accounts.session_views import session_row
@@ -88,12 +89,17 @@ def person_page(request: DeskRequest, user_id: int) -> HttpResponse:
 def person_roles(request: DeskRequest, user_id: int) -> HttpResponse:
     team.person_get(request.actor, user_id)
     try:
-        services.roles_set(request.desk, user_id=user_id, roles=request.POST.getlist("roles"), actor=request.actor)
+        roles = request.POST.getlist("roles")
+        waits = four_eyes.asking(
+            request.actor,
+            lambda: services.roles_set(request.desk, user_id=user_id, roles=roles, actor=request.actor),
+        )
     except (NotAllowed, NotFound):
         raise
     except DeskError as exc:
         return _person(request, user_id, fault=exc.text, status=422)
-    messages.success(request, "The roles count from their next click; open pages follow within 5 s.")
+    done = "The roles count from their next click; open pages follow within 5 s."
+    messages.success(request, ASKED if waits else done)
     return redirect("person", user_id=user_id)
 
 

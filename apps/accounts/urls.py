@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.accounts import session_views, team_views, trail_views, views
+from apps.accounts import approval_views, session_views, team_views, trail_views, views
 
 urlpatterns = [
     path("settings/preferences/", views.preferences, name="preferences"),
@@ -18,6 +18,11 @@ urlpatterns = [
     path("team/people/<int:user_id>/suspend/", team_views.person_suspend, name="person_suspend"),
     path("team/people/<int:user_id>/resume/", team_views.person_resume, name="person_resume"),
     path("team/people/<int:user_id>/sign-out/", team_views.person_sign_out, name="person_sign_out"),
+    path("team/people/<int:user_id>/factor/", approval_views.person_factor_reset, name="person_factor_reset"),
+    path("team/approvals/", approval_views.approvals, name="approvals"),
+    path("team/approvals/approve/", approval_views.approval_approve, name="approval_approve"),
+    path("team/approvals/decline/", approval_views.approval_decline, name="approval_decline"),
+    path("team/approvals/policy/", approval_views.policy_save, name="policy_save"),
     path("team/trail/", trail_views.trail_page, name="trail"),
     path("team/trail/export/", trail_views.trail_export, name="trail_export"),
     path("team/chain/", trail_views.trail_checks, name="trail_checks"),

@@ -53,6 +53,7 @@ class Permission(StrEnum):
     VAULT_MANAGE = "vault.manage"
     AUDIT_VIEW = "audit.view"
     PEOPLE_MANAGE = "people.manage"
+    CHANGE_APPROVE = "change.approve"  # a second pair of eyes on roles, factors, limits and keys
     SYSTEM = "system"  # tasks that act for no person: syncs, sweeps
 
 
@@ -92,6 +93,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.CASH_MOVE,
         Permission.SUBACCOUNT_MANAGE,
         Permission.LIMIT_MANAGE,
+        Permission.CHANGE_APPROVE,
         Permission.KILL_PULL,
         Permission.KILL_RELEASE,
         Permission.WALL_SHARE,
@@ -101,7 +103,8 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.OPERATOR: _SEE | FIX_ACTS,
     Role.VAULT_ADMIN: _SEE | {Permission.VAULT_VIEW, Permission.VAULT_MANAGE},
     Role.AUDITOR: _SEE | {Permission.DESK_EXPORT, Permission.VAULT_VIEW, Permission.AUDIT_VIEW},
-    Role.ADMIN: _SEE | {Permission.PEOPLE_MANAGE, Permission.WALL_SHARE, Permission.VAULT_VIEW},
+    Role.ADMIN: _SEE
+    | {Permission.PEOPLE_MANAGE, Permission.CHANGE_APPROVE, Permission.WALL_SHARE, Permission.VAULT_VIEW},
 }
 
 

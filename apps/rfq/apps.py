@@ -7,13 +7,16 @@ class RfqConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from apps.accounts import four_eyes
         from apps.core import ports
         from apps.rfq import feed
         from apps.rfq.commands import combos, previews, quotes, requests, rules, stream, team
         from apps.rfq.commands import confirmations as confirmation_commands
         from apps.rfq.services import books_wanted, delays, guard, last_look, markouts, shadow_grades
+        from apps.rfq.services.approvals_waiting import approvals_waiting
         from apps.rfq.services.requests_sweep import account_read
 
+        four_eyes.elsewhere.append(approvals_waiting)
         requests.register()
         combos.register()
         previews.register()

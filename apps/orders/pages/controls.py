@@ -7,6 +7,7 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from apps.accounts.four_eyes import asking
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.permissions import requires
 from apps.core.errors import DeskError, NotAllowed
@@ -104,12 +105,18 @@ def order_limit_set(request: DeskRequest) -> HttpResponse:
     typed = limit_typed(request.POST)
     try:
         user_id, account_id = _id(typed["user_id"]), _id(typed["account_id"])
-        services.limit_set(request.actor, limit_values(typed), user_id=user_id, account_id=account_id)
+        values = limit_values(typed)
+        waits = asking(
+            request.actor,
+            lambda: services.limit_set(request.actor, values, user_id=user_id, account_id=account_id),
+        )
     except NotAllowed:
         raise
     except DeskError as exc:
         return _limits(request, typed, exc.fields or {"general": exc.text})
-    messages.info(request, "The limits are set. Orders that are placed from now on meet them.")
+    done = "The limits are set. Orders that are placed from now on meet them."
+    asked = "Wider limits need a second person here: they wait under Team, Approvals. The old ones hold."
+    messages.info(request, asked if waits else done)
     return redirect("order_limits")
 
 

@@ -17,7 +17,7 @@ from apps.orders.access import intents_visible_to, orders_visible_to
 from apps.orders.models import BookSide, ChangeIntent, Order, OrderIntent, RiskLimit, TradingPause
 from apps.orders.pages.blotter import people_of
 from apps.orders.services import limits_of
-from apps.orders.services.limits import DEFAULTS
+from apps.orders.services.limit_approval import DEFAULTS
 
 _MINUTE = timedelta(minutes=1)
 _WAITING = (OrderIntent.State.COMMITTED, OrderIntent.State.SENDING, OrderIntent.State.UNKNOWN)

@@ -13,7 +13,8 @@ from typing import Any
 from django.db import transaction
 
 from apps.accounts.access import account_get
-from apps.accounts.models import ExchangeAccount, Membership, User
+from apps.accounts.four_eyes import is_wanted
+from apps.accounts.models import ChangeRequest, ExchangeAccount, Membership, User
 from apps.audit import services as audit
 from apps.core.errors import DeskError, NotFound
 from apps.core.money import cents_text, count_text, dollars_text
@@ -22,17 +23,11 @@ from apps.core.prepared import Prepared
 from apps.core.timestamps import utc_now
 from apps.orders.access import require
 from apps.orders.models import BookSide, Order, OrderIntent, RiskLimit
+from apps.orders.services.limit_approval import DEFAULTS, limit_gate
 from apps.orders.services.quotes import Quotes, quotes_of
 from apps.orders.services.usage import usage_of
 from apps.orders.tickets import OrderTicket
 
-DEFAULTS: Mapping[str, Decimal | int] = {
-    "max_count": Decimal(10_000),
-    "max_notional": Decimal(10_000),
-    "price_band": Decimal("0.25"),
-    "orders_per_minute": 600,
-    "max_open_contracts": Decimal(100_000),
-}
 _USED_UP = ("orders_per_minute", "max_open_contracts")  # the limits that need sums of what is stored
 
 _limits = Prepared(lambda desk_id: RiskLimit.objects.filter(desk_id=desk_id))
@@ -177,9 +172,17 @@ def _words(name: str, limit: Any, use: Any) -> str:
 
 
 def limit_set(
-    actor: Actor, values: Mapping[str, Decimal | int | None], *, user_id: int | None, account_id: int | None
+    actor: Actor,
+    values: Mapping[str, Decimal | int | None],
+    *,
+    user_id: int | None,
+    account_id: int | None,
+    approval: ChangeRequest | None = None,
 ) -> RiskLimit:
-    """Set the limits of one scope, all five at once. Raises NotAllowed, NotFound, DeskError."""
+    """Set the limits of one scope, all five at once.
+
+    Raises NotAllowed, NotFound, DeskError; ApprovalNeeded where one gets wider and the desk wants four eyes on that.
+    """
     require(actor, Permission.LIMIT_MANAGE)
     faults = {name: "Give a number above zero, or nothing." for name, value in values.items() if not _is_limit(value)}
     if faults:
@@ -188,6 +191,7 @@ def limit_set(
         raise NotFound("This person is not on this desk.")
     account = None if account_id is None else account_get(actor, account_id)
     with transaction.atomic():
+        limit_gate(actor, values, user_id=user_id, account_id=account_id, approval=approval)
         limit, _ = RiskLimit.objects.update_or_create(
             desk_id=actor.desk_id,
             user=None if user_id is None else User.objects.get(pk=user_id),
@@ -205,6 +209,9 @@ def limit_remove(actor: Actor, limit_id: int) -> None:
         limit = RiskLimit.objects.filter(pk=limit_id, desk_id=actor.desk_id).first()
         if limit is None:
             raise NotFound("This limit does not exist, or it belongs to another desk.")
+        if is_wanted(actor.desk_id, "limits"):
+            text = "This desk wants four eyes on wider limits: set the row to what should hold instead of removing it."
+            raise DeskError("four_eyes", text)
         _audit(actor, "orders.limit.removed", limit, {name: getattr(limit, name) for name in DEFAULTS})
         limit.delete()
 
