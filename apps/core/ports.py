@@ -5,6 +5,7 @@ Each registry is filled in `AppConfig.ready()` and read-only afterwards.
 
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -164,3 +165,40 @@ def register_urgent_handler(message_type: str, handler: UrgentHandler) -> None:
 
 def register_stream_taker(message_type: str, taker: StreamTaker) -> None:
     stream_takers.setdefault(message_type, []).append(taker)
+
+
+# --- what FIX tells, beside the ledger: fix -> history (docs/fix.md). at: our clock ------------------
+
+# (account id, FillReports, at), (account id, OrderReports, at)
+fix_trades: list[Callable[[int, list[Any], datetime], None]] = []
+fix_orders: list[Callable[[int, list[Any], datetime], None]] = []
+# (account id, one whole settlement, at): ticker, subaccount, result, value and payout in dollars, yes_count, no_count
+fix_settlements: list[Callable[[int, Mapping[str, str], datetime], None]] = []
+
+# --- another way for orders than REST (docs/fix.md) -----------------------------------------------
+
+
+class OrderRoute(Protocol):
+    """fix -> orders: how one account's orders leave. The arguments are rows of orders.
+
+    Each call blocks and makes one attempt at most. It raises what `exchange.wire.errors` says of a REST call, with
+    the same meaning; when it returns, the exchange has answered and its word is stored already.
+    """
+
+    def create(self, intent: Any) -> None: ...
+
+    def cancel(self, cancel: Any) -> bool:
+        """Return False, with nothing sent, when this way is not open: a cancel then goes by REST."""
+        ...
+
+    def amend(self, change: Any) -> None: ...
+
+    def decrease(self, change: Any) -> None: ...
+
+    def group(self, action: Any) -> str | None:
+        """Return the id of a new group."""
+        ...
+
+
+# account id -> its way; None: REST
+order_routes: list[Callable[[int], OrderRoute | None]] = []

@@ -20,7 +20,9 @@ from apps.fix.engine.session import Session
 from apps.fix.messages.common import ExecId, Prices
 from apps.fix.messages.drop_copy import Recovery
 from apps.fix.messages.orders import Refusal
+from apps.fix.outbox import ANSWERS, Outbox
 from apps.fix.selectors import Wish
+from apps.fix.settlements import Settlements
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +55,12 @@ class Applier:
     tools: GatewayTools
     recovery: Recovery | None = None
     recovery_id: int = 0
+    outbox: Outbox | None = None
     waiting: asyncio.Queue[Deliver] = field(default_factory=asyncio.Queue)
+    settlements: Settlements = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.settlements = Settlements(self.wish.account_id)
 
     @property
     def prices(self) -> Prices:
@@ -80,6 +87,13 @@ class Applier:
             await self._count(part, done)
         else:
             await self._answers(part, clock)
+        settled = [one.message for one in part if one.message.msg_type == "UMS"]
+        if settled:
+            now = clock()
+            await self._database(lambda: self.settlements.take(settled, now))
+        if self.outbox is not None and part[0].message.msg_type in ANSWERS:
+            outbox, told = self.outbox, [one.message for one in part]
+            await self._database(lambda: outbox.record(told))
         self.session.applied(part[-1].seq)
 
     async def _reports(self, messages: list[Message]) -> ingest.Ingested:

@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
-from apps.core.ports import GatewayTools
+from apps.core.ports import GatewayTools, OrderRoute
 
 
 class FixConfig(AppConfig):
@@ -15,6 +15,19 @@ class FixConfig(AppConfig):
         topics.register()
         ports.gateway_jobs["fix"] = _sessions
         ports.gateway_jobs["fix-console"] = _console
+        ports.order_routes.append(_order_route)
+
+
+def _order_route(account_id: int) -> OrderRoute | None:
+    from apps.fix.routes import way_of
+
+    way = way_of(account_id)
+    if way is None:
+        return None
+    # Messages and engine are loaded by processes that send by FIX alone.
+    from apps.fix.routing import FixWay
+
+    return FixWay(account_id, way)
 
 
 async def _sessions(tools: GatewayTools) -> None:

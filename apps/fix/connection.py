@@ -15,7 +15,7 @@ from apps.core.timestamps import from_unix_ms, utc_now
 from apps.fix import endpoints, records
 from apps.fix.applier import Applier, Clock
 from apps.fix.engine import reconnect
-from apps.fix.engine.errors import StoreCorrupt
+from apps.fix.engine.errors import NotEncodable, SendRefused, StoreCorrupt
 from apps.fix.engine.outputs import Deliver, End, Ended, LoggedOn, Missed, Noted, Output, Seen, Transmit
 from apps.fix.engine.rules import RULES, Kind
 from apps.fix.engine.session import Session, SessionConfig, State
@@ -24,6 +24,7 @@ from apps.fix.lease import LEASE, key_digest, lease_release, lease_take
 from apps.fix.messages.common import ExecId
 from apps.fix.messages.drop_copy import Recovery
 from apps.fix.models import FixSession
+from apps.fix.outbox import Outbox
 from apps.fix.selectors import Wish
 from apps.fix.transport import Transport, TransportRefused
 from apps.vault.opening import signer_for_key
@@ -48,6 +49,7 @@ class Connection:
     holder: str
     stop_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     reset_wanted: bool = False
+    wake: asyncio.Event = field(default_factory=asyncio.Event)  # something may be waiting to be sent
     asked: list[str] = field(default_factory=list)  # kinds of FixAsk
     _passed: list[records.Passed] = field(default_factory=list)
     _stored: int = 0
@@ -55,12 +57,16 @@ class Connection:
     _row: dict[str, Any] = field(default_factory=dict)
     _ended: Ended | None = None
     _alarm: str = ""
+    _outbox: Outbox | None = None
+    _looked_at: float = 0.0
 
     async def run(self) -> None:
         """Raises only CancelledError: a session that cannot run says why in its row."""
         self._clock = Clock()
         self._session = await self._build()
-        self._applier = Applier(self.wish, self._session, self.tools)
+        if self.wish.kind in (Kind.NR, Kind.RT) and not self.wish.flags.listener:
+            self._outbox = Outbox(self.wish.session_id, self.wish.account_id)
+        self._applier = Applier(self.wish, self._session, self.tools, outbox=self._outbox)
         applying = asyncio.create_task(self._applier.run(self._clock))
         try:
             await self._keep()
@@ -132,10 +138,15 @@ class Connection:
     async def _talk(self, transport: Transport) -> Ended:
         await self._took(self._session.connected(self._clock()))
         reading: asyncio.Task[bytes] | None = None
+        waking: asyncio.Task[Any] | None = None
         try:
             while self._ended is None:
                 reading = reading or asyncio.create_task(transport.read())
-                await asyncio.wait([reading], timeout=TICK)
+                waking = waking or asyncio.create_task(self.wake.wait())
+                await asyncio.wait([reading, waking], timeout=TICK, return_when=asyncio.FIRST_COMPLETED)
+                if waking.done():
+                    waking, self._looked_at = None, 0.0
+                    self.wake.clear()
                 now = self._clock()
                 if reading.done():
                     data = reading.result()
@@ -143,6 +154,7 @@ class Connection:
                     await self._took(self._session.received(data, now) if data else self._session.lost())
                 await self._took(self._session.tick(now))
                 await self._wishes(now)
+                await self._commands(now)
                 await self._flush()
             return self._ended
         except asyncio.CancelledError:
@@ -150,8 +162,9 @@ class Connection:
             await self._took(self._session.logout(self._clock()))
             raise
         finally:
-            if reading is not None:
-                reading.cancel()
+            for task in (reading, waking):
+                if task is not None:
+                    task.cancel()
 
     async def _wishes(self, now: int) -> None:
         """Do what people want of a running session."""
@@ -169,6 +182,24 @@ class Connection:
                 seq, outputs = self._session.send("U1", fields, now)
                 self._applier.recovery.sent(seq)
                 await self._took(outputs)
+
+    async def _commands(self, now: int) -> None:
+        """Send what the desk's senders have handed over. Taken in SQL first, so each leaves once at most."""
+        if self._outbox is None or self._session.state is not State.ACTIVE or self._session.gap:
+            return
+        loop_time = asyncio.get_running_loop().time()
+        if self._looked_at and loop_time - self._looked_at < TICK:
+            return  # messages come faster than it is worth asking
+        self._looked_at = loop_time
+        for one in await self.tools.database(self._outbox.take):
+            try:
+                seq, outputs = self._session.send(one.msg_type, one.fields, self._clock())
+            except (SendRefused, NotEncodable) as exc:
+                code, text = ("fix_not_writable", str(exc)) if isinstance(exc, NotEncodable) else (exc.code, exc.text)
+                await self.tools.database(functools.partial(self._outbox.not_sent, one.id, code, text))
+                continue
+            self._outbox.by_seq[seq] = one.id
+            await self._took(outputs)
 
     async def _took(self, outputs: list[Output]) -> None:
         for one in outputs:
@@ -204,6 +235,9 @@ class Connection:
             await self.tools.database(lambda: records.reset_done(wish.session_id))
         await self._show(_STATE.LOGGED_ON, self._alarm)
         await self.tools.database(functools.partial(records.session_audit, wish, "logged_on", was_reset=was_reset))
+        if self._outbox is not None and was_reset:
+            self._outbox.by_seq.clear()
+            self._outbox.reconcile_since = utc_now()
         if was_reset and wish.kind in (Kind.NR, Kind.RT):
             await self._mend(f"{wish.kind} logged on anew")
 

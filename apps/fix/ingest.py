@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from apps.audit import services as audit
+from apps.core import ports
 from apps.core.errors import WireFormatError
 from apps.core.money import parse_count, parse_dollars, parse_price
 from apps.core.timestamps import utc_now
@@ -50,16 +51,27 @@ class Ingested:
 def reports_apply(account_id: int, messages: Iterable[Message], *, prices: Prices, kind: str) -> Ingested:
     """Apply execution reports in their order; one that cannot be used makes the desk read instead."""
     done = Ingested()
+    told_orders: list[OrderReport] = []
+    told_trades: list[FillReport] = []
     for message in messages:
         try:
             report = ExecutionReport.read(message, prices)
             told = _order_report(account_id, report)
             fill = _fill_report(report) if report.trade is not None else None
             _apply(account_id, report, told, fill, kind=kind, done=done)
+            # A replay tells how orders were: of trades that is the whole story, of orders it is not.
+            told_orders += [told] if told is not None and kind != "dc" else []
+            told_trades += [fill] if fill is not None else []
         except WireFormatError as exc:
             done.unreadable += 1
             logger.warning("an execution report for account %s cannot be used, reading instead: %s", account_id, exc)
             queue.enqueue(queue.ACCOUNT_SYNC, account_id)
+    if told_orders or told_trades:
+        at = utc_now()
+        for tell in ports.fix_orders:
+            tell(account_id, told_orders, at)
+        for tell in ports.fix_trades:
+            tell(account_id, told_trades, at)
     return done
 
 

@@ -3,6 +3,8 @@ from django.db import models
 
 from apps.accounts.models import ExchangeAccount
 
+COMMANDS = "fix-commands"  # Redis channel: the row id of a session that has a command waiting
+
 
 class FixSession(models.Model):
     """One FIX session of one account: what people want of it, and how the gateway last saw it.
@@ -152,4 +154,66 @@ class FixRecovery(models.Model):
             models.UniqueConstraint(
                 fields=["account"], condition=models.Q(state__in=["waiting", "running"]), name="fix_recovery_one_open"
             ),
+        ]
+
+
+class FixRoute(models.Model):
+    """How the orders of one account leave; an account without a row uses REST."""
+
+    class Way(models.TextChoices):
+        REST = "rest", "REST"
+        NR = "nr", "FIX, KalshiNR"
+        RT = "rt", "FIX, KalshiRT"
+
+    account = models.OneToOneField(ExchangeAccount, on_delete=models.PROTECT, related_name="fix_route")
+    way = models.CharField(max_length=4, choices=Way.choices, default=Way.REST)
+    why = models.CharField(max_length=200)
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    changed_at = models.DateTimeField()
+
+
+class FixCommand(models.Model):
+    """One application message that a sender hands to the gateway: durable before the send, taken once, never again.
+
+    `subject` is the row that it is for ("intent:7"). Of what is sent at most once there is one command, ever.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting for the session"
+        TAKEN = "taken", "Taken by the gateway: it may have been sent"
+        TOLD = "told", "Answered, and the answer is stored"
+        REFUSED = "refused", "Refused by the exchange"
+        LIMITED = "limited", "Refused by the exchange's rate limit"
+        DOUBT = "doubt", "Answered with what proves nothing"
+        NOT_SENT = "not_sent", "Certainly not sent"
+
+    OPEN = ("waiting", "taken")
+
+    session = models.ForeignKey(FixSession, on_delete=models.PROTECT, related_name="commands")
+    subject = models.CharField(max_length=40)
+    is_once = models.BooleanField()
+    msg_type = models.CharField(max_length=8)
+    fields = models.JSONField()  # [[tag, value], ...] of the body
+    client_id = models.CharField(max_length=64, blank=True)  # ClOrdID (11)
+    order_id = models.CharField(max_length=80, blank=True)  # of a change; of a new group its id, once it is told
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()  # not taken later than this
+    taken_at = models.DateTimeField(null=True)
+    seq = models.PositiveBigIntegerField(null=True)
+    answered_at = models.DateTimeField(null=True)
+    code = models.CharField(max_length=60, blank=True)
+    text = models.CharField(max_length=400, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subject"], condition=models.Q(is_once=True), name="fix_command_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["session", "client_id"],
+                condition=models.Q(state__in=["waiting", "taken"]),
+                name="fix_command_open",
+            ),
+            models.Index(fields=["order_id"], condition=~models.Q(order_id=""), name="fix_command_order"),
         ]

@@ -10,6 +10,7 @@ from apps.exchange.gateway.lease import holder_name
 from apps.fix import records
 from apps.fix.connection import Connection
 from apps.fix.models import FixSession
+from apps.fix.outbox import follow_commands
 from apps.fix.selectors import Unable, Wish, wishes
 
 logger = logging.getLogger(__name__)
@@ -73,6 +74,11 @@ class Sessions:
             functools.partial(records.state_store, session_id, state=FixSession.State.STOPPED, state_text="Stopped.")
         )
 
+    def wake(self, session_id: int) -> None:
+        """A sender has something for this session."""
+        if session_id in self._running:
+            self._running[session_id][1].wake.set()
+
     async def stop(self) -> None:
         tasks = [task for _, _, task in self._running.values()]
         for task in tasks:
@@ -85,6 +91,7 @@ class Sessions:
 async def sessions_job(tools: GatewayTools) -> None:
     """Run until cancelled."""
     sessions = Sessions(tools)
+    hearing = asyncio.create_task(follow_commands(sessions.wake), name="fix-commands")
     try:
         # What the rows say of an earlier process that was killed is not so any more.
         await tools.database(records.states_clear)
@@ -96,4 +103,5 @@ async def sessions_job(tools: GatewayTools) -> None:
                 logger.exception("the FIX sessions cannot be read")
             await asyncio.sleep(FOLLOW_SECONDS)
     finally:
+        hearing.cancel()
         await sessions.stop()

@@ -22,6 +22,7 @@ from apps.exchange.wire import api
 from apps.exchange.wire.client import ExchangeClient
 from apps.exchange.wire.errors import ExchangeError
 from apps.history.models import Discrepancy, ReconcileRun, Sighting, Subject
+from apps.history.reconcile_fix import found_by, settlements_seen
 from apps.history.reconcile_sides import (
     Side,
     differing,
@@ -120,6 +121,7 @@ def _compare(client: ExchangeClient, account_id: int, *, since: datetime, until:
         _orders(client, account_id, comparison, line, since=begin, until=end, is_last=end == until)
         begin = end
     _positions(client, account_id, comparison, until=until)
+    _settlements(account_id, comparison, until=until)
     return comparison
 
 
@@ -166,6 +168,8 @@ def _trades(
                 found.cause = Cause.FOREIGN
             comparison.found.append(found)
     comparison.count(Subject.TRADE, len(listed.keys() | stored.keys()))
+    for name, number in found_by(account_id, listed.keys(), stored.keys()).items():
+        comparison.compared[name] = comparison.compared.get(name, 0) + number
 
 
 def _archived_until(client: ExchangeClient) -> datetime | None:
@@ -269,6 +273,24 @@ def _positions(client: ExchangeClient, account_id: int, comparison: Comparison, 
     comparison.count(Subject.POSITION, len(keys))
 
 
+# --- settlements ----------------------------------------------------------------------------------
+
+
+def _settlements(account_id: int, comparison: Comparison, *, until: datetime) -> None:
+    """Compare what FIX reported of settlements with what REST lists; the ledger's rows are REST's."""
+    found = settlements_seen(account_id, until=until)
+    for told, rest, at in found:
+        comparison.checked.add((Subject.SETTLEMENT, told.key))
+        differs = _judge(Subject.SETTLEMENT, told.key, rest, rest, told, at=at)
+        if differs is not None:
+            # What two sources say of money is for people, also where one of them is the ledger's.
+            differs.by_rest = False
+            differs.kind = Kind.NOT_AT_EXCHANGE if rest is None else Kind.DIFFERS
+            differs.cause = Cause.UNKNOWN if rest is None else Cause.CONTENT
+            comparison.found.append(differs)
+    comparison.count(Subject.SETTLEMENT, len(found))
+
+
 # --- judging --------------------------------------------------------------------------------------
 
 
@@ -334,8 +356,9 @@ def _sightings(account_id: int, subject: Subject, keys: set[str]) -> dict[str, S
     wanted = sorted(keys)
     for start in range(0, len(wanted), _AT_ONCE):
         part = wanted[start : start + _AT_ONCE]
-        for row in Sighting.objects.filter(account_id=account_id, subject=subject, key__in=part):
-            found[row.key] = row
+        # Of several pushing sources the one that spoke last.
+        told = Sighting.objects.filter(account_id=account_id, subject=subject, key__in=part)
+        found |= {row.key: row for row in told.order_by("seen_at", "pk")}
     return found
 
 
@@ -393,6 +416,10 @@ def sides_text(sides: Mapping[str, Side | None], name: str) -> str:
     if side is None:
         return "does not have it"
     shown = (
-        ("contracts",) if "contracts" in side else ("side", "count", "price", "fee", "status", "filled", "remaining")
+        ("contracts",)
+        if "contracts" in side
+        else ("result", "value", "yes_count", "no_count", "payout")
+        if "payout" in side
+        else ("side", "count", "price", "fee", "status", "filled", "remaining")
     )
     return ", ".join(f"{part} {side[part]}" for part in shown if side.get(part))

@@ -19,6 +19,7 @@ COMPARED: dict[str, tuple[str, ...]] = {
     "trade": ("ticker", "side", "price", "count", "fee", "subaccount", "is_taker"),
     "order": ("ticker", "side", "price", "status", "filled", "remaining", "subaccount"),
     "position": ("contracts",),
+    "settled": ("result", "value", "yes_count", "no_count", "payout"),
 }
 
 

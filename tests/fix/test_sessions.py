@@ -2,10 +2,12 @@
 
 import asyncio
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,17 @@ from apps.accounts.models import ExchangeAccount
 from apps.audit.models import AuditEntry
 from apps.core.permissions import Actor
 from apps.core.timestamps import utc_now
+from apps.exchange.clients import clients_forget
 from apps.exchange.gateway.threads import Threads
-from apps.fix import runner, services
+from apps.fix import routes, runner, services
 from apps.fix.lease import key_digest
-from apps.fix.models import FixExecution, FixLease, FixMessage, FixRecovery, FixSession
-from apps.orders.models import Fill, Order
+from apps.fix.models import FixCommand, FixExecution, FixLease, FixMessage, FixRecovery, FixSession
+from apps.orders.models import AccountSync, Fill, Order
+from apps.orders.services import cancel_send, cancel_submit, intent_send, intent_submit
 from apps.vault.services import key_revoke
+from tests.orders.conftest import Place, make_market, make_ticket, make_trade_key
 from tests.support.desk import PATIENCE, eventually
-from tests.support.gateway import paper_call, paper_order
+from tests.support.gateway import paper_call, paper_order, use_paper
 from tests.support.paper import PaperProcess, paper_process, paper_processes  # noqa: F401
 from tests.support.people import actor_of, make_account, make_desk, make_key, make_person, vault_in
 
@@ -268,3 +273,31 @@ def test_an_exchange_that_is_away_is_waited_for(desk, settings, tmp_path):
         assert "No connection" in row.state_text
         settings.FIX_ENDPOINTS = {"paper": {"file": str(desk.paper.data / "paper.json")}}
         desk.reach(row, "logged_on")
+
+
+def test_an_order_leaves_by_fix_through_a_running_session(desk, settings, monkeypatch):
+    """The sender in this thread, the session in the gateway's: committed, taken once, answered by its report."""
+    settings.REDIS_URL = "redis://127.0.0.1:1"  # nobody wakes the session: it looks by itself
+    clients_forget()
+    use_paper(settings, desk.paper)
+    make_trade_key(desk.account)  # of REST, which nothing here uses
+    desk.key("trader-1", "fix_nr")
+    row = desk.session("nr")
+    trader = actor_of(make_person(desk.account.desk, "trader"))
+    place = Place(desk.account.desk, desk.account, trader, trader, make_market(ticker=desk.tickers[0]))
+    routes.route_set(desk.operator, desk.account.pk, "nr", why=WHY)
+    AccountSync.objects.create(account=desk.account, finished_at=utc_now() + timedelta(hours=1))
+    with running_sessions():
+        desk.reach(row, "logged_on")
+        intent = intent_submit(trader, make_ticket(place, ticker=desk.tickers[0], price=Decimal("0.02")))
+        intent_send(intent.pk)
+        intent.refresh_from_db()
+        assert (intent.state, intent.error_text) == ("acked", "")
+        order = Order.objects.get(intent=intent)
+        cancel = cancel_submit(trader, order, idempotency_key=uuid.uuid4())
+        cancel_send(cancel.pk)
+        order.refresh_from_db()
+        assert (order.status, order.source) == ("canceled", "fix")
+    assert list(FixCommand.objects.order_by("pk").values_list("msg_type", "state")) == [("D", "told"), ("F", "told")]
+    sent = FixMessage.objects.filter(session=row, is_outgoing=True, msg_type__in=["D", "F"])
+    assert [one.msg_type for one in sent.order_by("pk")] == ["D", "F"]

@@ -11,10 +11,11 @@ class Subject(models.TextChoices):
     TRADE = "trade", "Trade"
     ORDER = "order", "Order"
     POSITION = "position", "Position"
+    SETTLEMENT = "settled", "Settlement"
 
 
 class Sighting(models.Model):
-    """The last thing that a pushing source said of one record: the WebSocket now, FIX when it writes here.
+    """The last thing that a pushing source said of one record: the WebSocket, and FIX.
 
     Kept apart from the ledger, so that the ledger can be checked against it. `data` holds plain text, see
     `reconcile_sides`.

@@ -230,7 +230,11 @@ def list_context(request: DeskRequest, account: ExchangeAccount) -> dict[str, An
 def _compared(run: ReconcileRun | None) -> str:
     if run is None or not run.compared:
         return ""
-    return ", ".join(f"{run.compared.get(one.value, 0):,} {one.label.lower()}s" for one in Subject)
+    text = ", ".join(f"{run.compared.get(one.value, 0):,} {one.label.lower()}s" for one in Subject)
+    if "trade_both" in run.compared:
+        both, fix, rest = (run.compared.get(f"trade_{name}", 0) for name in ("both", "fix", "rest"))
+        text += f"; trades found by FIX and REST {both:,}, by FIX alone {fix:,}, by REST alone {rest:,}"
+    return text
 
 
 def _row(row: Discrepancy) -> dict[str, Any]:

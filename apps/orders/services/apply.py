@@ -246,8 +246,10 @@ def _join(order: Order, report: OrderReport, *, source: Source) -> bool:
         is_joined = False
     if intent.state == State.REFUSED and is_joined:
         disputed_record(order, report, f"intent {intent.pk} was refused, yet the exchange shows its order")
+    # An execution report is the answer to an order that left by FIX.
+    is_answer = source == "answer" or (source == "fix" and intent.state == State.SENDING)
     is_ended = intent_acknowledge(
-        intent, order_id=order.order_id, evidence=f"{_FOUND_BY[source]} {order.order_id}", is_answer=source == "answer"
+        intent, order_id=order.order_id, evidence=f"{_FOUND_BY[source]} {order.order_id}", is_answer=is_answer
     )
     if is_ended or is_joined:
         order.intent = _intents.first(intent.pk)

@@ -32,6 +32,7 @@ from apps.orders.models import OrderIntent
 from apps.orders.services import send
 from apps.orders.services.checks import account_check, holding_of, market_check, order_check
 from apps.orders.services.gate import gate_note
+from apps.orders.services.routes import route_of
 from apps.orders.services.shown import shown_of
 from apps.orders.services.submit import intent_commit, known_intent, may_trade_check
 from apps.orders.tickets import OrderTicket
@@ -210,6 +211,9 @@ def _attempt(account_id: int, intents: Sequence[OrderIntent]) -> list[send.Outco
     A whole request that was lost leaves every line unknown; what the exchange says of one line counts for it alone.
     """
     try:
+        route = route_of(account_id)
+        if route is not None:
+            return [send.attempt_by(route, intent) for intent in intents]
         client = client_for(account_id, write=True)
         if any(send.is_stale(intent) for intent in intents):
             return [send.Outcome("refused", "too_late", send.TOO_LATE)] * len(intents)

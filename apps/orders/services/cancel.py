@@ -30,6 +30,7 @@ from apps.orders.models import CancelIntent, Order
 from apps.orders.reports import OrderReport
 from apps.orders.services.apply import OPEN_CANCELS, order_apply
 from apps.orders.services.lookup import order_lookup
+from apps.orders.services.routes import route_of
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +105,11 @@ def cancel_send(cancel_id: int) -> CancelIntent | None:
         return _end(cancel, state=State.REFUSED, code="not_allowed", text="The person's roles no longer allow this.")
     killpoints.reach("cancel.checked")
     try:
+        # Another way than REST is tried first and once: a repeat takes a way of its own.
+        route = route_of(order.account_id) if cancel.attempts == 1 else None
+        if route is not None and route.cancel(cancel):
+            killpoints.reach("cancel.answered")
+            return _told(cancel)
         client = client_for(order.account_id, write=True)
         ack = api.cancel_order(client, order.order_id, subaccount=order.subaccount)
     except Refused as exc:
@@ -124,6 +130,12 @@ def _claim(cancel_id: int) -> bool:
     abandoned = Q(state=State.SENDING, sent_at__lte=now - CLAIM_FOR)
     due = CancelIntent.objects.filter(waiting | abandoned, pk=cancel_id)
     return due.update(state=State.SENDING, attempts=F("attempts") + 1, sent_at=now) == 1
+
+
+def _told(cancel: CancelIntent) -> CancelIntent:
+    """The exchange's word is stored: it has ended the cancel, or the order is looked up."""
+    cancel.refresh_from_db()
+    return cancel if cancel.state == State.DONE else _look(cancel, code="", text="")
 
 
 def _answered(cancel: CancelIntent, ack: CancelAck) -> CancelIntent:

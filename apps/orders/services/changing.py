@@ -39,6 +39,7 @@ from apps.orders.services.apply import order_apply
 from apps.orders.services.change import OPEN_CHANGES, amend_check, order_touch
 from apps.orders.services.changes_close import outcome_of
 from apps.orders.services.lookup import arrives_by, order_lookup
+from apps.orders.services.routes import route_of
 from apps.orders.services.send import GOOD_FOR, LEFT_WITHIN, SENDS_WITHIN, TOO_LATE
 
 logger = logging.getLogger(__name__)
@@ -97,8 +98,14 @@ def _amend(change: ChangeIntent) -> ChangeIntent:
     """Make the one attempt, outside any transaction: a rollback would forget it."""
     order = change.order
     try:
-        client = client_for(order.account_id, write=True)
         if change.sent_at is None or utc_now() - change.sent_at > SENDS_WITHIN:
+            return _end(change, state=State.REFUSED, code="too_late", text=TOO_LATE)
+        route = route_of(order.account_id)
+        if route is not None:
+            route.amend(change)
+            return _told(change)
+        client = client_for(order.account_id, write=True)
+        if utc_now() - change.sent_at > SENDS_WITHIN:
             return _end(change, state=State.REFUSED, code="too_late", text=TOO_LATE)
         killpoints.reach("amend.client_ready")
         ack = api.amend_order(
@@ -124,6 +131,21 @@ def _amend(change: ChangeIntent) -> ChangeIntent:
     _amended(change, ack)
     killpoints.reach("amend.applied")
     return _end(change, state=State.DONE)
+
+
+def _told(change: ChangeIntent) -> ChangeIntent:
+    """The exchange's word is stored: it has ended the change, or the order is read."""
+    change.refresh_from_db()
+    if change.state not in OPEN_CHANGES:
+        return change
+    order = Order.objects.get(pk=change.order_id)
+    if order.status != Order.Status.RESTING:
+        return _end(change, state=State.ENDED)
+    if change.kind == Kind.DECREASE:
+        if order.remaining_count <= change.count:
+            return _end(change, state=State.DONE)
+        return _again(change, state=State.UNKNOWN, code="not_confirmed", text="More rests than was asked for.")
+    return _unknown(change, code="not_confirmed", text="The exchange answered, and the order does not show it yet.")
 
 
 def _amended(change: ChangeIntent, ack: OrderAck) -> None:
@@ -161,6 +183,10 @@ def _decrease(change: ChangeIntent) -> ChangeIntent:
     if order.remaining_count <= change.count:
         return _end(change, state=State.DONE)  # fills did it
     try:
+        route = route_of(order.account_id)
+        if route is not None:
+            route.decrease(change)
+            return _told(change)
         client = client_for(order.account_id, write=True)
         killpoints.reach("decrease.client_ready")
         ack = api.decrease_order(

@@ -36,6 +36,7 @@ from apps.orders.access import actor_of, require
 from apps.orders.models import GroupAction, OrderGroup
 from apps.orders.services.checks import account_check
 from apps.orders.services.group_joins import FRESH, creates_join, is_join_due, subaccount_find
+from apps.orders.services.routes import route_of
 from apps.orders.services.send import GOOD_FOR, TOO_LATE
 
 logger = logging.getLogger(__name__)
@@ -228,6 +229,9 @@ def _expire(action_id: int) -> None:
 
 def _call(action: GroupAction, group: OrderGroup) -> str | None:
     """Make the request; returns the id of a new group."""
+    route = route_of(group.account_id)
+    if route is not None and action.attempts == 1:
+        return route.group(action)
     client = client_for(group.account_id, write=True)
     name, limit = group.group_id or "", format_count(action.contracts_limit or Decimal(0))
     match Kind(action.kind):

@@ -19,6 +19,7 @@ from apps.audit import services as audit
 from apps.core import killpoints
 from apps.core.errors import DeskError, NotAllowed, WireFormatError
 from apps.core.money import format_count, format_price, parse_count
+from apps.core.ports import OrderRoute
 from apps.core.prepared import Prepared
 from apps.core.prepared_writes import PreparedUpdate
 from apps.core.timestamps import from_unix_ms, to_unix_seconds, unix_ms_now, utc_now
@@ -35,6 +36,7 @@ from apps.orders.services.checks import account_check_again, order_check
 from apps.orders.services.gate import gate_check, gate_note
 from apps.orders.services.limits import limits_check
 from apps.orders.services.pauses import pause_check
+from apps.orders.services.routes import route_of
 from apps.orders.tickets import FILL_OR_KILL, GOOD_TILL_CANCELED, OrderTicket
 
 logger = logging.getLogger(__name__)
@@ -141,7 +143,7 @@ def ticket_of(intent: OrderIntent) -> OrderTicket:
 class Outcome:
     """What came of one send, before it is written down. report: the order of an accepted one."""
 
-    kind: Literal["answer", "refused", "unknown"]
+    kind: Literal["answer", "told", "refused", "unknown"]  # told: stored already, by the way that it came
     code: str = ""
     text: str = ""
     report: OrderReport | None = None
@@ -155,6 +157,9 @@ def _attempt(intent: OrderIntent) -> Outcome:
     UNKNOWN: an error we did not foresee is no proof that nothing happened.
     """
     try:
+        route = route_of(intent.account_id)
+        if route is not None:
+            return attempt_by(route, intent)
         client = client_for(intent.account_id, write=True)
         if is_stale(intent):
             return Outcome("refused", "too_late", TOO_LATE)
@@ -164,6 +169,19 @@ def _attempt(intent: OrderIntent) -> Outcome:
         return failure_read(intent, exc)
     killpoints.reach("send.answered")
     return answer_read(intent, ack)
+
+
+def attempt_by(route: OrderRoute, intent: OrderIntent) -> Outcome:
+    """Make the one attempt by another way than REST. Never raises ExchangeError or DeskError."""
+    if is_stale(intent):
+        return Outcome("refused", "too_late", TOO_LATE)
+    try:
+        events.intent_sending_publish(intent)
+        route.create(intent)
+    except (ExchangeError, DeskError) as exc:
+        return failure_read(intent, exc)
+    killpoints.reach("send.answered")
+    return Outcome("told")
 
 
 def answer_read(intent: OrderIntent, ack: OrderAck) -> Outcome:
@@ -204,6 +222,10 @@ def outcome_record(intent: OrderIntent, outcome: Outcome) -> OrderIntent:
             intent.refresh_from_db()
         elif outcome.kind == "refused":
             intent_refuse(intent, code=outcome.code, text=outcome.text)
+        elif outcome.kind == "told":
+            intent.refresh_from_db()
+            if intent.state == State.SENDING:
+                intent_unknown(intent, code="not_joined", text="The answer could not be joined to this order.")
         else:
             intent_unknown(intent, code=outcome.code, text=outcome.text)
     except (DatabaseError, InterfaceError):
@@ -212,7 +234,7 @@ def outcome_record(intent: OrderIntent, outcome: Outcome) -> OrderIntent:
             spill.Record(
                 intent_id=intent.pk,
                 account_id=intent.account_id,
-                outcome=outcome.kind,
+                outcome="unknown" if outcome.kind == "told" else outcome.kind,
                 at_ms=unix_ms_now(),
                 code=outcome.code,
                 text=outcome.text,

@@ -8,7 +8,7 @@ from apps.accounts.access import account_get, presence_load
 from apps.accounts.models import User
 from apps.core.errors import DeskError
 from apps.core.permissions import Actor
-from apps.fix import services
+from apps.fix import routes, services
 from apps.fix.models import FixMessage, FixSession
 from apps.fix.selectors import KINDS, decoded, message_name
 
@@ -41,6 +41,11 @@ class Command(BaseCommand):
         recover.add_argument("--end", default="", metavar="ExecID", help="inclusive; default: the newest")
         recover.add_argument("--why", required=True)
 
+        route = actions.add_parser("route", help="say how the orders of an account leave")
+        route.add_argument("account", type=int, help="row id of the account")
+        route.add_argument("way", choices=["rest", "nr", "rt"])
+        route.add_argument("--why", required=True)
+
     def handle(self, *args: Any, **options: Any) -> None:
         user = User.objects.filter(username=options["username"], is_active=True).first()
         presence = presence_load(user.pk, {}) if user else None
@@ -71,6 +76,9 @@ class Command(BaseCommand):
                 receive_settlements=options["settlements"],
             )
             self.stdout.write(self._line(row))
+        elif action == "route":
+            set_to = routes.route_set(actor, options["account"], options["way"], why=options["why"])
+            self.stdout.write(f"Orders of account {options['account']} leave by {set_to.get_way_display()}.")
         elif action == "recover":
             account = account_get(actor, options["account"])
             found = services.recovery_request(
