@@ -12,6 +12,7 @@ from apps.accounts.access import accounts_visible
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.models import ExchangeAccount
 from apps.accounts.permissions import requires
+from apps.accounts.step_up import steps_up
 from apps.core import ports
 from apps.core.errors import DeskError, NotFound
 from apps.core.permissions import Actor, Permission
@@ -151,6 +152,7 @@ def fix_session_logout(request: DeskRequest, fix_session_id: int) -> HttpRespons
 
 
 @requires(Permission.FIX_RESET)
+@steps_up("fix_sessions")
 @require_POST
 def fix_session_reset(request: DeskRequest, fix_session_id: int) -> HttpResponse:
     return _acted(
@@ -171,6 +173,7 @@ def fix_session_resend(request: DeskRequest, fix_session_id: int) -> HttpRespons
 
 
 @requires(Permission.FIX_OPERATE)
+@steps_up("fix_sessions")
 @require_POST
 def fix_define(request: DeskRequest) -> HttpResponse:
     """Make or change the session of a kind of an account."""

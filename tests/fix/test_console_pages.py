@@ -115,6 +115,19 @@ def test_a_viewers_crafted_request_changes_nothing(place: Place, session: FixSes
     assert FixAsk.objects.count() == 0
 
 
+def test_a_reset_and_a_changed_session_ask_again_who_is_there(place: Place, session: FixSession) -> None:
+    browser = client_of(make_person(place.desk, "operator"), is_fresh=False)
+    given = {"account": str(place.account.pk), "kind": "pt", "heartbeat": "30", "why": WHY}
+
+    for url in (reverse("fix_session_reset", args=[session.pk]), reverse("fix_define")):
+        answer = browser.post(url, given)
+        assert answer.status_code == 302
+        assert "reauthenticate" in answer["Location"]
+    session.refresh_from_db()
+    assert not session.is_reset_wanted
+    assert not FixSession.objects.filter(kind="pt").exists()
+
+
 def test_the_words_of_a_reset_differ_by_what_the_exchange_keeps(place: Place) -> None:
     kept = console.reset_words(FixSession(account=place.account, kind="rt"))
     gone = console.reset_words(FixSession(account=place.account, kind="nr"))
