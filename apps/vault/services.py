@@ -9,6 +9,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from apps.accounts.access import account_get
 from apps.accounts.models import ExchangeAccount
+from apps.accounts.notices import notify_holders
 from apps.audit.services import record
 from apps.core import ports
 from apps.core.errors import DeskError, NotAllowed
@@ -18,6 +19,14 @@ from apps.vault.errors import KeyRefused
 from apps.vault.models import ApiKey
 from apps.vault.selectors import key_get, twin_of
 from apps.vault.signing import READ, WRITE
+
+# Changes that everybody who sees the vault is told of.
+_TOLD = {
+    "vault.key.imported": "was added",
+    "vault.key.generated": "was made here",
+    "vault.key.named": "got its key id",
+    "vault.key.revoked": "was revoked",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,3 +201,6 @@ def _audit(actor: Actor, action: str, row: ApiKey, data: Mapping[str, Any]) -> N
         target=f"api_key:{row.pk}",
         data={"account": row.account_id, "purpose": row.purpose, **data},
     )
+    if action in _TOLD:
+        text = f"Key “{row.label}” of {row.account.name} ({row.account.environment}) {_TOLD[action]}."
+        notify_holders(actor.desk_id, Permission.VAULT_VIEW, "key.changed", text, but=actor.user_id)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from apps.accounts.access import accounts_visible
 from apps.accounts.permissions import requires
 from apps.accounts.services import account_add
+from apps.accounts.step_up import steps_up
 from apps.core.errors import DeskError, NotAllowed, NotFound
 from apps.core.permissions import Actor, Permission
 from apps.vault import selectors, services
@@ -44,6 +45,7 @@ def _page(actor: Actor, **more: Any) -> dict[str, Any]:
 
 
 @requires(Permission.VAULT_MANAGE)
+@steps_up("vault")
 @require_POST
 def account_create(request: HttpRequest) -> HttpResponse:
     """Add an exchange account to the desk."""
@@ -60,6 +62,7 @@ def account_create(request: HttpRequest) -> HttpResponse:
 
 
 @requires(Permission.VAULT_MANAGE)
+@steps_up("vault")
 @sensitive_post_parameters("pem")
 @require_http_methods(["GET", "POST"])
 def key_import(request: HttpRequest) -> HttpResponse:
@@ -68,6 +71,7 @@ def key_import(request: HttpRequest) -> HttpResponse:
 
 
 @requires(Permission.VAULT_MANAGE)
+@steps_up("vault")
 @require_http_methods(["GET", "POST"])
 def key_generate(request: HttpRequest) -> HttpResponse:
     """Make a pair here; its public half is uploaded at the exchange."""
@@ -157,6 +161,7 @@ def key_test(request: HttpRequest, key_id: int) -> HttpResponse:
 
 
 @requires(Permission.VAULT_MANAGE)
+@steps_up("vault")
 @require_POST
 def key_name(request: HttpRequest, key_id: int) -> HttpResponse:
     """Enter the id that the exchange gave to a pair made here."""
@@ -174,6 +179,7 @@ def key_name(request: HttpRequest, key_id: int) -> HttpResponse:
 
 
 @requires(Permission.VAULT_MANAGE)
+@steps_up("vault")
 @require_http_methods(["GET", "POST"])
 def key_revoke(request: HttpRequest, key_id: int) -> HttpResponse:
     """Ask first (GET), then revoke (POST)."""

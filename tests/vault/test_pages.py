@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.accounts.models import Desk, ExchangeAccount
+from apps.accounts.models import Desk, ExchangeAccount, Notice
 from apps.audit.models import AuditEntry
 from apps.core import ports
 from apps.vault.models import ApiKey
@@ -276,3 +276,28 @@ def test_a_vault_that_was_never_set_up_says_so_and_keeps_nothing(
     assert answer.status_code == 422
     assert "vault_init" in answer.content.decode()
     assert not ApiKey.objects.exists()
+
+
+def test_everybody_who_sees_the_vault_is_told_of_a_key_but_who_did_it(
+    browser: Client, account: ExchangeAccount, admin: Any, desk: Desk
+) -> None:
+    told = {make_person(desk, role).pk for role in ("admin", "auditor", "vault-admin")}
+    make_person(desk, "trader")
+    add(browser, entry(account))
+    browser.post(reverse("vault_key_revoke", args=[ApiKey.objects.get().pk]))
+
+    for words in ("was added", "was revoked"):
+        notices = Notice.objects.filter(kind="key.changed", text__endswith=f"{words}.")
+        assert set(notices.values_list("user_id", flat=True)) == told
+        assert all("Main trading" in notice.text and "PRIVATE" not in notice.text for notice in notices)
+
+
+@pytest.mark.parametrize("name", ["vault_key_import", "vault_key_generate", "vault_account_add"])
+def test_the_vault_asks_again_who_is_there(name: str, admin: Any, account: ExchangeAccount) -> None:
+    browser = client_of(admin, is_fresh=False)
+
+    answer = browser.post(reverse(name), entry(account))
+
+    assert answer["Location"].startswith(reverse("account_reauthenticate"))
+    assert not ApiKey.objects.exists()
+    assert key_pem()[40:80] not in str(dict(browser.session)), "what was posted is kept nowhere"

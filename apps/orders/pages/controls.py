@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.accounts.four_eyes import asking
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.permissions import requires
+from apps.accounts.step_up import steps_up
 from apps.core.errors import DeskError, NotAllowed
 from apps.core.permissions import Permission
 from apps.core.timestamps import utc_now
@@ -99,6 +100,7 @@ def order_limits_use(request: DeskRequest) -> HttpResponse:
 
 
 @requires(Permission.LIMIT_MANAGE)
+@steps_up("order_limits")
 @require_POST
 def order_limit_set(request: DeskRequest) -> HttpResponse:
     """Set the limits of one person and account, all five at once; a refused form comes back as typed (422)."""
@@ -121,6 +123,7 @@ def order_limit_set(request: DeskRequest) -> HttpResponse:
 
 
 @requires(Permission.LIMIT_MANAGE)
+@steps_up("order_limits")
 @require_POST
 def order_limit_remove(request: DeskRequest) -> HttpResponse:
     try:
