@@ -45,7 +45,9 @@ def session(place: Place, operator: Actor) -> FixSession:
 
 
 def actions() -> list[str]:
-    return list(AuditEntry.objects.filter(action__startswith="fix.session.").values_list("action", flat=True))
+    return list(
+        AuditEntry.objects.filter(action__startswith="fix.session.").order_by("pk").values_list("action", flat=True)
+    )
 
 
 def test_the_operator_alone_has_the_rights_on_sessions() -> None:

@@ -38,7 +38,9 @@ def define(operator, place, kind="nr", **options):
 
 def actions(place):
     return list(
-        AuditEntry.objects.filter(desk_id=place.desk.pk, action__startswith="fix.").values_list("action", flat=True)
+        AuditEntry.objects.filter(desk_id=place.desk.pk, action__startswith="fix.")
+        .order_by("pk")
+        .values_list("action", flat=True)
     )
 
 

@@ -136,7 +136,9 @@ def test_a_person_sets_and_clears(scene: Scene) -> None:
     (mark,) = run["list"](scene.quoter, {})["marks"]
     assert (mark["yes"], mark["source"], mark["set_by"]["id"]) == ("0.3800", "manual", scene.other.user_id)
     assert run["clear"](scene.quoter, {"ticker": "A"}) == {"cleared": 1}
-    assert list(AuditEntry.objects.filter(action__startswith="rfq.fair").values_list("action", flat=True)) == [
+    assert list(
+        AuditEntry.objects.filter(action__startswith="rfq.fair").order_by("pk").values_list("action", flat=True)
+    ) == [
         "rfq.fair.set",
         "rfq.fair.set",
         "rfq.fair.cleared",

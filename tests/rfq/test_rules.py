@@ -413,7 +413,9 @@ def test_arming_takes_a_lead_and_disarming_anybody_who_may_pull(grid: Grid) -> N
     assert code(lambda: rules.rule_state(grid.scene.place.viewer, rule, off)) == "not_allowed"
 
     assert rules.rule_state(grid.scene.other, rule, off, why="no").state == "off"
-    assert list(AuditEntry.objects.filter(action__startswith="rfq.rule").values_list("action", flat=True)) == [
+    assert list(
+        AuditEntry.objects.filter(action__startswith="rfq.rule").order_by("pk").values_list("action", flat=True)
+    ) == [
         "rfq.rule.saved",
         "rfq.rule.armed",
         "rfq.rule.off",
