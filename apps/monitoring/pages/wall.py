@@ -1,4 +1,4 @@
-"""The wall: for people of the desk, and for screens with a kiosk link. Nothing on it can be pressed but the own view."""
+"""The wall: for people of the desk, and for screens with a kiosk link. Nothing on it can be pressed but the view."""
 
 from typing import cast
 
