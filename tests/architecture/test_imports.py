@@ -24,8 +24,8 @@ APPS = [
     "web",
 ]
 PAPER_MAY_IMPORT = {"apps.core.money", "apps.core.timestamps"}
-# The model field and prepared reads are Django by nature, the AppConfig by duty; everything else in core is pure.
-CORE_WITH_DJANGO = {"fields.py", "prepared.py", "apps.py"}
+# The model field, prepared reads and writes are Django by nature, the AppConfig by duty; everything else in core is pure.
+CORE_WITH_DJANGO = {"fields.py", "prepared.py", "prepared_writes.py", "apps.py"}
 
 
 def imported_modules(source: str, package: str) -> Iterator[str]:
