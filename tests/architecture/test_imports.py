@@ -24,7 +24,7 @@ APPS = [
     "web",
 ]
 PAPER_MAY_IMPORT = {"apps.core.money", "apps.core.timestamps"}
-# The model field, prepared reads and writes are Django by nature, the AppConfig by duty; everything else in core is pure.
+# Model fields, prepared reads and writes are Django by nature, the AppConfig by duty; everything else in core is pure.
 CORE_WITH_DJANGO = {"fields.py", "prepared.py", "prepared_writes.py", "apps.py"}
 
 

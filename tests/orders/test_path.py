@@ -23,7 +23,7 @@ def test_an_order_asks_no_more_than_it_needs(
         "count": "10",
     }
 
-    with django_assert_max_num_queries(21):  # one of them is PostgreSQL's lock of the audit chain
+    with django_assert_max_num_queries(19):  # one of them is PostgreSQL's lock of the audit chain
         commands.place(actor, ticket)
 
     intent = OrderIntent.objects.get()
