@@ -14,7 +14,8 @@ from xml.etree.ElementTree import Element, parse
 # What the documentation says and the XML (v1.03) lacks.
 VALUES_ADDED = {39: {"5": "REPLACED"}}  # fix-margin/order-entry, "Order Status (39)"
 FIELDS_ADDED = {"j": [["RefTagID", "N"]]}  # fix/error-handling, "BusinessMessageReject (35=j)"
-NOT_REQUIRED = {("AI", "QuoteID")}  # fix/rfq-messages: "empty if rejected", which is no value in FIX
+# fix/rfq-messages: "empty if rejected", which is no value in FIX. An order placed without a client order id has none.
+NOT_REQUIRED = {("AI", "QuoteID"), ("8", "ClOrdID")}
 
 
 def entries(parent: Element, numbers: dict[str, int]) -> list[Any]:

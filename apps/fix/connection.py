@@ -37,6 +37,7 @@ LEASE_SECONDS: Final = 3.0
 QUIET_SECONDS: Final = 60.0  # a connection that lasted this long ends a row of failures
 PRUNE_EVERY: Final = 2_000  # messages
 MOST_PASSED: Final = 5_000  # that wait for the database
+UNREAD: Final = frozenset({"rejected", "unexpected_type"})  # a message was used up and not applied: read instead
 _STATE: Final = FixSession.State
 
 
@@ -221,6 +222,8 @@ class Connection:
                     logger.log(logging.ERROR if is_alarm else logging.INFO, "FIX %s: %s", self.wish.session_id, text)
                     if is_alarm:
                         self._alarm = f"{code}: {text}"
+                    if code in UNREAD:
+                        await self.tools.database(functools.partial(records.account_read, self.wish.account_id))
                 case Ended():
                     self._ended = one
 

@@ -110,6 +110,11 @@ def session_audit(wish: Wish, what: str, **data: Any) -> None:
         )
 
 
+def account_read(account_id: int) -> None:
+    """What could not be used may have told of an order: read the account over REST."""
+    queue.enqueue(queue.ACCOUNT_SYNC, account_id)
+
+
 def hole_mend(account_id: int, why: str) -> None:
     """Reports may be missing: ask for those since the last one seen, by drop copy where there is one; always read."""
     queue.enqueue(queue.ACCOUNT_SYNC, account_id)

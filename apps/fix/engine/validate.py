@@ -9,8 +9,9 @@ from apps.core.errors import WireFormatError
 from apps.fix.engine.codec import Fields, Message
 from apps.fix.engine.dictionary import FIRST_CUSTOM_TAG, Dictionary, GroupDef
 
-# QuoteID of a rejected quote: the exchange writes it without a value (docs:fix/rfq-messages).
-MAY_BE_EMPTY: Final = frozenset({117})
+# The exchange writes QuoteID of a rejected quote without a value (docs:fix/rfq-messages). And ClOrdID, OrigClOrdID of
+# an order that was placed elsewhere without one: its report must not be lost for that.
+MAY_BE_EMPTY: Final = frozenset({11, 41, 117})
 
 
 class RejectReason(IntEnum):
