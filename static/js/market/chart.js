@@ -170,7 +170,7 @@ export function createMarketChart(root, options) {
       const next = column(latest);
       volume.update({ ...next, color: mix(next.color) });
     },
-    /** @param {{key: string, price: string, label: string, isBuy: boolean}[]} orders prices of the YES leg */
+    /** @param {import("./price-lines.js").PriceLine[]} orders */
     setOrders(orders) {
       const wanted = new Set(orders.map((order) => order.key));
       for (const [key, line] of lines) {
@@ -180,7 +180,11 @@ export function createMarketChart(root, options) {
         }
       }
       for (const order of orders) {
-        if (lines.has(order.key)) continue;
+        const known = lines.get(order.key);
+        if (known) {
+          if (known.options().title !== order.label) known.applyOptions({ title: order.label });
+          continue;
+        }
         lines.set(
           order.key,
           candles.createPriceLine({

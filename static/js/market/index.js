@@ -14,6 +14,7 @@ import { sideBook } from "./ladder-model.js";
 import { createOrderNotices } from "./order-notices.js";
 import { createOrdersTable, tabOf } from "./orders-table.js";
 import { placePopovers } from "./popovers.js";
+import { priceLines } from "./price-lines.js";
 import { positionView } from "./position-model.js";
 import { createTape } from "./tape.js";
 import { createTicket } from "./ticket.js";
@@ -274,14 +275,7 @@ function showOrders() {
       isChanging: [row.cancel, row.change].some((state) => PENDING.includes(state)),
     })),
   );
-  chart.setOrders(
-    working.map((row) => ({
-      key: row.key,
-      price: row.price,
-      label: `${row.outcome_side === "yes" ? "Buy YES" : "Buy NO"} ${formatCount(toUnits(row.remaining, 2))}`,
-      isBuy: row.book_side === "bid",
-    })),
-  );
+  chart.setOrders(priceLines(working));
 }
 
 function showTrades() {

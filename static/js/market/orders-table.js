@@ -1,6 +1,7 @@
 /** Orders and fills of one market: rows keyed by the server's key, drawn into one table with tabs. */
 import { DOLLAR, formatCount, formatMoney, formatPrice, toUnits } from "../core/fixed.js";
 import { shownStep } from "./grid.js";
+import { createKeyedRows } from "./keyed-rows.js";
 
 /** @typedef {Record<string, any>} Row */
 /** @typedef {"working" | "unknown" | "done" | "fills"} Tab */
@@ -10,6 +11,7 @@ const HEADS = {
   fills: ["Time", "Side", "Contracts", "Price", "Role", "Fee", "", "", ""],
 };
 const NUMERIC = new Set(["Contracts", "Price", "Filled", "Fee", "Queue"]);
+const SHOWN_AT_MOST = 200; // the Orders page shows all of them
 const CHANGING = new Set(["committed", "sending", "unknown"]);
 const EMPTY = {
   working: "No working order in this market.",
@@ -74,6 +76,8 @@ export function createOrdersTable(panel, options) {
   const head = /** @type {HTMLElement} */ (panel.querySelector("[data-orders-head]"));
   const body = /** @type {HTMLElement} */ (panel.querySelector("[data-orders]"));
   const empty = /** @type {HTMLElement} */ (panel.querySelector("[data-orders-empty]"));
+  const more = /** @type {HTMLElement} */ (panel.querySelector("[data-orders-more]"));
+  const keyed = createKeyedRows(body);
   const cancelAll = /** @type {HTMLButtonElement | null} */ (panel.querySelector("[data-cancel-all]"));
   const clock = new Intl.DateTimeFormat("en-GB", {
     timeZone: options.look.zone,
@@ -118,6 +122,15 @@ export function createOrdersTable(panel, options) {
     return element;
   }
 
+  /** How much is done, with what the fills cost in fees beside what our model gave for them. @param {Row} row */
+  function filledCell(row) {
+    const element = cell(row.state === "unknown" ? "?" : formatCount(toUnits(row.filled, 2)), "num");
+    const dollars = (/** @type {string} */ raw) => formatMoney(toUnits(raw, 6));
+    if (toUnits(row.filled, 2) && row.fees)
+      element.title = `Fees ${dollars(row.fees)}${row.fees_predicted ? `, predicted ${dollars(row.fees_predicted)}` : ""}`;
+    return element;
+  }
+
   /** @param {Row} row */
   function orderRow(row) {
     const line = document.createElement("tr");
@@ -140,7 +153,7 @@ export function createOrdersTable(panel, options) {
       badge(side, isBuyYes ? "buy" : "sell"),
       cell(formatCount(toUnits(row.count, 2)), "num"),
       cell(priceText(shownPrice(row)), "num"),
-      cell(row.state === "unknown" ? "?" : formatCount(toUnits(row.filled, 2)), "num"),
+      filledCell(row),
       cell(terms(row)),
       queueCell(row),
       badge(words.toLowerCase(), kind, row.error || row.ended || row.evidence || words),
@@ -215,12 +228,12 @@ export function createOrdersTable(panel, options) {
     }
     const rows =
       tab === "fills"
-        ? [...fills].sort((a, b) => b.traded_ms - a.traded_ms).map(fillRow)
-        : [...groups[tab]].sort((a, b) => (b.created_ms ?? 0) - (a.created_ms ?? 0)).map(orderRow);
-    const focused = document.activeElement?.closest("tr")?.getAttribute("data-key");
-    body.replaceChildren(...rows.slice(0, 200));
-    if (focused)
-      /** @type {HTMLElement | null} */ (body.querySelector(`[data-key="${CSS.escape(focused)}"] button`))?.focus();
+        ? [...fills].sort((a, b) => b.traded_ms - a.traded_ms)
+        : [...groups[tab]].sort((a, b) => (b.created_ms ?? 0) - (a.created_ms ?? 0));
+    const make = tab === "fills" ? fillRow : orderRow;
+    keyed.show(rows.slice(0, SHOWN_AT_MOST).map((row) => ({ key: row.key, of: row, make: () => make(row) })));
+    more.hidden = rows.length <= SHOWN_AT_MOST;
+    if (!more.hidden) /** @type {HTMLElement} */ (more.firstElementChild).textContent = formatCount(rows.length * 100);
     head.hidden = rows.length === 0;
     empty.hidden = rows.length > 0;
     empty.textContent = EMPTY[tab];
@@ -233,6 +246,7 @@ export function createOrdersTable(panel, options) {
 
   for (const button of panel.querySelectorAll("[data-orders-tab]")) {
     button.addEventListener("click", () => {
+      keyed.forget();
       tab = /** @type {Tab} */ (/** @type {HTMLElement} */ (button).dataset.ordersTab);
       for (const other of panel.querySelectorAll("[data-orders-tab]"))
         other.setAttribute("aria-current", String(other === button));
@@ -256,6 +270,9 @@ export function createOrdersTable(panel, options) {
       draw();
     },
     /** What is shown, in the present look. */
-    draw,
+    draw() {
+      keyed.forget();
+      draw();
+    },
   };
 }
