@@ -140,6 +140,14 @@ class Measure:
         return found
 
 
+def cpu_of(desk: RunningDesk) -> dict[str, int]:
+    """Return process -> ns of processor time so far (Linux): what does not depend on who else uses the machine."""
+    return {
+        name: sum(int(one.read_text().split()[0]) for one in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+        for name, pid in desk.children().items()
+    }
+
+
 def steps_of(trace: Path, began: list[int]) -> list[dict[str, float]]:
     """Return for each order, in the order of `began` (Unix ns), ms from its command to the first time at each place.
 
@@ -196,9 +204,13 @@ def main() -> int:
         measure.through_the_desk(20)
         through: dict[str, tuple[int, float, float]] = {}
         past: dict[str, int] = {}
+        cpu: dict[str, int] = {}
         for _ in range(options.orders // 20):  # in turns, so that both meet the same machine
             past |= measure.past_the_desk(20)
+            before = cpu_of(desk)
             through |= measure.through_the_desk(20)
+            for name, spent in cpu_of(desk).items():
+                cpu[name] = cpu.get(name, 0) + spent - before.get(name, spent)
         receipts = measure.receipts()
         screen = measure.on_screen(20, slowdown=options.slowdown) if options.browser else {}
         measure.trader.close()
@@ -216,6 +228,8 @@ def main() -> int:
     line("  added by the desk (over the bare median)", [value - base for value in desk_ms])
     line("socket command to its answer", [value[1] for value in through.values()])
     line("socket command to the resting row", [value[2] for value in through.values()])
+    spent = ", ".join(f"{name} {ns / 1e6 / len(through):.1f}" for name, ns in cpu.items() if name != "paper")
+    print(f"processor time while an order was on its way or {PAUSE * 1000:.0f} ms of rest passed, ms: {spent}")
     for way, seen in screen.items():
         line(f"click to first row ({way})", [one.first for one in seen])
         line("  to the resting row in the document", [one.resting for one in seen])
