@@ -31,8 +31,8 @@ TRACE_ROUNDS: Final = 4
 # What names an order, a quote or a request, and may lead from one message to the next.
 TRACE_TAGS: Final = (37, 11, 41, 117, 131, 21023)
 _TAG_VALUE: Final = re.compile(r"\s*([1-9]\d{0,8})\s*=\s*(\S.{0,118}?)\s*")
-# Shown in a row, in this order: what happened, to what, how much, at which price.
-_SUMMARY: Final = (150, 39, 54, 38, 55, 44, 32, 31, 371, 373, 380, 21003, 21004)
+# Shown in a row in words: what happened, and why something did not.
+_SAID: Final = (150, 39, 371, 373, 380, 21003, 21004)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +233,6 @@ def log_row(message: FixMessage, veil: Veil) -> LogRow:
     first = dict(reversed(fields))
     names = kalshi()
     sent = first.get(52, "")
-    parts = [
-        names.meaning_of(tag, first[tag]) or f"{names.name_of(tag)} {first[tag]}" for tag in _SUMMARY if tag in first
-    ]
     return LogRow(
         id=message.pk,
         session_id=message.session_id,
@@ -249,9 +246,20 @@ def log_row(message: FixMessage, veil: Veil) -> LogRow:
         name=message_name(message.msg_type),
         is_again=first.get(43) == "Y" or first.get(97) == "Y",
         ids=[(names.name_of(tag), first[tag]) for tag in (37, 11, 17, 117, 131, 21023) if first.get(tag)],
-        what=", ".join(dict.fromkeys(parts)),
+        what=_summary(first),
         text=first.get(58, ""),
     )
+
+
+def _summary(first: Mapping[int, str]) -> str:
+    """Say in a line what a message says: "Trade, Partially filled: Buy yes 6.00 KX-T1 at 0.1500, 1.00 at 0.1500"."""
+    names = kalshi()
+    said = [names.meaning_of(tag, first[tag]) or f"{names.name_of(tag)} {first[tag]}" for tag in _SAID if tag in first]
+    order = [names.meaning_of(54, first.get(54, "")), first.get(38, ""), first.get(55, "")]
+    order += ["at", first[44]] if 44 in first else []
+    last = [first[32], "at", first[31]] if 31 in first and 32 in first else []
+    amounts = ", ".join(" ".join(part for part in parts if part) for parts in (order, last) if any(parts))
+    return ": ".join(part for part in (", ".join(dict.fromkeys(said)), amounts) if part)
 
 
 def session_name(session: FixSession) -> str:

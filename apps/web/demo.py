@@ -17,6 +17,7 @@ from apps.accounts.models import Desk, ExchangeAccount, Membership
 from apps.core.permissions import Actor, Role
 from apps.vault.models import ApiKey
 from apps.vault.services import NewKey, key_add
+from apps.web.demo_fix import fix_seed
 
 DESK_NAME = "Northlake"
 # Two traders, so that "somebody else changed it" can be tried; all others once.
@@ -38,6 +39,7 @@ def seed(data: Path) -> None:
     desk = Desk.objects.filter(slug="northlake").first() or accounts.desk_create(DESK_NAME, slug="northlake")
     _people(desk, data / _LOGINS)
     _paper_accounts(desk, data / "paper" / "paper.json")
+    fix_seed(desk, _read(data / "paper" / "paper.json"))
 
 
 def _people(desk: Desk, file: Path) -> None:

@@ -139,6 +139,21 @@ def test_pages_hold_while_the_log_grows(session: FixSession, viewer: Actor) -> N
     assert third.next is None
 
 
+def test_a_line_says_what_a_message_says(session: FixSession, viewer: Actor) -> None:
+    messages = store(
+        session, report("4;7"), trade("4;8"), plain("j", (45, "3"), (372, "D"), (380, "8"), (58, "slow down"))
+    )
+    veil = Veil.of(viewer)
+    rows = [console_log.log_row(message, veil) for message in messages]
+
+    assert rows[0].what == "New: Buy yes 10.00 KXHIGHNY-26NOV22-T60 at 0.5600"
+    assert rows[1].what.startswith("Trade, Partially filled: Buy yes 10.00 ")
+    assert rows[1].what.endswith(" at 0.5600, 4.00 at 0.5500")
+    assert (rows[2].name, rows[2].text) == ("BusinessMessageReject", "slow down")
+    assert "imit" in rows[2].what
+    assert (rows[0].delta_ms, rows[2].delta_ms) == (5 * 3_600_000, 2_000)
+
+
 def test_an_order_is_traced_over_sessions_and_through_what_replaced_it(place: Place, viewer: Actor) -> None:
     entry, listener = make_session(place.account, "nr"), make_session(place.account, "rt", is_listener=True)
     other = make_session(make_account(place.desk), "rt")
