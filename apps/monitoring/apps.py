@@ -8,7 +8,7 @@ class MonitoringConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core import ports
-        from apps.monitoring import commands, jobs
+        from apps.monitoring import commands, jobs, tracing  # noqa: F401 - tracing connects its signals
 
         commands.register()
         ports.gateway_jobs["kill"] = jobs.kill_watch

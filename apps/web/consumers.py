@@ -22,6 +22,7 @@ from apps.core.errors import DeskError, NotAllowed, WireFormatError
 from apps.core.permissions import Actor, Permission
 from apps.core.ports import Command
 from apps.core.topics import TopicName, parse_topic
+from apps.core.trace import tracing
 from apps.web.client import Client
 from apps.web.hub import Hub, hub_of_loop
 
@@ -185,7 +186,10 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return actor, None
         if not actor.may(command.permission):
             raise NotAllowed
-        return actor, command.handler(actor, params)
+        with tracing():
+            if command.permission is not Permission.DESK_VIEW:  # previews come with each key that is pressed
+                logger.info("command %s of user %s on desk %s", command.name, actor.user_id, actor.desk_id)
+            return actor, command.handler(actor, params)
 
     async def _subscribe(self, topics: list[str], actor: Actor) -> dict[str, Any]:
         names = list(dict.fromkeys(parse_topic(topic) for topic in topics))

@@ -72,6 +72,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.monitoring.tracing.TraceMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -350,8 +351,18 @@ VAULT_PRIVATE_KEY_FILE = env.text("DESK_VAULT_PRIVATE_KEY", "")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"trace": {"()": "kalshi_desk.logs.TraceFilter"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(trace)s] %(message)s"},
+        "json": {"()": "kalshi_desk.logs.JsonFormatter"},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": env.choice("DESK_LOG_FORMAT", "line", ("line", "json")),
+            "filters": ["trace"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": env.choice("DESK_LOG", "INFO", ("DEBUG", "INFO", "WARNING"))},
     "loggers": {
         # One line per request is noise on a desk with sockets; the errors stay.

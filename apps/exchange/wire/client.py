@@ -185,6 +185,9 @@ class ExchangeClient:
         response = self._http.request(
             method, host + full_path, params=params, json=json, headers=headers, extensions=extensions
         )
+        if method != "GET":
+            named = json.get("client_order_id", "") if isinstance(json, dict) else ""
+            logger.info("%s %s %s: %s in %s ms", method, path, named, response.status_code, self._now_ms() - sent_ms)
         told = server_time(response.headers.get("date"), response.headers.get(MS_HEADER))
         if told is not None:
             self.clock.note(sent_ms=sent_ms, received_ms=self._now_ms(), server_ms=told[0], resolution_ms=told[1])
