@@ -62,6 +62,9 @@ class DeskMiddleware:
         if is_signed_in or request.user.is_authenticated:
             # Neither a shared machine's Back button nor a proxy may show it again.
             response["Cache-Control"] = "no-store, private"
+        if is_signed_in and not request.user.is_authenticated:
+            # Signed out: what pages left in this browser goes, too. (Cookies stay: theme, known device.)
+            response["Clear-Site-Data"] = '"storage"'
         return response
 
     def process_view(

@@ -132,7 +132,7 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         # redis-py 8 closes blocking readers after 5 s by default (STACK pitfall A).
-        "OPTIONS": {"socket_timeout": 5},
+        "OPTIONS": {"socket_timeout": 5, "serializer": "kalshi_desk.cache_format.PlainSerializer"},
         "KEY_PREFIX": "desk-cache",
     }
 }
