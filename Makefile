@@ -41,6 +41,10 @@ test-sql: install-dev ## the tests that touch SQL, on the database that DATABASE
 contract: install-dev ## Schemathesis against the paper exchange, for minutes (CONTRACT="--examples 200 --seed 7")
 	$(BIN)/python -m tests.paper.server.contract.fuzzing $(CONTRACT)
 
+.PHONY: fuzz-fix
+fuzz-fix: install-dev ## any bytes into the FIX codec, messages and session; by atheris where it is installed (FUZZ="--seconds 600")
+	$(BIN)/python -m tests.fix.fuzz $(FUZZ)
+
 .PHONY: faults
 faults: install-dev ## 2,000 histories of commands, faults and deaths: exchange truth against the ledger (FAULTS="--replay SEED")
 	$(BIN)/python -m tests.faults $(FAULTS)
