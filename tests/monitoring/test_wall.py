@@ -211,6 +211,8 @@ def test_the_secret_is_in_no_row_no_trail_and_no_log(place: Place, lead: Any, ca
     assert found[1] not in caplog.text
     assert found[1] not in browser.get("/monitor/kiosks/").content.decode()
     assert "no-store" in answer["Cache-Control"]
+    # Under "no-referrer" browsers send no origin, and the forms of that page would be refused as forged.
+    assert answer["Referrer-Policy"] == "same-origin"
 
 
 def test_a_link_needs_a_name_a_span_and_an_account_of_the_desk(place: Place, lead: Any) -> None:

@@ -113,8 +113,9 @@ def _panels(actor: Actor, account: ExchangeAccount) -> bytes:
 
 
 def _private(answer: HttpResponse) -> HttpResponse:
+    # No "no-referrer" here: browsers then name no origin either, and the forms of the page would be refused. What
+    # stands behind the # is in no referrer anyway.
     answer["Cache-Control"] = "no-store, private"
-    answer["Referrer-Policy"] = "no-referrer"
     return answer
 
 
