@@ -58,6 +58,10 @@ soak: install-dev ## half an hour of kill -9 of the desk's processes under order
 soak-rfq: install-dev ## 2,000 accepted quotes at windows of 3 s under kills and lost answers (SOAK="--accepts 200 --seed 7")
 	$(BIN)/python -m tests.faults.rfq_soak $(SOAK)
 
+.PHONY: security
+security: install-dev ## the tests that docs/security.md names as evidence of its 50 checks
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup tests/security $$($(BIN)/python -m tests.security) $(PYTEST)
+
 .PHONY: check
 check: install-dev ## format, lint, types, imports, migrations, templates, lock files
 	$(BIN)/ruff format --check .
