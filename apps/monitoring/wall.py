@@ -132,7 +132,7 @@ def _limits(actor: Actor, account: ExchangeAccount, now: datetime) -> list[dict[
         {"name": one["name"], "bar": bar}
         for one in use_of_everybody(actor, account, now=now)
         for bar in one["bars"]
-        if bar.share is not None
+        if bar.share
     ]
     return sorted(bars, key=lambda one: -(one["bar"].share or 0))[:LIMITS]
 
