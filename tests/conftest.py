@@ -7,10 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDED = ROOT.parent / "shared" / "data" / "kalshi-recorded"
 REFERENCE = ROOT.parent / "shared" / "reference"
+
+# The same examples in every run, however slow the machine. Others: `HYPOTHESIS=wild make test`.
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
+settings.register_profile("same", deadline=None, derandomize=True, database=None, suppress_health_check=SLOW)
+settings.register_profile("wild", deadline=None, derandomize=False, suppress_health_check=SLOW)
+settings.load_profile(os.environ.get("HYPOTHESIS", "same"))
 
 # Browser tests drive Playwright's loop and the database in one thread.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")

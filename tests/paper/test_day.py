@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.paper.server.auth import AccessKey
@@ -190,7 +190,7 @@ def _subscribe(day: PaperDay, key: AccessKey, frames: list[str]) -> None:
     session.receive('{"id":2,"cmd":"subscribe","params":{"channels":["ticker","trade","market_lifecycle_v2"]}}')
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2)
 @given(seed=st.integers(1, 10_000), minutes=st.integers(1, 4))
 def test_the_same_seed_gives_the_same_public_day(tmp_path_factory: Any, seed: int, minutes: int) -> None:
     first, second, other = (

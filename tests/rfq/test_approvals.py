@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.accounts.models import Membership
@@ -249,7 +249,7 @@ EDITS = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(edit=EDITS, is_rehashed=st.booleans())
 def test_whatever_is_edited_in_what_was_asked_nothing_is_sent(
     strict: Scene, edit: tuple[str, Any], is_rehashed: bool

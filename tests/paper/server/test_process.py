@@ -128,6 +128,7 @@ def test_an_unsigned_handshake_is_refused_with_401(running: PaperProcess) -> Non
     assert json.loads(refusal.response.body or b"{}")["code"] == "authentication_error"
 
 
+@pytest.mark.long
 def test_the_server_pings_and_answers_pings(running: PaperProcess) -> None:
     pings: list[bytes] = []
 
@@ -148,7 +149,7 @@ def test_the_server_pings_and_answers_pings(running: PaperProcess) -> None:
 
     within(talk())
 
-    assert pings == [b"heartbeat"]
+    assert set(pings) == {b"heartbeat"}  # every 10 s; on a busy machine two may have come
 
 
 def test_a_silent_socket_stays_open_and_says_nothing(running: PaperProcess) -> None:
@@ -384,7 +385,7 @@ def test_a_port_in_use_is_said_with_what_to_do(running: PaperProcess, tmp_path: 
     assert not (tmp_path / "other" / "paper.json").exists()
 
 
-def test_a_term_signal_ends_it_soon_with_open_sockets(paper_process: PaperProcess) -> None:
+def test_a_term_signal_ends_it_with_open_sockets(paper_process: PaperProcess) -> None:
     async def talk() -> tuple[int, int]:
         async with opened(paper_process) as connection:
             code = await asyncio.to_thread(paper_process.stop)
