@@ -12,7 +12,7 @@ from apps.core.permissions import Permission
 @requires(Permission.DESK_VIEW)
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    return redirect("/markets/")
+    return redirect("overview")
 
 
 @requires(Permission.PUBLIC)

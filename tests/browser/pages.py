@@ -14,7 +14,7 @@ class SignInPage:
         self.page.get_by_label("Username").fill(username)
         self.page.get_by_label("Password", exact=True).fill(password)
         self.page.get_by_role("button", name="Sign in").click()
-        self.page.wait_for_url(re.compile(r"/markets/"))
+        self.page.wait_for_url(re.compile(r"/overview/"))
 
 
 class MarketPage:

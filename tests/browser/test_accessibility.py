@@ -14,6 +14,7 @@ from tests.support.desk import RunningDesk
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 TICKER = f"{FED}-T4.00"
 PAGES = {
+    "overview": "/overview/",
     "markets": "/markets/",
     "event": f"/markets/events/{FED}/",
     "market": f"/markets/{TICKER}/",

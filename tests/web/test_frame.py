@@ -43,8 +43,8 @@ def test_a_stranger_is_sent_to_the_sign_in_page():
     assert answer.url.startswith("/accounts/login/")
 
 
-def test_the_desk_opens_on_the_markets(browser: Client):
-    assert browser.get("/").url == "/markets/"
+def test_the_desk_opens_on_the_overview(browser: Client):
+    assert browser.get("/").url == "/overview/"
 
 
 @pytest.mark.django_db

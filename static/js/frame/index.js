@@ -136,8 +136,11 @@ desk.keys.register({ keys: "/", label: "Search", run: palette.open });
 desk.keys.register({ keys: "Shift+D", label: "Dark or light", run: switchTheme });
 desk.keys.register({ keys: "Shift+N", label: "Notifications", run: toggleDrawer });
 desk.keys.register({ keys: "?", label: "This list", run: showKeys });
+const taken = new Set();
 desk.data.pages.forEach((page) => {
-  const letter = page.label.slice(0, 1).toLowerCase();
+  // The first letter that no page before it has; Overview is home, so that O stays with Orders.
+  const letter = [...(page.url === "/overview/" ? "h" : page.label.toLowerCase())].find((one) => !taken.has(one));
+  taken.add(letter);
   desk.keys.register({ keys: `g ${letter}`, label: page.label, run: () => location.assign(page.url) });
 });
 document.addEventListener("keydown", (event) => {
