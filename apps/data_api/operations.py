@@ -22,6 +22,7 @@ from apps.history.search.columns import dollars_of, plain_row, writers
 from apps.history.search.sources import SOURCES, Source
 from apps.history.search.walk import search_page
 from apps.portfolio.access import balances_visible_to, positions_visible_to
+from apps.portfolio.events import is_total_known
 from apps.rfq.selectors.blotters import cursor_from
 
 _SEE, _EXPORT = Permission.DESK_VIEW, Permission.DESK_EXPORT
@@ -109,7 +110,7 @@ def api_positions(request: HttpRequest, closed: bool = False) -> list[dict[str, 
             "cost_dollars": _dollars(row.cost),
             "realized_pnl_dollars": _dollars(row.realized_pnl),
             "fees_dollars": _dollars(row.fees_paid),
-            "total_traded_dollars": _dollars(row.total_traded),
+            "total_traded_dollars": _dollars(row.total_traded) if is_total_known(row) else None,
             "reported_at_utc": _moment(row.reported_at),
             "seen_at_utc": _moment(row.seen_at),
         }

@@ -53,7 +53,7 @@ class Position(Schema):
     cost_dollars: str = Field(description="Of the open contracts, without fees")
     realized_pnl_dollars: str
     fees_dollars: str
-    total_traded_dollars: str
+    total_traded_dollars: str | None = Field(description="Null until a listing of the exchange has told it")
     reported_at_utc: str | None = Field(description="Exchange clock")
     seen_at_utc: str = Field(description="The desk's clock")
 

@@ -6,6 +6,8 @@ from apps.exchange.wire import api
 from apps.history.models import Discrepancy, Subject
 from apps.orders.reports import fill_from_rest, order_from_rest
 from apps.orders.services import fill_correct, fills_record, order_apply
+from apps.portfolio.figures_fold import market_fold_anew
+from apps.portfolio.figures_refresh import figures_refresh
 
 
 def adopt(discrepancy_id: int) -> int | None:
@@ -26,8 +28,11 @@ def adopt(discrepancy_id: int) -> int | None:
     for record in api.get_fills(client, order_id=order_id):
         report = fill_from_rest(record)
         if f"{report.trade_id}:{report.order_id}" == row.key:
-            if not fills_record(row.account_id, [report], source="rest"):
-                fill_correct(row.account_id, report)
+            if not fills_record(row.account_id, [report], source="rest") and fill_correct(row.account_id, report):
+                # Only new fills are folded by themselves; the correction may have moved it to another subaccount.
+                for subaccount, ticker in {(row.subaccount, row.ticker), (report.subaccount, report.ticker)}:
+                    market_fold_anew(row.account_id, subaccount=subaccount, ticker=ticker)
+            figures_refresh(row.account_id)
             _say(row)
             return row.account_id
     raise DeskError("not_listed", "The exchange does not list this record any more.")

@@ -5,7 +5,7 @@ of the points of one span the last stays, so that what a day began with is alway
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -20,7 +20,7 @@ from apps.core.positions import NetPosition
 from apps.core.timestamps import utc_now
 from apps.orders.models import BookSide, Order
 from apps.portfolio.figures_marks import Mark, marks_of
-from apps.portfolio.models import Balance, EquityPoint, FigureState, Position
+from apps.portfolio.models import Balance, DayPnl, EquityPoint, FigureState, MarketBook, Position
 
 _SPAN = timedelta(minutes=1)
 _UNCHANGED_FOR = timedelta(minutes=5)  # a point at least this often, also when nothing moves
@@ -213,9 +213,25 @@ def equity_first(account_id: int, since: datetime) -> Equity | None:
 
 
 def day_baseline(account_id: int, *, now: datetime) -> Equity | None:
-    """Return what the trading day of `now` is measured from: the last point before it, else its first."""
+    """Return what the trading day of `now` is measured from: the last point before it, else its first.
+
+    Where nothing was held at midnight, nothing was unrealised then, whatever the first point already had.
+    """
     start = day_start(trading_day(now))
-    return equity_at(account_id, start) or equity_first(account_id, start)
+    before = equity_at(account_id, start)
+    first = equity_first(account_id, start) if before is None else None
+    if first is not None and first.cost and _is_all_of_today(account_id, now=now):
+        return replace(first, cost=Decimal(0), marked_value=Decimal(0))
+    return before or first
+
+
+def _is_all_of_today(account_id: int, *, now: datetime) -> bool:
+    """By the desk's fills: none is older than the day, and each open position has some."""
+    if DayPnl.objects.filter(account_id=account_id, day__lt=trading_day(now)).exists():
+        return False
+    held = Position.objects.filter(account_id=account_id).exclude(position=0).values_list("subaccount", "ticker")
+    books = MarketBook.objects.filter(account_id=account_id, fills__gt=0).values_list("subaccount", "ticker")
+    return set(held) <= set(books)
 
 
 def _added(points: Iterable[EquityPoint], latest: dict[int, EquityPoint]) -> Iterator[Equity]:

@@ -7,7 +7,8 @@ Decimals are strings, times Unix milliseconds, what is not known is null.
 
 `positions` row, key `<subaccount>:<ticker>`: `v`, `key`, `account_id`, `subaccount`, `ticker`, `position` (positive
 YES, negative NO), `outcome_side` "yes" | "no" | "" when flat, `count` (without sign), `average_price` (of the leg held,
-in its own prices) or null, `cost`, `realized_pnl`, `fees_paid`, `total_traded`, `seen_ms`, `source`.
+in its own prices) or null, `cost`, `realized_pnl`, `fees_paid`, `total_traded` (null until a listing has
+told it), `seen_ms`, `source`.
 """
 
 from typing import Any
@@ -64,10 +65,15 @@ def position_row(position: Position) -> Row:
         "cost": format_dollars(position.cost),
         "realized_pnl": format_dollars(position.realized_pnl),
         "fees_paid": format_dollars(position.fees_paid),
-        "total_traded": format_dollars(position.total_traded),
+        "total_traded": format_dollars(position.total_traded) if is_total_known(position) else None,
         "seen_ms": to_unix_ms(position.seen_at),
         "source": position.source,
     }
+
+
+def is_total_known(position: Position) -> bool:
+    """Only a listing tells what was traded in all: a position that the WebSocket told first has none yet."""
+    return bool(position.total_traded) or position.source != "ws"
 
 
 def balance_publish(account_id: int) -> None:

@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 _OVERLAP = 5_000
 _CHECK_EVERY = timedelta(minutes=10)
 _READ_AT_ONCE = 2_000
+_FOLD_TRIES = 5
 
 Key = tuple[int, str]  # subaccount, ticker
 
@@ -93,6 +94,17 @@ def figures_fold(account_id: int, *, now: datetime | None = None) -> set[date]:
     return changed
 
 
+def market_fold_anew(account_id: int, *, subaccount: int, ticker: str, now: datetime | None = None) -> set[date]:
+    """Fold one market from its first fill, whatever its book says: a stored fill was corrected. Returns the days."""
+    now = utc_now() if now is None else now
+    for _ in range(_FOLD_TRIES):
+        days = _fold_market(account_id, (subaccount, ticker), schedules=_Schedules(account_id), now=now, is_anew=True)
+        if days:
+            return days
+    # Nothing is left to fold, or others folded it each time: then the check of every ten minutes remains.
+    return set()
+
+
 def _keys(rows: "QuerySet[Fill] | QuerySet[Settlement]") -> set[Key]:
     return set(rows.order_by().values_list("subaccount", "ticker").distinct())
 
@@ -121,16 +133,20 @@ def _settled_by(rows: QuerySet[Settlement]) -> dict[Key, str]:
 # --- one market ------------------------------------------------------------------------------------
 
 
-def _fold_market(account_id: int, key: Key, *, schedules: "_Schedules", now: datetime) -> set[date]:
+def _fold_market(
+    account_id: int, key: Key, *, schedules: "_Schedules", now: datetime, is_anew: bool = False
+) -> set[date]:
     subaccount, ticker = key
     mine = {"account_id": account_id, "subaccount": subaccount, "ticker": ticker}
     book = MarketBook.objects.filter(**mine).first()
     settlements = list(Settlement.objects.filter(**mine, is_current=True).order_by("settled_at", "pk"))
     settled_by = ",".join(str(row.pk) for row in settlements)
     fills = Fill.objects.filter(**mine)
-    if book is not None and book.settled_by == settled_by and book.fills == fills.count():
+    if not is_anew and book is not None and book.settled_by == settled_by and book.fills == fills.count():
         return set()
-    folded = _folded(book, fills, settlements, settled_by=settled_by, schedules=schedules, ticker=ticker)
+    folded = _folded(
+        None if is_anew else book, fills, settlements, settled_by=settled_by, schedules=schedules, ticker=ticker
+    )
     try:
         with transaction.atomic():
             return _store(book, mine, folded, now=now)

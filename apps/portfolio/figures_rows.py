@@ -14,7 +14,7 @@ from apps.core.pnl_scenarios import EventScenarios, Leg, event_scenarios
 from apps.core.positions import NetPosition
 from apps.core.timestamps import to_unix_ms, utc_now
 from apps.markets.models import Market, Series
-from apps.portfolio.access import positions_visible_to
+from apps.portfolio.access import WAS_TRADED, positions_visible_to
 from apps.portfolio.figures import PnlSum
 from apps.portfolio.figures_marks import Mark, marks_of
 from apps.portfolio.models import Position
@@ -130,7 +130,7 @@ def leg_of(position: Position, market: Market | None) -> Leg:
 def positions_shown(actor: Actor, *, account_id: int, chosen: Choice) -> QuerySet[Position]:
     """Return open positions, with `flat` also those closed within a day. Raises NotAllowed."""
     rows = positions_visible_to(actor).filter(account_id=account_id)
-    is_recent = Q(seen_at__gte=utc_now() - RECENT, total_traded__gt=0) if chosen.flat else Q(pk=None)
+    is_recent = Q(WAS_TRADED, seen_at__gte=utc_now() - RECENT) if chosen.flat else Q(pk=None)
     rows = rows.filter(~Q(position=0) | is_recent)
     if chosen.subaccount is not None:
         rows = rows.filter(subaccount=chosen.subaccount)

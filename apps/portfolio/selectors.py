@@ -10,14 +10,14 @@ from apps.core.prepared import Prepared
 from apps.core.timestamps import utc_now
 from apps.core.topics import TopicName
 from apps.portfolio import events
-from apps.portfolio.access import balances_visible_to, positions_visible_to
+from apps.portfolio.access import WAS_TRADED, balances_visible_to, positions_visible_to
 from apps.portfolio.models import Balance, Position
 
 # The refresh runs every 15 s; a balance older than this must not refuse anybody's order.
 CASH_TRUSTED_FOR = timedelta(seconds=60)
 RECENT = timedelta(hours=24)
 ROWS_AT_MOST = 500
-OPEN_AT_MOST = 3_000
+OPEN_AT_MOST = 5_000
 
 _balances = Prepared(
     lambda account_id, subaccount: Balance.objects.filter(account_id=account_id, subaccount=subaccount)
@@ -76,8 +76,8 @@ def balance_state(topic: TopicName) -> events.Row | None:
 
 
 def positions_state(topic: TopicName) -> events.Row:
-    """Return open positions (3,000 at most), and those that went flat in the last 24 hours (500 at most)."""
+    """Return open positions (5,000 at most), and those that went flat in the last 24 hours (500 at most)."""
     mine = Position.objects.filter(account_id=int(topic.scope)).order_by("ticker", "subaccount")
     rows = list(mine.exclude(position=0)[:OPEN_AT_MOST])
-    rows += mine.filter(position=0, seen_at__gte=utc_now() - RECENT, total_traded__gt=0)[:ROWS_AT_MOST]
+    rows += mine.filter(WAS_TRADED, position=0, seen_at__gte=utc_now() - RECENT)[:ROWS_AT_MOST]
     return {"all": True, "rows": {events.position_key(row): events.position_row(row) for row in rows}}

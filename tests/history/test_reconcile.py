@@ -32,6 +32,8 @@ from apps.orders.reports import fill_from_rest
 from apps.orders.services import fills_record
 from apps.paper.server.rest_faults import RestFault
 from apps.paper.testing import LINEAR, InProcessPaper, InProcessSocket
+from apps.portfolio.figures_fold import figures_fold
+from apps.portfolio.models import DayPnl, MarketBook
 from tests.orders.conftest import Place, Published, commits, exchange, place, published, queued
 from tests.portfolio.paper_desk import PaperDesk, build_desk
 from tests.portfolio.paper_life import make_markets, read_all
@@ -121,7 +123,7 @@ def test_sources_that_say_the_same_leave_nothing_to_show(desk: PaperDesk, socket
     done = run(desk)
 
     assert not Discrepancy.objects.exists(), list(Discrepancy.objects.values())
-    assert done.compared == {"trade": 3, "order": 3, "position": 1}
+    assert done.compared == {"trade": 3, "order": 3, "position": 1, "settled": 0}
     assert set(Sighting.objects.values_list("subject", flat=True)) == {"trade", "order", "position"}
 
 
@@ -227,6 +229,8 @@ def test_g8_a_fee_that_differs_is_adopted_from_the_exchange(
     deliver(desk, socket)
     booked = Fill.objects.get().fee
     Fill.objects.update(fee=booked + Decimal("0.000001"))
+    figures_fold(desk.account.pk)
+    assert MarketBook.objects.get().fees == booked + Decimal("0.000001")
 
     run(desk)
     row = only(subject=Subject.TRADE, kind=Kind.DIFFERS)
@@ -239,6 +243,9 @@ def test_g8_a_fee_that_differs_is_adopted_from_the_exchange(
 
     row.refresh_from_db()
     assert Fill.objects.get().fee == booked
+    # Profit and loss follow at once: as many fills as before are stored, and one of them is another.
+    assert MarketBook.objects.get().fees == booked
+    assert DayPnl.objects.get().fees == booked
     assert (row.state, row.resolution) == (State.RESOLVED, "Adopted from the exchange.")
     assert AuditEntry.objects.filter(action="orders.fill.corrected").count() == 1
     assert AuditEntry.objects.filter(action="history.discrepancy.adopt", actor_id=desk.lead.user_id).count() == 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from apps.core.pnl_days import trading_day
 from apps.core.topics import parse_topic
 from apps.markets.models import Market
 from apps.orders.models import Fill
@@ -498,6 +499,24 @@ def test_a_day_is_measured_from_the_last_point_before_it_else_from_its_first(pla
     assert next_day is not None
     assert (first.at, first.unrealized) == (NOW, Decimal(0))
     assert (next_day.at, next_day.unrealized) == (NOW + timedelta(seconds=30), Decimal("1.1"))
+
+
+def test_on_a_first_day_what_was_opened_today_counts_from_its_cost(place: Place) -> None:
+    Market.objects.update(yes_bid=Decimal("0.50"), yes_ask=Decimal("0.52"))
+    listed(place, "10", "4")
+    fill(place, "bid", "0.40", "10")
+    figures_fold(place.account.pk, now=NOW)
+    balance(place, "96", "5", at=NOW + timedelta(seconds=30))
+
+    start = day_baseline(place.account.pk, now=NOW + timedelta(hours=1))
+    assert start is not None
+    assert start.unrealized == 0
+
+    # Held before the day: the first point that was kept is all that there is to measure from.
+    DayPnl.objects.update(day=trading_day(NOW) - timedelta(days=1))
+    start = day_baseline(place.account.pk, now=NOW + timedelta(hours=1))
+    assert start is not None
+    assert start.unrealized == Decimal("1.1")
 
 
 def test_a_subaccount_that_holds_nothing_needs_no_value(place: Place) -> None:

@@ -110,6 +110,25 @@ def test_the_same_position_twice_is_told_once(place: Place, published: Published
     assert len(published.rows("positions")) == 1
 
 
+def test_what_was_traded_in_all_is_not_known_before_a_listing_tells_it(place: Place, published: Published) -> None:
+    position_apply(place.account.pk, report("4", total_traded=None), source="ws")
+    position_apply(place.account.pk, report("4", after=1, total_traded=Decimal(2)), source="rest")
+    position_apply(place.account.pk, report("5", after=2, total_traded=None), source="ws")
+
+    told = [row["total_traded"] for row in published.rows("positions") if row]
+    assert told == [None, "2.0000", "2.0000"]
+
+
+def test_one_that_opened_and_closed_between_two_listings_is_among_the_closed_of_today(
+    place: Place, published: Published
+) -> None:
+    position_apply(place.account.pk, report("0", total_traded=None, fees_paid=Decimal("0.02")), source="ws")
+
+    frame = selectors.positions_state(parse_topic(f"positions:{place.account.pk}"))
+
+    assert [row["position"] for row in frame["rows"].values()] == ["0.00"]
+
+
 def test_what_a_source_does_not_tell_stays(place: Place, published: Published) -> None:
     position_apply(place.account.pk, report("4", total_traded=Decimal(9)), source="rest")
 
