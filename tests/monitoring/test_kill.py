@@ -309,3 +309,18 @@ def test_a_quote_that_the_database_knows_is_wanted_gone(desk: Scene) -> None:
     pull(desk)
 
     assert not known.filter(pull_wanted_at=None).exists()
+
+
+def test_f20_without_a_trail_nothing_is_submitted_and_nothing_is_sent(
+    desk: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unwritable(*args: Any, **kwargs: Any) -> None:
+        raise DatabaseError("the audit table is read-only")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("apps.audit.services.record", unwritable)
+        with pytest.raises(DatabaseError):
+            intent_submit(desk.place.trader, make_ticket(desk.place, ticker=LINEAR))
+
+    assert not OrderIntent.objects.exists()
+    assert resting(desk) == []

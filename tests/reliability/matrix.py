@@ -1,7 +1,7 @@
 """Where each row of the fault matrix is tested: row -> tests, as file::function.
 
 Rows: A orders over REST, B rate limits, C private channels, E requests for quotes (E9 is of FIX alone), F the
-desk's own processes, G the exchange's life, H people and rights (H4, H5), J the browser.
+desk's own processes, G the exchange's life, H keys, people and rights, J the browser.
 """
 
 ORDERS = "tests/orders"
@@ -11,6 +11,7 @@ RFQ = "tests/rfq"
 HISTORY = "tests/history/test_faults.py"
 RECONCILE = "tests/history/test_reconcile.py"
 PORTFOLIO = "tests/portfolio"
+KILL = "tests/monitoring"
 
 ROWS: dict[str, tuple[str, ...]] = {
     "A1": (
@@ -194,6 +195,13 @@ ROWS: dict[str, tuple[str, ...]] = {
         f"{HISTORY}::test_f7_a_database_of_an_hour_ago_is_brought_up_to_the_exchange",
         f"{HISTORY}::test_f7_an_order_of_ours_that_the_backup_does_not_know_is_joined_to_its_intent",
     ),
+    "F9": (
+        f"{ORDERS}/test_queue.py::test_a_broker_that_is_away_is_noticed_at_once",
+        f"{ORDERS}/test_queue.py::test_a_broker_that_hangs_holds_nobody_up",
+        "tests/exchange/test_live.py::test_redis_down_breaks_nobody_is_logged_once_and_is_left_alone_for_a_moment",
+        f"{KILL}/test_kill.py::test_one_pass_takes_everything_off_the_exchange_whoever_pulled",
+    ),
+    "F11": ("tests/web/test_socket.py::test_an_outage_of_redis_is_said_and_afterwards_everything_is_sent_again",),
     "F13": (
         f"{ORDERS}/test_tasks.py::test_every_message_three_times_is_every_message_once",
         f"{ORDERS}/test_tasks.py::test_an_hour_late_sends_no_create",
@@ -201,6 +209,10 @@ ROWS: dict[str, tuple[str, ...]] = {
         f"{RFQ}/test_tasks.py::test_f13_an_hour_late_nothing_is_made_taken_or_confirmed",
     ),
     "F18": (f"{OWN}/test_shutdown.py::test_f18_a_desk_that_is_told_to_end_leaves_no_order_in_doubt",),
+    "F20": (
+        f"{KILL}/test_kill.py::test_f20_without_a_trail_nothing_is_submitted_and_nothing_is_sent",
+        f"{KILL}/test_kill.py::test_a_database_that_does_not_take_it_leaves_a_file_that_holds_back_everything",
+    ),
     "G1": (
         f"{ORDERS}/test_matrix.py::test_g1_in_a_trading_pause_creates_are_refused_with_the_reason_and_cancels_pass",
     ),
@@ -223,6 +235,11 @@ ROWS: dict[str, tuple[str, ...]] = {
         f"{PORTFOLIO}/test_statements.py::test_the_ledger_equals_the_exchange_for_every_subaccount",
         f"{RECONCILE}::test_g8_a_fee_that_differs_is_adopted_from_the_exchange",
     ),
+    "H3": (
+        "tests/web/test_socket.py::test_h3_a_viewer_watches_but_cannot_trade",
+        "tests/vault/test_envelope.py::test_h3_a_read_key_signs_no_write",
+        "tests/vault/test_envelope.py::test_h3_a_row_made_wider_in_the_database_still_signs_no_write",
+    ),
     "H4": (
         f"{RFQ}/test_approvals.py::test_an_author_who_lost_the_right_sends_nothing",
         f"{RFQ}/test_confirm_send.py::test_h4_the_right_and_the_pause_are_asked_for_again_before_the_send",
@@ -231,6 +248,21 @@ ROWS: dict[str, tuple[str, ...]] = {
         f"{RFQ}/test_approvals.py::test_nobody_approves_what_they_asked_for",
         f"{RFQ}/test_approvals.py::test_whatever_is_edited_in_what_was_asked_nothing_is_sent",
         f"{RFQ}/test_approvals.py::test_a_used_or_declined_approval_is_not_used_again",
+    ),
+    "H6": (
+        "tests/vault/test_envelope.py::test_h6_a_demo_key_does_not_open_on_a_production_account",
+        "tests/vault/test_envelope.py::test_h6_h7_a_seal_does_not_open_anywhere_else",
+    ),
+    "H7": (
+        "tests/vault/test_envelope.py::test_h7_rows_swapped_between_accounts_do_not_open_and_leave_an_alarm",
+        "tests/vault/test_envelope.py::test_h7_an_old_ciphertext_put_back_after_a_rotation_does_not_open",
+        f"{KILL}/test_kill_direct.py::test_an_edited_file_opens_nothing",
+    ),
+    "H8": ("tests/vault/test_rotation.py::test_h8_killed_at_every_step_every_key_opens_and_the_next_run_finishes",),
+    "H9": (
+        f"{ORDERS}/test_control.py::test_h9_the_sender_checks_again",
+        f"{ORDERS}/test_control.py::test_orders_per_minute_count_orders_of_the_last_minute",
+        f"{ORDERS}/test_control.py::test_each_limit_refuses_and_the_figure_itself_is_allowed",
     ),
     "J1": ("tests/browser/test_reliability.py::test_j1_a_line_that_breaks_behind_the_click_ends_as_one_order",),
     "J2": ("tests/browser/test_stale.py::test_j2_a_tab_that_slept_shows_the_present_book_within_three_seconds",),
