@@ -99,7 +99,8 @@ def test_roles_are_fresh_on_every_request_and_message() -> None:
     assert not actor_for_session(person.pk, session_of(browser)).may(Permission.VAULT_VIEW)  # type: ignore[union-attr]
     services.membership_set_active(desk, user_id=person.pk, is_active=False)
     assert actor_for_session(person.pk, session_of(browser)) is None
-    refused = browser.get(reverse("vault"))
+    assert browser.get(reverse("vault")).status_code == 302, "signed out"
+    refused = client_of(person).get(reverse("vault"))
     assert refused.status_code == 403
     assert "not a member of a desk" in refused.content.decode()
 
