@@ -17,7 +17,7 @@ from apps.core.errors import DeskError
 from apps.core.ports import commands
 from apps.core.timestamps import from_unix_ms, utc_now
 from apps.paper.testing import InProcessPaper
-from apps.portfolio.models import Balance, SubaccountAction
+from apps.portfolio.models import Balance, Subaccount, SubaccountAction
 from apps.portfolio.pages.cash import period_from
 from apps.portfolio.subaccounts import subaccounts_refresh
 from tests.orders.conftest import Place, Published
@@ -64,7 +64,7 @@ def test_a_viewer_sees_the_tree_and_has_no_control(desk: PaperDesk) -> None:
 
     assert "$25,000.00" in page
     assert "Traders and leads move cash" in page
-    for control in ("data-transfer", "data-create", "data-netting", "transfer/"):
+    for control in ("data-transfer", "data-create", "data-netting", "transfer/", "subaccounts/name/"):
         assert control not in page
 
 
@@ -114,6 +114,24 @@ def test_a_lead_opens_subaccounts_and_switches_netting_without_scripts(desk: Pap
     kinds = SubaccountAction.objects.order_by("pk").values_list("kind", flat=True)
     assert list(kinds) == ["create", "netting"]
     assert "Switching" in lead.get(reverse("subaccounts_live")).content.decode()
+
+
+def test_a_lead_renames_a_subaccount_which_is_the_desks_own_word_and_on_the_trail(desk: PaperDesk) -> None:
+    subaccounts_refresh(desk.account.pk)
+    lead = browser(desk, "lead")
+
+    lead.post(reverse("subaccount_name"), {"number": "1", "name": "  Weather   desk "})
+    again = lead.post(reverse("subaccount_name"), {"number": "1", "name": "Weather desk"}, follow=True)
+    wrong = lead.post(reverse("subaccount_name"), {"number": "31", "name": "None"}, follow=True)
+
+    assert "Weather desk" in again.content.decode()
+    assert "has not read such a subaccount" in wrong.content.decode()
+    entries = AuditEntry.objects.filter(action="portfolio.subaccount.renamed")
+    assert [entry.data for entry in entries] == [{"number": 1, "was": "", "is": "Weather desk"}]
+    subaccounts_refresh(desk.account.pk)
+    assert Subaccount.objects.get(number=1).name == "Weather desk"
+    assert not SubaccountAction.objects.exists()
+    assert browser(desk, "trader").post(reverse("subaccount_name"), {"number": "1", "name": "x"}).status_code == 403
 
 
 def test_the_socket_does_the_same_and_says_what_is_wrong_by_field(desk: PaperDesk) -> None:

@@ -17,7 +17,7 @@ from apps.core.errors import DeskError, WireFormatError
 from apps.core.money import parse_dollars
 from apps.core.permissions import Actor, Permission
 from apps.orders.tickets import read_key
-from apps.portfolio import transfers
+from apps.portfolio import labels, transfers
 from apps.portfolio.cash_events import action_words
 from apps.portfolio.commands import read_number
 from apps.portfolio.models import Balance, Subaccount, SubaccountAction, Transfer
@@ -77,6 +77,22 @@ def subaccount_netting(request: DeskRequest) -> HttpResponse:
         return transfers.netting_set(actor, number=number, is_on=is_on, idempotency_key=key)
 
     return _do(request, work, "Netting asked for")
+
+
+@requires(Permission.SUBACCOUNT_MANAGE)
+@require_POST
+def subaccount_name(request: DeskRequest) -> HttpResponse:
+    """Give a subaccount the desk's own name for it."""
+    try:
+        number = read_number(request.POST.get("number", ""))
+        row = labels.subaccount_rename(request.actor, number=number, name=str(request.POST.get("name", "")))
+    except ValueError as exc:
+        messages.error(request, f"Nothing was done: {exc}")
+    except DeskError as exc:
+        messages.error(request, f"Nothing was done: {exc.text}")
+    else:
+        messages.success(request, f"Subaccount {row.number} is called {row.name or 'by its number'} now.")
+    return redirect("subaccounts")
 
 
 def _do(request: DeskRequest, work: Callable[[Actor, uuid.UUID], SubaccountAction], done: str) -> HttpResponse:

@@ -9,6 +9,7 @@ urlpatterns = [
     path("subaccounts/live/", subaccounts.subaccounts_live, name="subaccounts_live"),
     path("subaccounts/transfer/", subaccounts.transfer_send, name="transfer_send"),
     path("subaccounts/create/", subaccounts.subaccount_create, name="subaccount_create"),
+    path("subaccounts/name/", subaccounts.subaccount_name, name="subaccount_name"),
     path("subaccounts/netting/", subaccounts.subaccount_netting, name="subaccount_netting"),
     path("cash/", cash.cash, name="cash"),
     path("cash/statement/", cash.cash_statement, name="cash_statement"),
