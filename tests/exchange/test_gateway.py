@@ -1,3 +1,4 @@
+import itertools
 import os
 import signal
 import sqlite3
@@ -32,8 +33,20 @@ from tests.support.gateway import (
     running_gateway,
     use_paper,
 )
+from tests.support.paper import start_paper
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+
+
+@pytest.fixture(scope="module")
+def paper_process(tmp_path_factory):
+    """One exchange for all of these tests, each of which has markets of its own; its start takes a second."""
+    running = start_paper(tmp_path_factory.mktemp("paper"), "--no-bots", "--markets", "60")
+    yield running
+    running.stop()
+
+
+_used = itertools.count()
 
 
 @pytest.fixture
@@ -51,7 +64,9 @@ def desk(paper_process, live_redis, settings, tmp_path, monkeypatch):
 
 
 def tickers(count):
-    return list(Market.objects.filter(status="active").order_by("ticker").values_list("ticker", flat=True)[:count])
+    """Markets that no test before this one had."""
+    active = list(Market.objects.filter(status="active").order_by("ticker").values_list("ticker", flat=True))
+    return [active[next(_used)] for _ in range(count)]
 
 
 def same_levels(frame, book):
