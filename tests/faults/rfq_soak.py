@@ -39,6 +39,9 @@ FAULTS = (
     *("urgent", "urgent", "gateway", "gateway+urgent", "orders", "worker", "beat"),
     *("point", "point", "point", "lost", "lost", "frame", "frame"),
 )
+# Whoever of these is up can hear, judge and send. With all of them dead nobody can: one is always left.
+WORKERS = ("urgent", "orders", "worker")
+STARTED = 12.0  # seconds after which a process that was started is taken to be at work
 DONE = ("confirmed", "executed")
 LOST = ("lose_before", "lose_after", "status", "delay")
 CALM_SECONDS = 240.0
@@ -267,6 +270,9 @@ class Soak:
 
     def _break_something(self) -> None:
         kind = self._rng.choice(FAULTS)
+        if not self._is_survived(kind):
+            self.report.faults["left out: the last worker"] += 1
+            return
         if kind == "point":
             place = self._rng.choice(RFQ_POINTS)
             (self.desk.data / KILL_FILE).write_text(place)
@@ -291,6 +297,15 @@ class Soak:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self.report.faults[f"killed {kind}"] += 1
+
+    def _is_survived(self, kind: str) -> bool:
+        """Is there a worker left after this, wherever a place of death that was named and not reached yet strikes?"""
+        if kind in ("lost", "frame", "gateway", "beat"):
+            return True
+        children = self.desk.children()
+        up = {name for name in WORKERS if name in children and _age(children[name]) > STARTED}
+        waits = (self.desk.data / KILL_FILE).exists()
+        return len(up - set(kind.split("+"))) > waits + (kind == "point")
 
     # --- judgement -----------------------------------------------------------------------------------
     def judge(self) -> Report:
@@ -352,6 +367,14 @@ class Soak:
                 "SELECT c.*, q.quote_id AS their_id FROM rfq_confirmation c JOIN rfq_quote q ON q.id = c.quote_id"
             )
             return {row["their_id"]: dict(row) for row in rows}
+
+
+def _age(pid: int) -> float:
+    """Return for how long a process has lived, seconds (Linux); 0 for one that is gone."""
+    with suppress(OSError):
+        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        return float(Path("/proc/uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def _seconds(first: str, second: str) -> float:

@@ -91,7 +91,8 @@ export function createAsk(form, { live, base, searchUrl, look, now, builder, onS
       const name = place.getAttribute("data-error") ?? "";
       const input = form.elements.namedItem(name === "ticker" ? "market" : name);
       const isEmpty = input instanceof HTMLInputElement && input.value.trim() === "";
-      const text = isStrict || !isEmpty || name === "auto" ? (shown[name] ?? "") : "";
+      const isLater = isEmpty || name === "combo"; // what is wrong with legs stands at the legs
+      const text = isStrict || !isLater || name === "auto" ? (shown[name] ?? "") : "";
       setText(place, text);
       if (input instanceof HTMLInputElement && input.type !== "checkbox") {
         if (text) input.setAttribute("aria-invalid", "true");

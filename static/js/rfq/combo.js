@@ -18,6 +18,7 @@ import {
 /** @typedef {ReturnType<typeof createBuilder>} Builder */
 
 const CHECK_DELAY_MS = 150;
+const RELOAD_MS = 5_000;
 
 /**
  * @param {HTMLElement} place
@@ -111,6 +112,12 @@ export function createBuilder(place, { live, look }) {
       "",
     );
     fill(eventSelect, [["", "Choose a collection first"]], "");
+    // A desk that has just started has not read them yet.
+    if (!collections.length)
+      setTimeout(() => {
+        isAsked = false;
+        if (place.checkVisibility()) void load();
+      }, RELOAD_MS);
   }
 
   /** @param {string} ticker */
