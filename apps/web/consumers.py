@@ -8,9 +8,11 @@ read afresh for each message, and every few seconds while nothing comes.
 import asyncio
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
+from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
@@ -36,6 +38,9 @@ RATE = 30.0  # messages per second over time
 
 SIGN_IN, NOT_ALLOWED, TOO_MANY, TOO_LARGE = 4401, 4403, 4429, 1009
 
+# Orders do not wait in the one thread that reads states and rights for all sockets of the process.
+_commands = ThreadPoolExecutor(4, thread_name_prefix="command")
+
 
 class Message(msgspec.Struct):
     """What a browser may send; `ack` stands alone, everything else has `id` and `cmd`."""
@@ -53,6 +58,16 @@ _encode = msgspec.json.Encoder(decimal_format="string", enc_hook=str).encode
 
 
 class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Channels' own goes to the shared thread first, to close old connections of the database.
+
+        Here `database_sync_to_async` does that, in whichever thread the work is done.
+        """
+        handler = getattr(self, get_handler_name(message), None)
+        if handler is None:
+            raise ValueError(f"no handler for message type {message['type']}")
+        await handler(message)
+
     async def connect(self) -> None:
         user = self.scope.get("user")
         self._user_id: int = user.pk if user is not None and user.is_authenticated else 0
@@ -161,7 +176,8 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Return what to answer; None when the socket closes instead."""
         command = ports.commands.get(message.cmd)
         if command is not None:
-            actor, told = await database_sync_to_async(self._command)(command, message.params)
+            run = database_sync_to_async(self._command, thread_sensitive=False, executor=_commands)
+            actor, told = await run(command, message.params)
             return told if await self._stays(actor) else None
         actor = await self._actor()
         if actor is None:

@@ -1,6 +1,7 @@
 """The socket and the hub over a real Redis: who may, what arrives, what an outage looks like."""
 
 import json
+import threading
 import time
 from typing import Any
 
@@ -252,6 +253,34 @@ async def test_a_command_runs_as_the_person_and_answers(trader: Browser, registr
     [(actor, params)] = registry["calls"]
     assert actor.roles == {"trader"}
     assert params == {"say": "hello"}
+
+
+async def test_i19_a_command_does_not_wait_for_what_others_read(
+    trader: Browser, registry: Any, monkeypatch: pytest.MonkeyPatch
+):
+    reading, ran, outcome = threading.Event(), threading.Event(), []
+
+    def long_list(topic: Any) -> dict[str, Any]:
+        reading.set()
+        outcome.append(ran.wait(30))  # a list of thousands of rows, read for another tab, ends after the command
+        return {"rows": {}}
+
+    def order(actor: Any, params: Any) -> dict[str, Any]:
+        ran.set()
+        return {}
+
+    slow = ports.Topic("slow", Permission.DESK_VIEW, "environment", "rows", state=long_list)
+    monkeypatch.setitem(ports.topics, "slow", slow)
+    monkeypatch.setitem(ports.commands, "order", ports.Command("order", Permission.ORDER_PLACE, order))
+    other = await opened(*await member(name="other"))
+
+    sent = await other.send({"cmd": "subscribe", "topics": ["slow:paper"]})
+    await eventually(reading.is_set)
+    assert (await trader.ask(cmd="order"))["ok"] == {}
+    await other.until(lambda heard: heard.get("id") == sent)
+
+    assert outcome == [True]
+    await other.close()
 
 
 async def test_a_refusal_comes_with_its_words(trader: Browser):
