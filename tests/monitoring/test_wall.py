@@ -183,7 +183,7 @@ def test_a_link_ends_by_time_by_revocation_and_with_its_maker(place: Place, lead
     screen = enter(orphan_secret)
     place.desk.memberships.filter(user_id=lead.user_id).update(roles=["viewer"])
 
-    assert screen.get("/monitor/kiosk/panels/").status_code == 401
+    assert screen.get("/monitor/kiosk/panels/").status_code == 410
     assert "has ended" in screen.get("/monitor/kiosk/").content.decode()
 
 
@@ -191,9 +191,9 @@ def test_a_wrong_secret_opens_nothing(place: Place, lead: Any) -> None:
     kiosk_make(lead, account_id=place.account.pk, label="Hall", days=1)
     for wrong in ("", "short", "A" * 43, "A" * 10_000, "\x00" * 43):
         answer = Client().post("/monitor/kiosk/enter/", {"secret": wrong})
-        assert answer.status_code == 401
+        assert answer.status_code == 410
         assert COOKIE not in answer.cookies
-    assert Client().get("/monitor/kiosk/panels/").status_code == 401
+    assert Client().get("/monitor/kiosk/panels/").status_code == 410
 
 
 def test_the_secret_is_in_no_row_no_trail_and_no_log(place: Place, lead: Any, caplog: pytest.LogCaptureFixture) -> None:

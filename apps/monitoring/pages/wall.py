@@ -70,7 +70,7 @@ def kiosk_enter(request: HttpRequest) -> HttpResponse:
     secret = request.POST.get("secret", "")
     screen = screen_of(secret)
     if screen is None:
-        return _private(HttpResponse(_ENDED, status=401, content_type="text/plain"))
+        return _private(HttpResponse(_ENDED, status=410, content_type="text/plain"))
     answer = HttpResponse(status=204)
     answer.set_cookie(
         COOKIE,
@@ -89,7 +89,7 @@ def kiosk_enter(request: HttpRequest) -> HttpResponse:
 def kiosk_panels(request: HttpRequest) -> HttpResponse:
     screen = _screen(request)
     if screen is None:
-        return _private(HttpResponse(_ENDED, status=401, content_type="text/plain"))
+        return _private(HttpResponse(_ENDED, status=410, content_type="text/plain"))
     return _private(HttpResponse(_panels_of(screen)))
 
 

@@ -74,7 +74,7 @@ export function createWall(root, { onEnd } = {}) {
   async function fetchPanels() {
     try {
       const response = await fetch(root.dataset["url"] ?? "", { headers: { Accept: "text/html" } });
-      if (response.status === 401 || response.redirected) {
+      if (response.status === 410 || response.redirected) {
         hasEnded = true;
         problem = "ended";
         onEnd?.(await response.text());
