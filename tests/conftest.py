@@ -37,6 +37,15 @@ def _loopback_only(self: socket.socket, address: Any) -> None:
     return _connect(self, address)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from tests.support.groups import GroupScheduling
+
+    return GroupScheduling(config, log)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def no_network() -> Any:
     socket.socket.connect = _loopback_only  # type: ignore[method-assign]
