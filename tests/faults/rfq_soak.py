@@ -404,6 +404,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=36_000.0, help="end after so long, whatever was reached")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the desk under test ends with this process
     with tempfile.TemporaryDirectory(prefix="desk-rfq-soak-") as folder:
         data = Path(folder) / "data"
         with running_desk(data, **settings(data, markets=max(40, 3 * options.lanes))) as desk:
