@@ -13,7 +13,7 @@ from apps.core.timestamps import from_unix_ms, utc_now
 from apps.fix.engine.codec import Fields, redacted
 from apps.fix.ingest import last_seen
 from apps.fix.messages.drop_copy import Recovery, Result
-from apps.fix.models import FixAsk, FixExecution, FixMessage, FixRecovery, FixSession
+from apps.fix.models import FixAsk, FixCommand, FixExecution, FixMessage, FixRecovery, FixSession
 from apps.fix.selectors import Wish
 from apps.orders import queue
 
@@ -73,6 +73,9 @@ def messages_prune(session_id: int) -> None:
     if session is not None:
         old = FixExecution.objects.filter(account_id=session.account_id, seen_at__lt=utc_now() - KEPT_EXECUTIONS)
         old.delete()
+        # A change names its order for as long as that rests.
+        commands = FixCommand.objects.filter(session=session, created_at__lt=utc_now() - KEPT_EXECUTIONS)
+        commands.exclude(msg_type="G").delete()
 
 
 def state_store(session_id: int, **values: Any) -> None:

@@ -288,7 +288,8 @@ def _settlements(account_id: int, comparison: Comparison, *, until: datetime) ->
             differs.kind = Kind.NOT_AT_EXCHANGE if rest is None else Kind.DIFFERS
             differs.cause = Cause.UNKNOWN if rest is None else Cause.CONTENT
             comparison.found.append(differs)
-    comparison.count(Subject.SETTLEMENT, len(found))
+    if found:
+        comparison.count(Subject.SETTLEMENT, len(found))
 
 
 # --- judging --------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from apps.fix.engine.rules import Kind
 from apps.fix.messages.orders import NewOrder
 from apps.fix.models import FixCommand, FixRoute, FixSession
 from apps.fix.outbox import Outbox
+from apps.fix.records import messages_prune
 from apps.orders.models import AccountSync, ChangeIntent, Fill, GroupAction, Order, OrderIntent
 from apps.orders.services import (
     cancel_send,
@@ -404,3 +405,15 @@ def test_who_may_set_the_way_and_for_which_session(desk: Desk) -> None:
     assert routes.way_of(desk.place.account.pk) is None
     assert desk.order().state == State.ACKED
     assert desk.sent("D") == 0
+
+
+def test_old_commands_go_but_not_those_that_name_an_order(desk: Desk) -> None:
+    desk.order()
+    FixCommand.objects.create(
+        session=desk.row, subject="change:1", is_once=True, msg_type="G", fields=[], order_id="o", state="told",
+        created_at=utc_now(), expires_at=utc_now(),
+    )  # fmt: skip
+    FixCommand.objects.update(created_at=utc_now() - timedelta(days=30))
+    messages_prune(desk.row.pk)
+
+    assert [one.msg_type for one in FixCommand.objects.all()] == ["G"]
