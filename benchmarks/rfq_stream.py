@@ -92,7 +92,7 @@ def measure(page: Page, desk: RunningDesk, *, per_second: int, seconds: int) -> 
     print(f"{'':<10}" + "".join(f"{name:>10}" for name in COLUMNS))
     line("silent", stretch(page, cdp, 20))
     bots(desk, per_second)
-    eventually(lambda: page.evaluate(ROWS) > 50, what="rows of the stream")
+    eventually(lambda: page.evaluate(ROWS) > 5, what="rows of the stream")
     before = {name: memory_of(pid) for name, pid in desk.children().items()}
     for minute in range(max(1, seconds // 60)):
         line(f"minute {minute + 1}", stretch(page, cdp, min(60, seconds)))

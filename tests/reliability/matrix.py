@@ -9,6 +9,7 @@ WIRE = "tests/exchange/wire"
 OWN = "tests/reliability"
 RFQ = "tests/rfq"
 HISTORY = "tests/history/test_faults.py"
+TWO_PEOPLE = "tests/browser/test_rfq_two_people.py"
 RECONCILE = "tests/history/test_reconcile.py"
 PORTFOLIO = "tests/portfolio"
 KILL = "tests/monitoring"
@@ -131,6 +132,8 @@ ROWS: dict[str, tuple[str, ...]] = {
         f"{OWN}/test_rfq_processes.py::test_e1_e2_who_confirms_dies_at_a_hook_and_the_window_is_met",
         f"{OWN}/test_rfq_processes.py::test_e1_who_hears_dies_at_a_hook_and_the_window_is_met",
         f"{OWN}/test_rfq_processes.py::test_e1_gateway_and_worker_die_together_and_the_window_is_met",
+        f"{RFQ}/test_stand_by.py::test_e1_who_stands_by_sends_what_a_dead_process_held",
+        f"{RFQ}/test_stand_by.py::test_e1_e4_gateway_dead_and_frame_lost_it_is_heard_judged_and_sent",
     ),
     "E2": (
         f"{RFQ}/test_confirm_send.py::test_e2_a_lost_answer_is_found_by_reading_the_quote",
@@ -144,6 +147,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "E4": (
         f"{RFQ}/test_confirmations.py::test_e4_a_lost_accept_is_heard_by_the_sweep",
+        f"{RFQ}/test_stand_by.py::test_e1_e4_gateway_dead_and_frame_lost_it_is_heard_judged_and_sent",
         f"{OWN}/test_rfq_processes.py::test_e4_an_accept_frame_that_is_lost_is_heard_by_reading",
         "tests/exchange/test_communications_feed.py"
         "::test_an_accept_is_heard_behind_ten_thousand_requests_on_the_other_connection",
@@ -264,12 +268,19 @@ ROWS: dict[str, tuple[str, ...]] = {
         f"{ORDERS}/test_control.py::test_orders_per_minute_count_orders_of_the_last_minute",
         f"{ORDERS}/test_control.py::test_each_limit_refuses_and_the_figure_itself_is_allowed",
     ),
-    "J1": ("tests/browser/test_reliability.py::test_j1_a_line_that_breaks_behind_the_click_ends_as_one_order",),
+    "J1": (
+        "tests/browser/test_reliability.py::test_j1_a_line_that_breaks_behind_the_click_ends_as_one_order",
+        f"{TWO_PEOPLE}::test_j1_a_line_that_breaks_behind_the_accept_ends_as_one_accept_or_none",
+    ),
     "J2": ("tests/browser/test_stale.py::test_j2_a_tab_that_slept_shows_the_present_book_within_three_seconds",),
     "J3": (
         f"{OWN}/test_changes.py::test_j3_an_amend_does_not_grow_back_what_a_decrease_has_made_smaller",
         "tests/browser/test_reliability.py"
         "::test_j3_a_change_of_an_order_that_somebody_else_changed_is_refused_and_loses_nothing",
+        f"{TWO_PEOPLE}::test_j3_two_people_take_two_quotes_of_one_request_and_one_is_taken",
     ),
-    "J4": ("tests/browser/test_ladder.py::test_j4_a_session_that_ends_keeps_the_ticket_and_sends_nothing",),
+    "J4": (
+        "tests/browser/test_ladder.py::test_j4_a_session_that_ends_keeps_the_ticket_and_sends_nothing",
+        f"{TWO_PEOPLE}::test_j4_a_session_that_ends_keeps_the_request_that_was_typed_and_sends_nothing",
+    ),
 }
