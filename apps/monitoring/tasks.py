@@ -15,6 +15,8 @@ from apps.vault.emergency import emergency_write
 
 logger = logging.getLogger(__name__)
 
+LONGEST_MS = 86_400_000  # a day; a clock that was set says more
+
 
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
@@ -53,5 +55,5 @@ def beats_send() -> None:
 def queue_beat(name: str, sent_ms: int) -> None:
     """Write down that a worker takes tasks of this queue, and how long this one waited."""
     if name in QUEUES:
-        waited = max(0, unix_ms_now() - sent_ms)
+        waited = min(LONGEST_MS, max(0, unix_ms_now() - sent_ms))
         Beat.objects.update_or_create(name=name, defaults={"at": utc_now(), "waited_ms": waited})

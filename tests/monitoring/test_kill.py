@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -164,7 +165,7 @@ def test_what_appears_after_it_was_clean_is_taken_off_too(desk: Scene) -> None:
     assert run is not None
     order_elsewhere(desk)
 
-    KillRun.objects.update(looked_at=run.pause.set_at.replace(year=2020))
+    KillRun.objects.update(looked_at=run.pause.set_at - timedelta(hours=1))
     assert kills_due() == [run.pk]
     kill_pass(run.pk)
 
@@ -199,7 +200,7 @@ def test_an_exchange_that_cannot_be_read_is_never_called_clean(desk: Scene) -> N
 
 def test_a_claimed_run_is_left_alone(desk: Scene) -> None:
     run = pull(desk)
-    KillRun.objects.update(claimed_until=run.pause.set_at.replace(year=2999))
+    KillRun.objects.update(claimed_until=run.pause.set_at + timedelta(hours=1))
 
     assert kill_pass(run.pk) is None
 
