@@ -35,7 +35,7 @@ from tests.support.gateway import (
 )
 from tests.support.paper import start_paper
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.xdist_group("gateway")]
 
 
 @pytest.fixture(scope="module")

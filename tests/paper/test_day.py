@@ -190,7 +190,7 @@ def _subscribe(day: PaperDay, key: AccessKey, frames: list[str]) -> None:
     session.receive('{"id":2,"cmd":"subscribe","params":{"channels":["ticker","trade","market_lifecycle_v2"]}}')
 
 
-@settings(max_examples=2)
+@settings(max_examples=1)
 @given(seed=st.integers(1, 10_000), minutes=st.integers(1, 4))
 def test_the_same_seed_gives_the_same_public_day(tmp_path_factory: Any, seed: int, minutes: int) -> None:
     first, second, other = (

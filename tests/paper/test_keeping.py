@@ -281,7 +281,7 @@ def send(running: PaperProcess, name: str, ticker: str, *, side: str, price: str
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("number", [9, 15], ids=["killed", "stopped"])
+@pytest.mark.parametrize("number", [9, pytest.param(15, marks=pytest.mark.long)], ids=["killed", "stopped"])
 def test_an_order_rests_on_after_the_process_ended_and_fills_then(
     paper_processes: Start, tmp_path: Path, number: int
 ) -> None:
@@ -312,6 +312,7 @@ def test_an_order_rests_on_after_the_process_ended_and_fills_then(
     assert position["position_fp"] == "10.00"
 
 
+@pytest.mark.long
 @pytest.mark.process
 def test_a_damaged_memory_ends_the_start_with_code_2(paper_processes: Start, tmp_path: Path) -> None:
     data = tmp_path / "kept"

@@ -47,7 +47,14 @@ def tried(confirmation: Confirmation, place: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize(("first", "second"), list(itertools.product(CONFIRMING, repeat=2)))
+# Twice at the same place in each run; at two different ones in the long one.
+PAIRS = [
+    pytest.param(first, second, marks=[] if first == second else pytest.mark.long)
+    for first, second in itertools.product(CONFIRMING, repeat=2)
+]
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_two_confirmers_die_in_a_row_and_the_third_gets_it_through(window: Window, first: str, second: str) -> None:
     confirmation = window.accepted()
     window.scene.queued.clear()  # the message died with the first worker

@@ -25,7 +25,7 @@ from tests.paper.fix.client import PATIENCE, FixClient, SocketPipe
 from tests.paper.fix.orders import order
 from tests.support.paper import ROOT, PaperProcess, Start, paper_command, paper_environment, start_paper
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.xdist_group("paper-fix")]
 
 Dial = Callable[..., FixClient]
 
@@ -212,6 +212,7 @@ def test_a_stop_logs_everybody_out_and_keeps_orders(dial: Dial, paper_processes:
     assert (row["client_order_id"], row["status"]) == ("a", "resting")
 
 
+@pytest.mark.long
 def test_without_its_state_the_memory_is_put_aside(paper_processes: Start, tmp_path: Path) -> None:
     data = tmp_path / "kept"
     first = paper_processes("--no-bots", "--markets", "0", data=data)
@@ -224,6 +225,7 @@ def test_without_its_state_the_memory_is_put_aside(paper_processes: Start, tmp_p
     assert (data / "fix.before.sqlite3").exists()
 
 
+@pytest.mark.long
 def test_a_certificate_of_its_own_stays_the_same(dial: Dial, paper_processes: Start, tmp_path: Path) -> None:
     data = tmp_path / "kept"
     seen = []

@@ -11,7 +11,7 @@ from tests.paper.server.orders import ORDERS, order_body
 from tests.support.desk import eventually
 from tests.support.paper import PaperProcess, start_paper
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.xdist_group("paper-faults")]
 
 PATH = f"/trade-api/v2{ORDERS}"
 PATIENCE = 90

@@ -22,7 +22,7 @@ from apps.paper.server.auth import sign_headers
 from tests.paper.server.recordings import SMALL, START_MS, TICKER, fold, step, write
 from tests.support.paper import PaperProcess, Start, paper_command, paper_environment, start_paper
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.xdist_group("paper-server")]
 
 WS_PATH = "/trade-api/ws/v2"
 PATIENCE = 120  # a machine that is busy with other things takes its time
