@@ -26,11 +26,20 @@ PORTS = range(15_000, 30_000)
 PATIENCE = 90.0
 
 
+# Until whoever asked listens, nothing but this keeps us and the other test processes from giving a port twice.
+_given: set[int] = set()
+WORKERS = 8
+
+
 def free_port() -> int:
     """Return a port that nobody uses now and that the kernel will not lend to a connection."""
-    for port in random.SystemRandom().sample(PORTS, 100):
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+    for port in random.SystemRandom().sample(PORTS[worker::WORKERS], 100):
+        if port in _given:
+            continue
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
     raise AssertionError("a hundred ports are all in use")
 
