@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, IntegrityError
 
 from apps.audit.models import AuditEntry
 from apps.core.errors import DeskError, NotAllowed, NotFound
@@ -141,6 +141,23 @@ def test_pulled_twice_it_is_one_kill(desk: Scene) -> None:
 
     assert first == second
     assert KillRun.objects.count() == 1
+
+
+def test_two_who_pull_at_the_same_moment_find_one_kill(desk: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = pull(desk)
+    really = kill_service.kill_set
+    calls: list[int] = []
+
+    def late(**values: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
+            raise IntegrityError("kill_once_in_force")
+        return really(**values)
+
+    monkeypatch.setattr(kill_service, "kill_set", late)
+
+    assert pull(desk, desk.lead) == first
+    assert not killed.is_set()
 
 
 def test_an_order_that_was_on_its_way_is_found_and_cancelled(desk: Scene) -> None:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
 
 from apps.accounts.models import Desk, Membership, User
 from apps.audit import services as audit
@@ -45,7 +45,11 @@ def kill_pull(actor: Actor, *, why: str) -> KillRun | None:
     """
     require(actor, Permission.KILL_PULL)
     try:
-        return kill_commit(desk_id=actor.desk_id, by_id=actor.user_id, why=why)
+        try:
+            return kill_commit(desk_id=actor.desk_id, by_id=actor.user_id, why=why)
+        except IntegrityError:
+            # Two people pulled at the same moment: the other's stands, and is found now.
+            return kill_commit(desk_id=actor.desk_id, by_id=actor.user_id, why=why)
     except (DatabaseError, InterfaceError):
         logger.exception("the database did not take the kill switch; it is kept in a file")
         # Which desk that is would have to be asked of the database: every desk of this machine stops.
