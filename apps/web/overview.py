@@ -169,7 +169,7 @@ def _fix(account: ExchangeAccount) -> Iterator[Row]:
     halted = wanted.count(FixSession.State.HALTED)
     level = "danger" if halted else "ok" if up == len(wanted) else "warning"
     text = f"{up} of {len(wanted)} sessions logged on" + (f", {halted} stopped by themselves" if halted else "")
-    yield _source("fix", "FIX", level, text, "")
+    yield _source("fix", "FIX", level, text, "fix_sessions")
 
 
 def _source(name: str, label: str, level: str, text: str, page: str) -> Row:

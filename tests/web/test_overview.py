@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from apps.core.timestamps import utc_now
+from apps.fix.models import FixSession
 from apps.history.models import Discrepancy, ReconcileRun, SyncState
 from apps.orders.models import Fill, Order
 from apps.portfolio.models import Balance
@@ -152,6 +153,19 @@ def test_reconciliation_is_well_only_while_it_runs_and_finds_nothing(place: Plac
         account=place.account, subject="trade", key="t:o", kind="no_ledger", sides={"rest": {}}, **moments
     )
     assert level_of(place, "reconcile") == ("warning", "1 open difference between sources")
+
+
+def test_fix_is_shown_once_a_session_is_wanted(place: Place) -> None:
+    assert "fix" not in {one["name"] for one in standing(place.trader, place.account)["health"]}
+
+    session = FixSession.objects.create(account=place.account, kind="dc", is_wanted=True, state="logged_on")
+    assert level_of(place, "fix") == ("ok", "1 of 1 sessions logged on")
+
+    FixSession.objects.filter(pk=session.pk).update(state="waiting")
+    assert level_of(place, "fix")[0] == "warning"
+
+    FixSession.objects.filter(pk=session.pk).update(state="halted")
+    assert level_of(place, "fix") == ("danger", "0 of 1 sessions logged on, 1 stopped by themselves")
 
 
 def test_the_page_carries_what_it_needs_before_the_first_frame(place: Place) -> None:
