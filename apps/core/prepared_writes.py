@@ -125,7 +125,7 @@ class PreparedUpdate(Generic[Row]):
             (index, number)
             for index, param in enumerate(params)
             for number, stand_in in enumerate(stand_ins)
-            if param == stand_in and type(param) is type(stand_in)
+            if param == stand_in and isinstance(param, type(stand_in))
         ]
         if {number for _, number in places} != set(range(len(values))):
             raise TypeError("a value of a prepared update does not reach the database as it is")
