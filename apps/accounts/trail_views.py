@@ -85,6 +85,7 @@ def _row(entry: AuditEntry) -> dict[str, Any]:
     return {
         "sequence": entry.sequence,
         "at": entry.at,
+        "at_text": f"{entry.at:%Y-%m-%d %H:%M:%S}.{entry.at.microsecond // 1000:03d}",
         "person": name_of(entry.actor) if entry.actor else "The desk itself",
         "action": entry.action,
         "environment": entry.environment,

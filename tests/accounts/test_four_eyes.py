@@ -302,3 +302,15 @@ def test_the_command_line_helps_when_nobody_else_can(trader: User) -> None:
         call_command("factor_reset", trader.username)
     with pytest.raises(CommandError, match="no such person"):
         call_command("factor_reset", "nobody")
+
+
+def test_a_viewer_sees_what_is_wanted_and_has_no_control(desk: Desk, author: User, trader: User) -> None:
+    asked(author, trader)
+
+    page = client_of(make_person(desk, "viewer")).get(reverse("approvals")).content.decode()
+
+    main = page.partition('id="main"')[2].partition("</main>")[0]
+    assert "Roles that are added" in main
+    assert f"Roles of {trader.username}" not in main, "what others ask for is not theirs to see"
+    for control in ("<form", "<input", "<button"):
+        assert control not in main

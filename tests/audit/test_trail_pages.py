@@ -97,8 +97,10 @@ def test_an_object_shows_what_the_books_know(desk: Desk, auditor: User, monkeypa
 def test_what_people_typed_is_text_on_the_page(desk: Desk, auditor: User) -> None:
     record("accounts.person.added", actor_id=None, desk_id=desk.pk, data={"name": "<script>alert(1)</script>"})
 
+    entry = AuditEntry.objects.latest("pk")
     page = client_of(auditor).get(reverse("trail")).content.decode()
 
+    assert f"{entry.at:%Y-%m-%d %H:%M:%S}.{entry.at.microsecond // 1000:03d}" in page
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)" in page
 
