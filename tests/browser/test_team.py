@@ -1,0 +1,80 @@
+"""Team in a real browser: an invitation, its person, a suspension, and the trail of it all, in four roles."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.pages import SignInPage
+from tests.browser.test_accessibility import LOOKS, serious, set_theme
+from tests.support.desk import RunningDesk
+
+PASSWORD = "four random words here"
+_numbers = itertools.count(1)
+
+
+@pytest.mark.long
+def test_a_person_is_invited_joins_and_is_out_when_suspended(
+    desk: RunningDesk, chromium: Browser, open_page: Callable[..., Page]
+) -> None:
+    name = f"newcomer-{next(_numbers)}"
+    admin = open_page("admin", at="/team/", is_own_session=True)
+    admin.goto("/team/")
+    admin.get_by_label("Name", exact=True).fill("Nora New")
+    admin.get_by_role("checkbox", name="trader").check()
+    admin.get_by_role("button", name="Make the link").click()
+    link = admin.locator("[data-secret]").inner_text()
+
+    context = chromium.new_context(base_url=desk.url)
+    page = context.new_page()
+    page.goto(link)
+    expect(page.get_by_label("Invitation")).to_have_value(link.partition("#")[2])
+    assert page.url == f"{desk.url}/join/", "out of the address once it is read"
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password again").fill(PASSWORD)
+    page.get_by_role("button", name="Join").click()
+    SignInPage(page).sign_in(name, PASSWORD)
+    page.goto("/orders/")
+
+    admin.goto("/team/")
+    admin.get_by_role("link", name="Nora New").first.click()
+    admin.get_by_role("button", name="Suspend Nora New").click()
+    expect(admin.get_by_role("status").filter(has_text="Suspended")).to_be_visible()
+    page.goto("/orders/")
+    expect(page).to_have_url(f"{desk.url}/accounts/login/?next=%2Forders%2F")
+    context.close()
+
+    auditor = open_page("auditor", at="/team/trail/?action=accounts.membership")
+    expect(auditor.get_by_role("rowheader", name="accounts.membership.suspended").first).to_be_visible()
+    viewer = open_page("viewer", at="/team/")
+    expect(viewer.get_by_role("rowheader", name="Nora New").first).to_be_visible()
+    expect(viewer.locator("main").get_by_role("button")).to_have_count(0)
+
+
+PAGES = {
+    "admin": ["/team/", "/team/approvals/", "/settings/sessions/"],
+    "auditor": ["/team/trail/", "/team/chain/"],
+    "viewer": ["/team/", "/team/approvals/"],
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("look", LOOKS)
+def test_pages_of_the_team_look_right_everywhere(
+    desk: RunningDesk, open_page: Callable[..., Page], look: str, tmp_path: Path
+) -> None:
+    options: Any = LOOKS[look]
+    for role, paths in PAGES.items():
+        page = open_page(role, bypass_csp=True, **options)
+        set_theme(page, desk, look)
+        for number, path in enumerate(paths):
+            page.goto(path)
+            page.wait_for_function("() => document.readyState === 'complete'")
+            width = page.evaluate("() => [document.documentElement.scrollWidth, window.innerWidth]")
+            assert width[0] <= width[1], f"{path} is {width[0]} px wide on a screen of {width[1]} px"
+            assert serious(page) == [], path
+            page.screenshot(path=tmp_path / f"{look}-{role}-{number}.png", full_page=True)
