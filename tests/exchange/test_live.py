@@ -15,7 +15,7 @@ def heard(live_redis):
     """Messages of the live channel, decoded, as a hub would get them."""
     channel = live_redis.pubsub(ignore_subscribe_messages=True)
     channel.subscribe(live.CHANNEL)
-    channel.get_message(timeout=1)
+    channel.get_message(timeout=60)  # that we listen
 
     def read(count=1):
         messages = []

@@ -173,7 +173,7 @@ async def test_heartbeats_come_without_anything_else(trader: Browser):
 async def test_interest_is_announced_at_once_and_kept_up(trader: Browser, gateway: Gateway):
     listener = gateway.redis.pubsub(ignore_subscribe_messages=True)
     listener.subscribe(live.INTEREST)
-    listener.get_message(timeout=1)
+    listener.get_message(timeout=60)  # that it listens
 
     begun = time.time() * 1000
     await trader.ask(cmd="subscribe", topics=[BOOK, "status:paper"])
