@@ -2,6 +2,7 @@
 
 import base64
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +27,20 @@ def fresh_limits() -> Any:
     cache.clear()
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def steady_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of the codes stands still, in the middle of a step of 30 s: no code grows old on its way."""
+    middle = time.time() // 30 * 30 + 15
+    monkeypatch.setattr("allauth.mfa.totp.internal.auth.time", SimpleNamespace(time=lambda: middle))
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: Any) -> None:
+    """Time stands still unless a test moves it: a code made in one step of 30 s must not be sent in the next."""
+    now = time.time()
+    monkeypatch.setattr("allauth.mfa.totp.internal.auth.time.time", lambda: now)
 
 
 @pytest.fixture
