@@ -7,9 +7,12 @@ Each step includes those before it, on the same bytes of trades with fees and po
 * session: sequence, held numbers and the store of a retained session (KalshiRT)
 * typed: exact numbers of the report
 
-Storing them as orders and fills is SQL's work and is measured with the other ways of orders (order_path.py).
+* ledger: the same from the bytes to orders, fills, execution ids and what reconciliation keeps, on an empty SQLite
 
-    python benchmarks/fix.py [--reports 20000] [--repeat 5]
+With --orders N: the round trip of N orders by FIX and by REST in turn, from the sender's claim to the stored answer.
+Both go to one paper exchange in a process of its own, with a Redis; the FIX session runs as in the gateway.
+
+    python benchmarks/fix.py [--reports 20000] [--repeat 5] [--orders 100]
 """
 
 import argparse
@@ -33,10 +36,12 @@ from apps.fix.engine.validate import check  # noqa: E402
 from apps.fix.engine.values import timestamp_write  # noqa: E402
 from apps.fix.messages.common import Prices  # noqa: E402
 from apps.fix.messages.orders import ExecutionReport  # noqa: E402
+from benchmarks import fix_orders  # noqa: E402
 
 NOW = 1_754_550_000_000
 KEY = "a952bcbe-ec3b-4b5b-b8f9-11dae589608c"
 CHUNK = 65_536
+MOST_STORED = 500  # reports that go as far as the ledger
 
 
 def fields(kind: str, seq: int, body: Fields) -> Fields:
@@ -87,6 +92,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reports", type=int, default=20_000)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--orders", type=int, default=0)
     options = parser.parse_args()
     data = b"".join(encode(fields("8", number + 2, trade(number))) for number in range(options.reports))
     stream = [data[at : at + CHUNK] for at in range(0, len(data), CHUNK)]
@@ -106,9 +112,23 @@ def main() -> int:
             rates[name].append(options.reports / (time.process_time() - began))
     bare = statistics.median(rates["frame and decode"])
     print(f"{options.reports} reports of {len(data) // options.reports} bytes, median of {options.repeat}, CPU time")
-    for name, found in rates.items():
-        rate = statistics.median(found)
-        print(f"{name:22} {rate:10,.0f}/s   {rate / bare:5.2f} of bare decode")
+    with fix_orders.desk() as folder:
+        ledger = fix_orders.ledger_steps(fix_orders.an_account("ledger").pk, Prices(in_dollars=True))
+        rates["as far as the ledger"] = []
+        few = min(options.reports, MOST_STORED)
+        stored = [b"".join(encode(fields("8", number + 2, trade(number))) for number in range(few))]
+        for _ in range(options.repeat):
+            fix_orders.ledger_empty()
+            began = time.process_time()
+            if ledger(stored) != few:
+                print("the ledger: reports are missing", file=sys.stderr)
+                return 1
+            rates["as far as the ledger"].append(few / (time.process_time() - began))
+        for name, found in rates.items():
+            rate = statistics.median(found)
+            print(f"{name:22} {rate:10,.0f}/s   {rate / bare:6.3f} of bare decode")
+        if options.orders:
+            print(fix_orders.told(fix_orders.orders_side_by_side(folder, options.orders)))
     return 0
 
 

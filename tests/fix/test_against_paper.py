@@ -301,7 +301,8 @@ def trades(line: Line, maker: Line, dice: random.Random, number: int) -> None:
             line.send("F", orders.CancelOrder(f"c{number}", f"r{number}", LINEAR, "bid").fields())
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [1, 2])
 def test_an_outage_drill_by_resend(join: Join, seed: int) -> None:
     """A listener cut at random places while another session trades: nothing missing, nothing twice, in order."""
     dice = random.Random(seed)
@@ -331,6 +332,7 @@ def test_an_outage_drill_by_resend(join: Join, seed: int) -> None:
     assert len(truth) > 600
 
 
+@pytest.mark.long
 def test_an_outage_drill_by_drop_copy(join: Join) -> None:
     """Without resend: what was missed comes by drop copy, from the last one seen, counted and once."""
     dice = random.Random(3)

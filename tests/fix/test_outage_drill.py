@@ -35,8 +35,10 @@ def quiet(monkeypatch: pytest.MonkeyPatch, queued: list[Any]) -> None:
     monkeypatch.setattr("apps.exchange.live.publish", lambda *_, **__: None)
 
 
-def drill(account: ExchangeAccount, folder: Path, kind: Kind, *, reports: int, seed: int) -> dict[str, int]:
-    """Run until the exchange has told `reports` reports; return what happened."""
+def drill(
+    account: ExchangeAccount, folder: Path, kind: Kind, *, reports: int, seed: int, busy: int = 40
+) -> dict[str, int]:
+    """Run until the exchange has told `reports` reports, `busy` things at most at a time; return what happened."""
     dice = random.Random(seed)
     fix = InProcessFix(InProcessPaper(now_ms=NOON_MS))
     user = fix.paper.user_id("trader-1")
@@ -58,7 +60,7 @@ def drill(account: ExchangeAccount, folder: Path, kind: Kind, *, reports: int, s
 
     fix.gateway.tape.on_report = count
     while told[0] < reports:
-        for _ in range(dice.randrange(1, 40)):
+        for _ in range(dice.randrange(1, busy)):
             market.happen()
         _step(fix, [maker, trader, listener], dice)
         for one in (trader, listener):
@@ -135,7 +137,7 @@ def same_as_exchange(fix: InProcessFix, account: ExchangeAccount, user: str) -> 
 @pytest.mark.parametrize("kind", [Kind.RT, Kind.NR])
 def test_an_outage_drill(place: Place, tmp_path: Path, kind: Kind) -> None:
     copy_session(place.account)
-    done = drill(place.account, tmp_path, kind, reports=200, seed=1)
+    done = drill(place.account, tmp_path, kind, reports=80, seed=3, busy=12)
 
     assert min(done["cuts"], done["kills"], done["both"]) >= 1, done
     by_copy = FixExecution.objects.filter(source="dc").count()
