@@ -7,6 +7,7 @@ from apps.core.permissions import Actor, Permission
 from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.monitoring import events
 from apps.monitoring.services.kill import kill_pull, kill_release
+from apps.monitoring.wall import KIND
 
 Params = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -26,3 +27,4 @@ def register() -> None:
     register_command(Command("kill.pull", Permission.KILL_PULL, pull))
     register_command(Command("kill.release", Permission.KILL_RELEASE, release))
     register_topic(Topic("kill", Permission.DESK_VIEW, scope="account", mode="whole", state=events.kill_state))
+    register_topic(Topic(KIND, Permission.DESK_VIEW, scope="account", mode="whole", is_on_demand=True))

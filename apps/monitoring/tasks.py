@@ -11,6 +11,7 @@ from apps.monitoring.health import BEAT_LATE, QUEUES
 from apps.monitoring.models import Beat
 from apps.monitoring.services.kill import marker_take
 from apps.monitoring.services.kill_pass import kill_pass, kills_due
+from apps.monitoring.wall import wall_publish, walls_watched
 from apps.vault.emergency import emergency_write
 
 logger = logging.getLogger(__name__)
@@ -57,3 +58,14 @@ def queue_beat(name: str, sent_ms: int) -> None:
     if name in QUEUES:
         waited = min(LONGEST_MS, max(0, unix_ms_now() - sent_ms))
         Beat.objects.update_or_create(name=name, defaults={"at": utc_now(), "waited_ms": waited})
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def walls_publish() -> None:
+    """Send each wall that somebody watches, read once for all of them. Beat runs this every 2 s.
+
+    In a worker: in the web process a reading would stand in the way of the traders' commands.
+    """
+    for account_id in walls_watched(now_ms=unix_ms_now()):
+        wall_publish(account_id)

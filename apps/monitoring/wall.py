@@ -9,13 +9,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import redis
 from django.db.models import Count
+from django.template.loader import render_to_string
 
 from apps.accounts.models import ExchangeAccount
-from apps.core.permissions import Actor
+from apps.core.permissions import Actor, Role
 from apps.core.pnl_days import day_start, trading_day
 from apps.core.rfq import ConfirmationState, QuoteState, RfqState
 from apps.core.timestamps import utc_now
+from apps.core.topics import TopicName, parse_topic
+from apps.exchange import live
 from apps.monitoring import health
 from apps.monitoring.selectors import kill_state_of
 from apps.orders.access import fills_visible_to, intents_visible_to, orders_visible_to
@@ -28,10 +32,12 @@ from apps.portfolio.equity import reserves_of
 from apps.portfolio.figures import PnlSum, day_figures
 from apps.rfq.access import confirmations_visible_to, quotes_visible_to, rfqs_visible_to
 
+KIND = "wall"  # of the topic `wall:<account>` (whole): {"html"}, made each 2 s while somebody watches
+WATCHED_FOR_MS = 15_000  # the hub says each 5 s what is needed
 ROWS = 12
 FILLS = 14
 LIMITS = 8
-FRESH_FOR = 1.0  # seconds that one reading serves everybody who looks
+FRESH_FOR = 2.0  # seconds that one reading serves everybody who looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,3 +178,29 @@ class Shared:
 
 
 shared = Shared()
+
+
+def panels_html(actor: Actor, account: ExchangeAccount) -> str:
+    """Render the panels, in which everything from outside is escaped. Raises NotAllowed."""
+    return render_to_string("monitor/_panels.html", wall_of(actor, account))
+
+
+def walls_watched(*, now_ms: int) -> list[int]:
+    """Return the accounts whose wall somebody watches over the socket; none while Redis is away."""
+    try:
+        found = live.redis_client().zrangebyscore(live.INTEREST, now_ms - WATCHED_FOR_MS, "+inf")
+    except (redis.RedisError, OSError):
+        return []
+    names = [parse_topic(raw.decode()) for raw in found]  # type: ignore[union-attr]
+    return sorted(int(name.scope) for name in names if name.kind == KIND and name.scope.isdecimal())
+
+
+def wall_publish(account_id: int) -> bool:
+    """Read the wall of one account once and send it to everybody who watches; False when there is no such account."""
+    account = ExchangeAccount.objects.filter(pk=account_id, is_active=True).first()
+    if account is None:
+        return False
+    # Who may watch was asked by the socket; what is shown is what any viewer of the desk sees.
+    viewer = Actor(user_id=0, desk_id=account.desk_id, roles=frozenset({Role.VIEWER.value}), account_id=account.pk)
+    live.publish(str(TopicName(KIND, str(account.pk))), {"html": panels_html(viewer, account)})
+    return True

@@ -273,6 +273,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "orders-queue-positions": {"task": "apps.orders.tasks.queue_positions_refresh", "schedule": 5.0},
     "orders-reconcile": {"task": "apps.orders.tasks.accounts_reconcile", "schedule": 30.0},
     "monitoring-kill": {"task": "apps.monitoring.tasks.kill_sweep", "schedule": 2.0},
+    "monitoring-walls": {"task": "apps.monitoring.tasks.walls_publish", "schedule": 2.0},
     "monitoring-beats": {"task": "apps.monitoring.tasks.beats_send", "schedule": 10.0},
     "monitoring-emergency": {"task": "apps.monitoring.tasks.emergency_keys_write", "schedule": 60.0},
     "rfq-sweep": {"task": "apps.rfq.tasks.rfq_sweep", "schedule": 1.0},

@@ -4,6 +4,7 @@ import logging
 import re
 from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from apps.audit.models import AuditEntry
 from apps.core.errors import DeskError, NotAllowed, NotFound
 from apps.core.permissions import Permission
 from apps.core.timestamps import utc_now
+from apps.exchange import live
 from apps.monitoring.models import KioskLink
 from apps.monitoring.pages.wall import COOKIE, COOKIE_PATH, _panels
 from apps.monitoring.services.kiosk import DAYS_AT_MOST, kiosk_make, kiosk_revoke, screen_of
+from apps.monitoring.tasks import walls_publish
 from apps.monitoring.wall import Shared, shared, wall_of
 from apps.orders.models import Fill
 from apps.orders.services import intent_submit
@@ -121,8 +124,32 @@ def test_one_reading_serves_all_who_look_within_a_second() -> None:
     kept = Shared(lambda: now[0])
 
     assert [kept.get("a", build), kept.get("a", build), kept.get("b", build)] == [b"1", b"1", b"2"]
-    now[0] += 1
+    now[0] += 2
     assert kept.get("a", build) == b"3"
+
+
+def test_a_watched_wall_is_read_once_and_sent_to_all_who_watch(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy(place)
+    sent: list[tuple[str, dict[str, Any]]] = []
+    interest = {"at": [b"wall:%d" % place.account.pk, b"book:paper:T", b"wall:999999", b"wall:x"]}
+
+    class Redis:
+        def zrangebyscore(self, *args: Any) -> list[bytes]:
+            return interest["at"]
+
+    server = SimpleNamespace(
+        INTEREST=live.INTEREST, redis_client=Redis, publish=lambda topic, frame: sent.append((topic, frame))
+    )
+    monkeypatch.setattr("apps.monitoring.wall.live", server)
+    walls_publish()
+
+    ((topic, frame),) = sent
+    assert topic == f"wall:{place.account.pk}"
+    assert "$812.50" in frame["html"]
+    assert "<form" not in frame["html"]
+    interest["at"] = []
+    walls_publish()
+    assert len(sent) == 1
 
 
 # --- screens ----------------------------------------------------------------------------------------

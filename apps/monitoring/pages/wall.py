@@ -6,7 +6,6 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
@@ -21,7 +20,7 @@ from apps.core.errors import DeskError, NotAllowed, NotFound
 from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import utc_now
 from apps.monitoring.services.kiosk import DAYS_AT_MOST, Screen, kiosk_make, kiosk_revoke, links_open, screen_of
-from apps.monitoring.wall import shared, wall_of
+from apps.monitoring.wall import panels_html, shared
 
 COOKIE = "desk-kiosk"
 COOKIE_PATH = "/monitor/kiosk/"
@@ -105,7 +104,7 @@ def _panels(actor: Actor, account: ExchangeAccount) -> bytes:
     """One reading serves everybody: all who may look see the same, and links are only of the frame around it."""
 
     def build() -> bytes:
-        return render_to_string("monitor/_panels.html", wall_of(actor, account)).encode()
+        return panels_html(actor, account).encode()
 
     if not actor.may(Permission.DESK_VIEW) or account.desk_id != actor.desk_id:
         raise NotAllowed

@@ -28,7 +28,7 @@ function keep(name, value) {
 /**
  * @param {HTMLElement} root
  * @param {{onEnd?: (words: string) => void}} [options] onEnd: the server says that this screen may not look any more
- * @returns {{read: () => Promise<void>, start: () => void}}
+ * @returns {{read: () => Promise<void>, start: () => void, take: (html: string) => void}} take: panels that were sent
  */
 export function createWall(root, { onEnd } = {}) {
   const every = Number(root.dataset["every"]);
@@ -127,5 +127,13 @@ export function createWall(root, { onEnd } = {}) {
     timer = setTimeout(() => void read(), waitMs(every, 0, Math.random()));
   }
 
-  return { read, start };
+  return {
+    read,
+    start,
+    take(html) {
+      put(html);
+      [readAt, problem, failures] = [performance.now(), "", 0];
+      show();
+    },
+  };
 }
