@@ -16,6 +16,8 @@ const opener = /** @type {HTMLElement | null} */ (root.querySelector("[data-kill
 const dialog = /** @type {HTMLDialogElement | null} */ (root.querySelector("dialog"));
 const { account = "" } = root.dataset;
 let wasKilled = root.hasAttribute("data-killed");
+// A form of this page is on its way: its answer says more than the page as it was.
+let isLeaving = false;
 
 /** @param {Frame} frame */
 function show(frame) {
@@ -31,7 +33,7 @@ function show(frame) {
   if (now !== wasKilled) {
     announce(now ? "The kill switch was pulled." : "The kill switch was released.", "assertive");
     // Its page has other forms then.
-    if (page) location.reload();
+    if (page && !isLeaving) location.reload();
   }
   wasKilled = now;
   if (frame.run) showLeft(frame.run);
@@ -61,6 +63,7 @@ function open() {
   /** @type {HTMLButtonElement} */ (dialog.querySelector("[data-kill-go]")).focus();
 }
 
+document.addEventListener("submit", () => (isLeaving = true));
 if (account) desk.topics.watch(`kill:${account}`, (state) => state.value && show(state.value));
 if (opener && dialog) {
   opener.addEventListener("click", (event) => {
