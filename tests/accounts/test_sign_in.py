@@ -36,13 +36,6 @@ def steady_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("allauth.mfa.totp.internal.auth.time", SimpleNamespace(time=lambda: middle))
 
 
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: Any) -> None:
-    """Time stands still unless a test moves it: a code made in one step of 30 s must not be sent in the next."""
-    now = time.time()
-    monkeypatch.setattr("allauth.mfa.totp.internal.auth.time.time", lambda: now)
-
-
 @pytest.fixture
 def person() -> User:
     return make_person(make_desk(), "trader")
