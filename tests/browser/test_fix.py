@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.test_accessibility import serious
+from tests.browser.test_accessibility import LOOKS, serious, set_theme
 from tests.browser.tickers import INFLATION
 from tests.support.desk import RunningDesk, eventually
 from tests.support.member import PaperMember
@@ -14,6 +14,7 @@ from tests.support.member import PaperMember
 MARKET = f"{INFLATION}-T3.1"
 PATIENCE = 60_000
 WHY = "a journey in the browser"
+PAGES = ("/fix/", "/fix/messages/", "/fix/trace/?id=none", "/fix/drop-copy/", "/fix/live/")
 
 
 def state(page: Page) -> Locator:
@@ -136,3 +137,23 @@ def test_reports_are_recovered_since_the_last_one_seen(desk: RunningDesk, open_p
     expect(row.locator("[data-cell='received']")).not_to_have_text("0")
     expect(row.locator("[data-cell='new']")).to_have_text("0")
     PaperMember(desk.paper, "trader-1").request("DELETE", f"/portfolio/events/orders/{order['order_id']}")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("look", list(LOOKS))
+def test_fix_pages_have_no_serious_accessibility_finding(
+    desk: RunningDesk, open_page: Callable[..., Page], look: str
+) -> None:
+    page = open_page("operator", bypass_csp=True, **LOOKS[look])
+    set_theme(page, desk, look)
+    paths = [*PAGES]
+    page.goto("/fix/")
+    paths.append(page.get_by_role("link", name=re.compile("KalshiRT")).get_attribute("href") or "")
+    page.goto("/fix/messages/")
+    paths.append(page.locator(".fix__log tbody th a").first.get_attribute("href") or "")
+    for path in paths:
+        page.goto(path)
+        page.wait_for_function("() => document.readyState === 'complete'")
+        width = page.evaluate("() => [document.documentElement.scrollWidth, window.innerWidth]")
+        assert width[0] <= width[1], path
+        assert serious(page) == [], path
