@@ -17,7 +17,7 @@ from apps.core.topics import TopicName
 from apps.orders import events, services, trading_events
 from apps.orders.access import order_for
 from apps.orders.models import ChangeIntent, Order, RiskLimit, TradingPause
-from apps.orders.services.limits import DEFAULTS
+from apps.orders.services.limit_approval import DEFAULTS
 from apps.orders.tickets import OrderTicket, read_key, read_shown, ticket_from_params
 
 Params = Mapping[str, Any]

@@ -102,7 +102,7 @@ export function orderColumns({ format, zone, now, canCancel, titleOf }) {
     ),
     text("market", "Market", 200, (row) => row.ticker, {
       flex: 3,
-      minWidth: 176,
+      minWidth: 208,
       tooltipValueGetter: (/** @type {Cell} */ { data }) => (data ? titleOf(data.ticker) || data.ticker : ""),
       cellRenderer: (/** @type {Cell} */ { data }) =>
         data ? link(marketAddress(data.ticker), data.ticker, titleOf(data.ticker)) : "",
