@@ -41,8 +41,11 @@ class MarketPage:
     def tab(self, name: str) -> None:
         self.page.get_by_role("button", name=re.compile(f"^{name} ")).click()
 
-    def orders(self, state: str) -> Locator:
-        return self.page.locator(f"[data-orders] tr[data-state='{state}']")
+    def orders(self, state: str, *, number: str = "") -> Locator:
+        """The orders in that state; with `number`, those with a cell that says it (their times may hold it too)."""
+        rows = self.page.locator(f"[data-orders] tr[data-state='{state}']")
+        exactly = re.compile(rf"^{re.escape(number)}¢?$")
+        return rows.filter(has=self.page.locator("td", has_text=exactly)) if number else rows
 
     def place(self, *, side: str, cents: str, contracts: str, terms: str = "GTC") -> None:
         if side.startswith("Sell"):

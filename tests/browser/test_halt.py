@@ -183,7 +183,7 @@ def test_answers_that_name_no_order_stop_sending_and_a_lead_lets_orders_leave_ag
 
     expect(halt.force).to_have_count(0)
     market.place(side="Buy YES", cents="2", contracts="23")
-    expect(market.orders("resting").filter(has_text="23")).to_have_count(1)
+    expect(market.orders("resting", number="23")).to_have_count(1)
     Halt(page).open().dialog.get_by_role("radio", name="nobody").check()
     page.get_by_label("Cancel all working orders too").check()
     page.get_by_role("button", name="Cancel all", exact=True).click()

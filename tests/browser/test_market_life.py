@@ -25,7 +25,7 @@ def test_pause_reopening_close_and_result_are_said_and_what_the_exchange_took_of
     market = MarketPage(page, TICKER).open()
     why = page.locator("[data-why]")
     market.place(side="Buy YES", cents="3", contracts="44")
-    expect(market.orders("resting").filter(has_text="44")).to_have_count(1)
+    expect(market.orders("resting", number="44")).to_have_count(1)
 
     control(desk, "/market", {"ticker": TICKER, "action": "pause"})
     expect(why).to_contain_text("The exchange has paused this market")

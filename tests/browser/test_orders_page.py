@@ -109,7 +109,7 @@ def test_an_order_is_decreased_and_amended_by_keyboard(open_page: Callable[..., 
     page = open_page()
     market = MarketPage(page, SECOND).open()
     market.place(side="Buy NO", cents="11", contracts="60")
-    expect(market.orders("resting").filter(has_text="60")).to_have_count(1)
+    expect(market.orders("resting", number="60")).to_have_count(1)
     orders = OrdersPage(page).open(text=SECOND)
     row = orders.rows.first
     orders.cell(row, "price").click()
@@ -142,13 +142,14 @@ def test_an_unknown_order_is_shown_as_unknown_and_resolves_by_itself(
 ) -> None:
     page = open_page()
     market = MarketPage(page, SECOND).open()
-    # The order arrives, its answer and its message are lost, and the desk cannot read its orders for a while.
+    # The order arrives, its answer and its reports are lost, and the desk cannot read its orders for a while.
     control(
         desk,
         "/rest/fault",
         {"kind": "lose_after", "count": 1, "method": "POST", "path": "/trade-api/v2/portfolio/events/orders"},
     )
     control(desk, "/ws/fault", {"kind": "drop", "count": 1, "channel": "user_orders"})
+    control(desk, "/fix/fault", {"kind": "lose", "count": 500, "msg_type": "8"})
     control(
         desk,
         "/rest/fault",
@@ -183,7 +184,7 @@ def test_the_csv_holds_what_is_shown(open_page: Callable[..., Page], tmp_path: P
     mine = open_page()
     market = MarketPage(mine, FIRST).open()
     market.place(side="Buy NO", cents="7", contracts="33")
-    expect(market.orders("resting").filter(has_text="33")).to_have_count(1)
+    expect(market.orders("resting", number="33")).to_have_count(1)
     page = open_page("lead")
     orders = OrdersPage(page).open(text=FIRST)
     page.get_by_label("Side", exact=True).select_option("buy_no")
@@ -207,7 +208,7 @@ def test_the_csv_holds_what_is_shown(open_page: Callable[..., Page], tmp_path: P
 def test_columns_sorting_and_grouping_are_kept_for_the_person(open_page: Callable[..., Page]) -> None:
     market = MarketPage(open_page(), FIRST).open()
     market.place(side="Buy YES", cents="3", contracts="23")
-    expect(market.orders("resting").filter(has_text="23")).to_have_count(1)
+    expect(market.orders("resting", number="23")).to_have_count(1)
     # Nobody else in these tests: what is kept stays with the desk.
     page = open_page("analyst")
     orders = OrdersPage(page).open(tab="all")
@@ -267,7 +268,7 @@ def test_orders_are_chosen_changed_and_cancelled_on_a_phone(open_page: Callable[
 def test_without_scripts_orders_are_read_and_cancelled(desk: RunningDesk, open_page: Callable[..., Page]) -> None:
     market = MarketPage(open_page(), FIRST).open()
     market.place(side="Buy YES", cents="6", contracts="19")
-    expect(market.orders("resting").filter(has_text="19")).to_have_count(1)
+    expect(market.orders("resting", number="19")).to_have_count(1)
     page = open_page(java_script_enabled=False)
     page.goto(f"/orders/?q={FIRST}")
     page.get_by_role("checkbox", name=f"Choose BUY YES 19 in {FIRST}").check()
@@ -277,7 +278,7 @@ def test_without_scripts_orders_are_read_and_cancelled(desk: RunningDesk, open_p
     page.get_by_role("button", name="Cancel 1 working order in 1 market, 19 contracts").click()
 
     expect(page.get_by_text("Cancelling 1 working order in 1 market, 19 contracts.")).to_be_visible()
-    expect(market.orders("resting").filter(has_text="19")).to_have_count(0)
+    expect(market.orders("resting", number="19")).to_have_count(0)
 
 
 def test_a_viewer_sees_the_blotter_without_controls(open_page: Callable[..., Page]) -> None:

@@ -97,7 +97,7 @@ def test_j3_a_change_of_an_order_that_somebody_else_changed_is_refused_and_loses
     page = open_page()
     market = MarketPage(page, TICKER).open()
     market.place(side="Buy YES", cents="6", contracts="83")
-    expect(market.orders("resting").filter(has_text="83")).to_have_count(1)
+    expect(market.orders("resting", number="83")).to_have_count(1)
     mine = OrdersPage(page).open(text=TICKER)
     theirs = OrdersPage(open_page("lead")).open(text=TICKER)
     key = mine.key_of(mine.row("83").first)

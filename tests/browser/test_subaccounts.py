@@ -36,7 +36,7 @@ def test_a_lead_opens_a_subaccount_and_a_viewer_only_looks(open_page: Callable[.
     expect(rows.nth(2)).to_be_visible(timeout=60_000)
     count = rows.count()
 
-    lead.get_by_label("Name, for this desk").fill("Weather")
+    lead.get_by_label("Name, for this desk", exact=True).fill("Weather")
     lead.get_by_role("button", name="Open the next subaccount").click()
 
     expect(rows).to_have_count(count + 1)
