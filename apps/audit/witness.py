@@ -53,7 +53,12 @@ def heads_note() -> int:
     file.parent.mkdir(parents=True, exist_ok=True)
     with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b") as out:
         fcntl.flock(out, fcntl.LOCK_EX)
-        last, previous = _last_lines(out.read())
+        content = out.read()
+        whole = _whole(content)
+        if len(whole) < len(content):
+            # A line that the power took in the middle; what it was about to say is noted again below.
+            out.truncate(len(whole))
+        last, previous = _last_lines(whole)
         lines = b""
         count = 0
         for desk_id, sequence in _heads():
@@ -96,7 +101,7 @@ def _read() -> Iterator[Noted]:
     if not path().exists():
         return
     previous = GENESIS
-    for number, line in enumerate(path().read_bytes().splitlines(), start=1):
+    for number, line in enumerate(_whole(path().read_bytes()).splitlines(), start=1):
         try:
             said = json.loads(line)
             noted = Noted(said["at"], said["desk"], said["sequence"], said["digest"])
@@ -110,8 +115,13 @@ def _read() -> Iterator[Noted]:
         yield noted
 
 
+def _whole(content: bytes) -> bytes:
+    """Return the lines that were written to their end."""
+    return content[: content.rfind(b"\n") + 1]
+
+
 def _last_lines(content: bytes) -> tuple[dict[int, int], str]:
-    """Return the newest sequence by desk, and the digest of the last line. A torn last line is left to `_read`."""
+    """Return the newest sequence by desk, and the digest of the last line. What cannot be read is left to `_read`."""
     last: dict[int, int] = {}
     previous = GENESIS
     for line in content.splitlines():

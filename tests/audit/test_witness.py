@@ -112,6 +112,21 @@ def test_a_file_that_was_changed_says_so(spoil: Any, why: str, file: Path) -> No
     assert not witness.check(7).is_intact
 
 
+def test_a_line_that_was_torn_by_a_power_cut_is_written_anew(file: Path) -> None:
+    write(2)
+    witness.heads_note()
+    write(1)
+    witness.heads_note()
+    whole = file.read_bytes()
+
+    file.write_bytes(whole[:-20])
+    assert witness.check(7).is_intact
+    assert witness.heads_note() == 1
+
+    assert len(file.read_bytes().splitlines()) == 2
+    assert witness.check(7).witnessed == 2
+
+
 def test_nobody_without_the_secret_writes_a_line(file: Path, settings: Any) -> None:
     write(1)
     key = settings.SECRET_KEY

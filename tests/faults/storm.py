@@ -218,8 +218,9 @@ class Storm:
             self.calm()
         self.report.problems = self._compare()
         self.report.answered = len(self._confirmed)
-        environment = {**os.environ, "DESK_DATA": str(self.desk.data), "DESK_LOG": "WARNING"}
-        environment.pop("DJANGO_SETTINGS_MODULE", None)
+        # Not the variables of the tests: the desk's own key seals what is compared.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DESK_", "DJANGO_"))}
+        environment = {**kept, "DESK_DATA": str(self.desk.data), "DESK_LOG": "WARNING"}
         trail = subprocess.run(
             [sys.executable, "manage.py", "audit_verify"], cwd=ROOT, env=environment, capture_output=True, text=True
         )
