@@ -182,7 +182,8 @@ shared = Shared()
 
 def panels_html(actor: Actor, account: ExchangeAccount) -> str:
     """Render the panels, in which everything from outside is escaped. Raises NotAllowed."""
-    return render_to_string("monitor/_panels.html", wall_of(actor, account))
+    rendered = render_to_string("monitor/_panels.html", wall_of(actor, account))
+    return rendered[:]  # a plain str: the live channel encodes no other kind
 
 
 def walls_watched(*, now_ms: int) -> list[int]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from django.test import Client
 
@@ -137,9 +138,10 @@ def test_a_watched_wall_is_read_once_and_sent_to_all_who_watch(place: Place, mon
         def zrangebyscore(self, *args: Any) -> list[bytes]:
             return interest["at"]
 
-    server = SimpleNamespace(
-        INTEREST=live.INTEREST, redis_client=Redis, publish=lambda topic, frame: sent.append((topic, frame))
-    )
+    def publish(topic: str, frame: dict[str, Any]) -> None:
+        sent.append((topic, msgspec.json.decode(live.encode(frame))))
+
+    server = SimpleNamespace(INTEREST=live.INTEREST, redis_client=Redis, publish=publish)
     monkeypatch.setattr("apps.monitoring.wall.live", server)
     walls_publish()
 
