@@ -42,7 +42,7 @@ contract: install-dev ## Schemathesis against the paper exchange, for minutes (C
 	$(BIN)/python -m tests.paper.server.contract.fuzzing $(CONTRACT)
 
 .PHONY: fuzz-fix
-fuzz-fix: install-dev ## any bytes into the FIX codec, messages and session; by atheris where it is installed (FUZZ="--seconds 600")
+fuzz-fix: install-dev ## any bytes into the FIX codec, messages and session; by atheris where it is installed (FUZZ="--what codec")
 	$(BIN)/python -m tests.fix.fuzz $(FUZZ)
 
 .PHONY: faults

@@ -1,18 +1,26 @@
-"""Fuzz target of the FIX codec, the validation, the messages and the session: any bytes, no crash, no hang.
+"""Fuzz targets of the FIX codec, the validation, the messages and the session: any bytes, no crash, no hang.
 
-    python -m tests.fix.fuzz [--runs 10000000] [--seconds 600] [--seed 1] [--max-len 4096]
+    python -m tests.fix.fuzz [--what codec|messages|session|all] [--runs 10000000] [--seconds 600] [--seed 1]
+                             [--max-len 512] [--corpus DIR]
 
-With atheris (libFuzzer, coverage-guided) where it is installed; else with mutations of real messages, half of them with
-length and checksum put right again so that they come past the framing. Every input is also read in two pieces: the same
-messages must come out. Any exception but those that the functions promise ends the run with the input in hex.
+With atheris (libFuzzer, coverage-guided) where it is installed; else with mutations of real messages. Either way half
+of the inputs get the length and checksum that they should have, so that they come past the framing. Every input is also
+read in two pieces: the same messages must come out. Any exception but those that the functions promise ends the run,
+and so does an input that takes longer than HANG_SECONDS.
 """
 
 import argparse
 import contextlib
+import faulthandler
+import gc
 import random
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType
+from typing import Any
 
 from apps.core.errors import WireFormatError
 from apps.fix.engine.codec import SOH, Fields, Framer, Message, decode, encode
@@ -45,8 +53,12 @@ READERS: list[Callable[[Message], object]] = [
 ]
 
 
-def target(data: bytes) -> None:
-    """Read one input every way that bytes of the exchange are read. Raises what nobody promised."""
+HANG_SECONDS = 5
+MEASURED = ("apps.fix.engine.", "apps.fix.messages.")
+
+
+def codec_target(data: bytes) -> list[Message]:
+    """Frame, decode, validate and write one input again; return its messages. Raises what nobody promised."""
     whole = list(Framer().feed(data))
     cut = data[0] % (len(data) + 1) if data else 0
     framer = Framer()
@@ -56,19 +68,43 @@ def target(data: bytes) -> None:
         raise AssertionError("cut in two it reads otherwise")
     for message in messages:
         check(message, kalshi())
-        for read in READERS:
-            with contextlib.suppress(WireFormatError):
-                read(message)
         try:
             again = decode(encode(message.fields[2:-1]))
         except (NotEncodable, WireFormatError):
             continue
         assert again.fields[2:-1] == message.fields[2:-1], "what was read is not what is written"
+    return messages
+
+
+def messages_target(data: bytes) -> None:
+    """Read what is in one input as every kind of message."""
+    for message in codec_target(data):
+        for read in READERS:
+            with contextlib.suppress(WireFormatError):
+                read(message)
+
+
+def session_target(data: bytes) -> None:
+    """Give one input to a session that is logged on."""
     session = Session(SessionConfig(Kind.RT, KEY, LogonFlags()), MemoryStore(), lambda text: "c2ln")
     session.connected(NOW)
     session.received(LOGON, NOW)
     session.received(data, NOW)
     session.tick(NOW + 1)
+
+
+def target(data: bytes) -> None:
+    """Read one input every way that bytes of the exchange are read."""
+    messages_target(data)
+    session_target(data)
+
+
+TARGETS: dict[str, Callable[[bytes], object]] = {
+    "codec": codec_target,
+    "messages": messages_target,
+    "session": session_target,
+    "all": target,
+}
 
 
 def of_exchange(kind: str, body: Fields, seq: int = 2) -> bytes:
@@ -136,13 +172,13 @@ def repaired(data: bytes) -> bytes:
     return head + b"10=%03d" % (sum(head) % 256) + soh
 
 
-def by_chance(runs: int, seconds: float, seed: int) -> int:
+def by_chance(runs: int, seconds: float, seed: int, what: str = "all") -> int:
     """Mutate until one of both is reached; return how many inputs were read."""
-    dice, until = random.Random(seed), time.monotonic() + seconds
+    dice, until, read = random.Random(seed), time.monotonic() + seconds, TARGETS[what]
     for number in range(runs):
         data = mutated(dice)
         try:
-            target(data)
+            read(data)
         except Exception:
             print(f"input {number} of seed {seed}: {data.hex()}", file=sys.stderr)
             raise
@@ -153,26 +189,48 @@ def by_chance(runs: int, seconds: float, seed: int) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--what", choices=sorted(TARGETS), default="all")
     parser.add_argument("--runs", type=int, default=10_000_000)
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--max-len", type=int, default=4096)
+    parser.add_argument("--max-len", type=int, default=512)
+    parser.add_argument("--corpus", type=Path, default=None, help="kept and taken up by the next run (atheris)")
     options = parser.parse_args()
     for seed in SEEDS:
-        target(seed)
+        TARGETS[options.what](seed)
     try:
         import atheris
     except ImportError:
+        faulthandler.dump_traceback_later(options.seconds + 60, exit=True)  # a hang ends the run too
         began = time.process_time()
-        done = by_chance(options.runs, options.seconds, options.seed)
+        done = by_chance(options.runs, options.seconds, options.seed, options.what)
+        faulthandler.cancel_dump_traceback_later()
         spent = time.process_time() - began
         print(f"{done:,} inputs in {spent:.0f} s of CPU ({done / spent:,.0f}/s), no crash, no hang (mutations)")
         return 0
-    atheris.instrument_all()
-    limits = [f"-runs={options.runs}", f"-max_total_time={options.seconds}", f"-seed={options.seed}", "-timeout=5"]
-    atheris.Setup([sys.argv[0], *limits, f"-max_len={options.max_len}"], target)
-    atheris.Fuzz()
+    instrument(atheris)
+    with tempfile.TemporaryDirectory() as own:
+        corpus = options.corpus or Path(own)
+        corpus.mkdir(parents=True, exist_ok=True)
+        for number, seed in enumerate(SEEDS):
+            (corpus / f"seed-{number:02d}").write_bytes(seed)
+        limits = [f"-runs={options.runs}", f"-max_total_time={options.seconds}", f"-timeout={HANG_SECONDS}"]
+        limits += [f"-seed={options.seed}", f"-max_len={options.max_len}", f"-artifact_prefix={corpus.parent}/"]
+
+        def mutate(data: bytes, size: int, seed: int) -> bytes:
+            changed: bytes = atheris.Mutate(data, size)
+            return repaired(changed)[:size] if seed % 2 else changed
+
+        atheris.Setup([sys.argv[0], *limits, str(corpus)], TARGETS[options.what], custom_mutator=mutate)
+        atheris.Fuzz()
     return 0
+
+
+def instrument(atheris: Any) -> None:
+    """Have the engine's and the messages' functions counted by the fuzzer: all others would only cost time."""
+    for one in gc.get_objects():
+        if isinstance(one, FunctionType) and (one.__module__ or "").startswith(MEASURED):
+            atheris.instrument_func(one)
 
 
 if __name__ == "__main__":
