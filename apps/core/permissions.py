@@ -37,6 +37,7 @@ class Permission(StrEnum):
     CASH_MOVE = "cash.move"  # between subaccounts of one exchange account; nothing leaves it
     SUBACCOUNT_MANAGE = "subaccount.manage"  # open one, switch its netting
     LIMIT_MANAGE = "limit.manage"
+    ALERT_MANAGE = "alert.manage"  # rules that tell others, webhooks, and what leaves the desk through them
     WALL_SHARE = "wall.share"  # make links that show the wall on a screen without a person
     KILL_PULL = "kill.pull"  # stop everybody and take everything off the exchange: the safe direction
     KILL_RELEASE = "kill.release"
@@ -49,6 +50,7 @@ class Permission(StrEnum):
     FIX_TEST = "fix.test"
     FIX_RESEND = "fix.resend"
     FIX_RECOVER = "fix.recover"  # by drop copy
+    FIX_ROUTE = "fix.route"  # which way orders, quotes and requests leave
     VAULT_VIEW = "vault.view"  # labels, scopes, fingerprints; never key material
     VAULT_MANAGE = "vault.manage"
     AUDIT_VIEW = "audit.view"
@@ -68,6 +70,7 @@ FIX_ACTS = frozenset(
         Permission.FIX_TEST,
         Permission.FIX_RESEND,
         Permission.FIX_RECOVER,
+        Permission.FIX_ROUTE,
     }
 )
 _SEE = frozenset({Permission.PUBLIC, Permission.SELF, Permission.DESK_VIEW})
@@ -97,6 +100,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.KILL_PULL,
         Permission.KILL_RELEASE,
         Permission.WALL_SHARE,
+        Permission.ALERT_MANAGE,
         Permission.RFQ_PULL,
         Permission.RFQ_MANAGE,
     },

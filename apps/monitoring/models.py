@@ -55,3 +55,7 @@ class KioskLink(models.Model):
     last_used_at = models.DateTimeField(null=True)  # to the minute
     revoked_at = models.DateTimeField(null=True)
     revoked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+
+
+# Django looks for models here.
+from apps.monitoring.alerts import models as alert_models  # noqa: E402, F401
