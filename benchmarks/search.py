@@ -184,6 +184,23 @@ def measure_pages(actor: Any, account: Any, orders: int, pages: int) -> None:
     for what, typed in searches.items():
         choice = choice_from({"account": str(account.pk), **typed}, zone="UTC")
         line(what, [timed(lambda after=after, choice=choice: page(choice, after)) for after in cursors[:40]])
+    for what, typed in {"": {}, " of a state and side": searches["state and side"]}.items():
+        count_of(actor, choice_from({"account": str(account.pk), **typed}, zone="UTC"), what)
+
+
+def count_of(actor: Any, choice: Any, what: str) -> None:
+    """Count everything as the page does: part after part."""
+    from apps.history.search import walk
+
+    parts: list[float] = []
+    rows, after = 0, None
+    while not parts or after is not None:
+        start = time.perf_counter()
+        counted = walk.search_count(actor, choice, after=after)
+        parts.append((time.perf_counter() - start) * 1000)
+        rows, after = rows + counted.rows, counted.next
+    name = f"count{what}: {rows:,} rows"
+    print(f"{name:<46} {len(parts)} parts, {sum(parts):8.1f} ms in all, {max(parts):8.1f} ms at most")
 
 
 # --- exports --------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ KEYS = frozenset(
         "orders.filters",
         "markets.columns",
         "markets.filters",
+        "history.columns",
         "history.filters",
         "portfolio.columns",
         "portfolio.view",

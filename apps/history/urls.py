@@ -13,6 +13,7 @@ urlpatterns = [
     path("reconciliation/resolve/", reconciliation.reconciliation_resolve, name="history_reconciliation_resolve"),
     path("reconciliation/proof/", reconciliation.reconciliation_proof, name="history_reconciliation_proof"),
     path("search/", search.history_search, name="history_search"),
+    path("search/count/", search.history_search_count, name="history_search_count"),
     path("tax-lots/", taxlots.history_taxlots, name="history_taxlots"),
     path("tax-lots/export/", taxlots.history_taxlots_export, name="history_taxlots_export"),
     path("search/export/", search.history_search_export, name="history_search_export"),

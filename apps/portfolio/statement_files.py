@@ -1,14 +1,13 @@
-"""Statements as CSV, Parquet and PDF. The libraries are heavy, so each is imported where it is used."""
+"""Statements as CSV and Parquet; `statement_pdf` draws them. Arrow is heavy, so it is imported where it is used."""
 
 import csv
-import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from apps.core.money import dollars_text, format_dollars
+from apps.core.money import format_dollars
 from apps.core.timestamps import format_rfc3339
 from apps.orders.pages.export import safe_cell
 from apps.portfolio.statements import Line, Statement
@@ -25,7 +24,6 @@ COLUMNS = (
     "balance_dollars",
     "reference",
 )
-PDF_LINES_AT_MOST = 20_000  # some four hundred pages; a file for machines has no such limit
 _ROWS_AT_ONCE = 5_000
 
 
@@ -127,127 +125,3 @@ def _batches(lines: Iterator[Line]) -> Iterator[list[dict[str, Any]]]:
             yield rows
             rows = []
     yield rows
-
-
-# --- PDF ------------------------------------------------------------------------------------------
-
-_MARGIN = 40
-_TOP, _BOTTOM = 555, 46  # points; A4 on its side is 842 x 595
-_LEADING = 11.5
-# Column -> (x of its left edge, or of its right edge for amounts; whether it is an amount; characters at most)
-_PDF_COLUMNS: Mapping[str, tuple[int, bool, int]] = {
-    "Time (UTC)": (_MARGIN, False, 19),
-    "Sub": (160, True, 5),
-    "What": (168, False, 44),
-    "Market": (392, False, 32),
-    "Amount": (640, True, 18),
-    "Fee": (700, True, 14),
-    "Balance": (802, True, 20),
-}
-
-
-def pdf_write(statement: Statement, path: Path) -> None:
-    """Write pages of A4, one line a movement. Raises ValueError beyond `PDF_LINES_AT_MOST` lines."""
-    from reportlab.lib.pagesizes import A4, landscape
-    from reportlab.pdfgen.canvas import Canvas
-
-    if statement.totals.lines > PDF_LINES_AT_MOST:
-        raise ValueError(f"a PDF takes at most {PDF_LINES_AT_MOST:,} lines; take CSV or Parquet, or a shorter period")
-    canvas = Canvas(str(path), pagesize=landscape(A4), pageCompression=1)
-    canvas.setTitle(f"Statement of {statement.account_name}")
-    canvas.setAuthor("Kalshi Desk")
-    page = _Page(canvas, statement)
-    page.summary()
-    page.heads()
-    page.row(
-        _moment(statement.since), "", "Opening balance", "", "", "", dollars_text(statement.opening), is_strong=True
-    )
-    for line in statement.lines():
-        one = line.movement
-        page.row(
-            _moment(one.at),
-            str(one.subaccount),
-            one.text,
-            one.ticker,
-            dollars_text(one.gross),
-            dollars_text(one.fee) if one.fee else "",
-            dollars_text(line.balance),
-        )
-    page.row(
-        _moment(statement.until), "", "Closing balance", "", "", "", dollars_text(statement.closing), is_strong=True
-    )
-    page.finish()
-
-
-class _Page:
-    """Draws downwards and begins the next page when one is full."""
-
-    def __init__(self, canvas: Any, statement: Statement) -> None:
-        self._canvas, self._statement = canvas, statement
-        self._y = float(_TOP)
-
-    def summary(self) -> None:
-        made, canvas = self._statement, self._canvas
-        canvas.setFont("Helvetica-Bold", 15)
-        canvas.drawString(_MARGIN, self._y, f"Statement of account {made.account_name}")
-        canvas.setFont("Helvetica", 9)
-        where = "all subaccounts" if made.subaccount is None else f"subaccount {made.subaccount}"
-        lines = [
-            f"{made.environment.upper()}, {where}, {_moment(made.since)} to before {_moment(made.until)} UTC",
-            f"Made {_moment(made.made_at)} UTC, {made.totals.lines:,} movements. Amounts in dollars.",
-        ]
-        sums = [("Opening balance", made.opening), *made.totals.rows, ("Fees", -made.totals.fees)]
-        sums.append(("Closing balance", made.closing))
-        self._y -= 16
-        for text in lines:
-            canvas.drawString(_MARGIN, self._y, text)
-            self._y -= 12
-        self._y -= 6
-        for words, amount in sums:
-            canvas.setFont("Helvetica-Bold" if "balance" in words else "Helvetica", 9)
-            canvas.drawString(_MARGIN, self._y, words)
-            canvas.drawRightString(300, self._y, dollars_text(amount))
-            self._y -= 12
-        canvas.setFont("Helvetica", 9)
-        self._y -= 4
-        for part in _wrapped(f"Check: {made.check.words}", 150):
-            canvas.drawString(_MARGIN, self._y, part)
-            self._y -= 12
-        self._y -= 8
-
-    def heads(self) -> None:
-        self._canvas.setFont("Helvetica-Bold", 8)
-        for words, (x, is_amount, _) in _PDF_COLUMNS.items():
-            (self._canvas.drawRightString if is_amount else self._canvas.drawString)(x, self._y, words)
-        self._canvas.setLineWidth(0.5)
-        self._canvas.line(_MARGIN, self._y - 3, 802, self._y - 3)
-        self._y -= _LEADING + 2
-
-    def row(self, *cells: str, is_strong: bool = False) -> None:
-        if self._y < _BOTTOM:
-            self._end()
-            self._y = float(_TOP)
-            self.heads()
-        self._canvas.setFont("Helvetica-Bold" if is_strong else "Helvetica", 8)
-        for text, (x, is_amount, most) in zip(cells, _PDF_COLUMNS.values(), strict=True):
-            shown = text if len(text) <= most else f"{text[: most - 1]}…"
-            (self._canvas.drawRightString if is_amount else self._canvas.drawString)(x, self._y, shown)
-        self._y -= _LEADING
-
-    def finish(self) -> None:
-        self._end()
-        self._canvas.save()
-
-    def _end(self) -> None:
-        self._canvas.setFont("Helvetica", 7)
-        self._canvas.drawString(_MARGIN, 26, f"Kalshi Desk, {self._statement.name}")
-        self._canvas.drawRightString(802, 26, f"Page {self._canvas.getPageNumber()}")
-        self._canvas.showPage()
-
-
-def _moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S}"
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width)

@@ -26,6 +26,8 @@ def test_a_search_is_kept_taken_again_and_downloaded(open_page: Callable[..., Pa
     page.get_by_role("button", name="Keep", exact=True).click()
     page.get_by_role("link", name="Clear", exact=True).click()
     expect(page.get_by_label("Market, event or series")).to_have_value("")
+    # The count comes by itself; a column that is hidden stays so.
+    expect(page.get_by_role("status").filter(has_text=re.compile(r"^\d+ match"))).to_be_visible()
     page.get_by_label("Saved filters").click()
     page.get_by_role("button", name="Filled of none", exact=True).click()
     expect(page).to_have_url(re.compile(r"q=kxnone.*state=executed"))

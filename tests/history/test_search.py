@@ -1,5 +1,6 @@
 """Search: every row once however it is paged, each filter says what it says, and nothing of another desk."""
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from apps.accounts.kept import preference_keep
 from apps.core.errors import DeskError, NotAllowed, NotFound
 from apps.core.permissions import Actor
 from apps.history.exports.services import names_for
@@ -15,7 +17,7 @@ from apps.history.search import walk
 from apps.history.search.choice import choice_from
 from apps.history.search.columns import plain_row, writers
 from apps.history.search.sources import SOURCES
-from apps.history.search.walk import SearchPage, search_page, search_rows
+from apps.history.search.walk import SearchPage, search_count, search_page, search_rows
 from apps.rfq.models import Rfq
 from apps.rfq.selectors.blotters import cursor_from
 from tests.history.records import (
@@ -29,7 +31,7 @@ from tests.history.records import (
     make_order,
     make_settlement,
 )
-from tests.support.people import make_account, make_desk, make_person
+from tests.support.people import client_of, make_account, make_desk, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -96,6 +98,53 @@ def test_windows_over_several_accounts_leave_nothing_out(office: Office) -> None
     seen, _ = paged(office, choice(source="ws", account=""), limit=6, seconds=0, window=5)
 
     assert seen == made[::-1]
+
+
+def counted(office: Office, chosen: Any, **over: Any) -> list[int]:
+    """Each part of a count, asked for as a browser does."""
+    parts: list[int] = []
+    after = ""
+    while True:
+        part = search_count(office.actor, chosen, after=cursor_from(after), **over)
+        parts.append(part.rows)
+        if part.next is None:
+            return parts
+        after = str(part.next)
+
+
+def test_parts_of_a_count_add_up_to_every_row_once(office: Office) -> None:
+    accounts = [office.account, make_account(office.desk), make_account(office.desk)]
+    # Three of each instant, and accounts whose windows end at different times.
+    for index in range(50):
+        make_order(accounts[0 if index % 5 else 1 + index % 2], minutes=index // 3, subaccount=index % 4)
+    make_order(make_office().account)
+
+    parts = counted(office, choice(account=""), seconds=0, window=7)
+    assert sum(parts) == 50
+    assert len(parts) > 5
+    assert sum(counted(office, choice(account="", subaccount="3"), seconds=0, window=7)) == 12
+    assert counted(office, choice(account="", subaccount="3")) == [12]
+    assert counted(office, choice(q="KXNONE")) == [0]
+
+
+def test_the_page_counts_by_parts_and_shows_the_columns_that_a_person_chose(office: Office) -> None:
+    make_order(office.account, source="ws", order_group_id="group-of-mine")
+    browser = client_of(office.person)
+    choice_of_columns = [{"colId": "orders.source", "hide": True}, {"colId": "orders.order_group_id", "hide": False}]
+    hidden = '<th scope="col" data-column="orders.{}"{} hidden'
+
+    before = browser.get("/history/search/").content.decode()
+    assert hidden.format("order_group_id", "") in before
+    assert hidden.format("source", " data-shown-first") not in before
+    preference_keep(office.actor, "history.columns", json.dumps(choice_of_columns))
+    after = browser.get("/history/search/").content.decode()
+
+    assert hidden.format("order_group_id", "") not in after
+    assert "group-of-mine" in after
+    assert hidden.format("source", " data-shown-first") in after
+    assert browser.get("/history/search/count/").json() == {"rows": 1, "next": ""}
+    assert browser.get("/history/search/count/", {"state": "canceled"}).json() == {"rows": 0, "next": ""}
+    assert browser.get("/history/search/count/", {"state": "gone"}).status_code == 422
 
 
 def test_an_order_whose_time_the_exchange_did_not_say_has_its_place_by_when_it_was_seen(office: Office) -> None:

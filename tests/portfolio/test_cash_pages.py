@@ -1,8 +1,11 @@
 """The pages Subaccounts and Cash, without scripts; statements as files."""
 
+import base64
 import csv
 import io
+import re
 import uuid
+import zlib
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +19,7 @@ from apps.audit.models import AuditEntry
 from apps.core.errors import DeskError
 from apps.core.ports import commands
 from apps.core.timestamps import from_unix_ms, utc_now
+from apps.orders.models import Fill
 from apps.paper.testing import InProcessPaper
 from apps.portfolio.models import Balance, Subaccount, SubaccountAction
 from apps.portfolio.pages.cash import period_from
@@ -55,6 +59,13 @@ def body(answer: Any) -> bytes:
         return b"".join([part async for part in answer.streaming_content])
 
     return async_to_sync(read)()
+
+
+def pdf_words(made: bytes) -> list[str]:
+    """What is drawn, in the order of the file."""
+    streams = re.findall(rb"stream\r?\n(Ga.*?~>)endstream", made, re.DOTALL)
+    drawn = [zlib.decompress(base64.a85decode(b"<~" + one, adobe=True)) for one in streams]
+    return [text.decode("latin-1") for text in re.findall(rb"\((.*?)\) Tj", b"\n".join(drawn))]
 
 
 def test_a_viewer_sees_the_tree_and_has_no_control(desk: PaperDesk) -> None:
@@ -193,11 +204,37 @@ def test_a_parquet_statement_is_exact_and_says_its_check(lived: PaperDesk, tmp_p
 
 
 def test_a_pdf_statement_has_every_line_on_its_pages(lived: PaperDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    long_ticker = f"KXLONG-{'S2026ABCDEF0123456789' * 3}-T1"
+    fill = Fill.objects.order_by("traded_at").first()
+    assert fill is not None
+    Fill.objects.bulk_create(
+        Fill(
+            account_id=fill.account_id,
+            trade_id=f"copy-{number}",
+            ticker=long_ticker,
+            book_side="bid",
+            yes_price=fill.yes_price,
+            count=fill.count,
+            fee=fill.fee,
+            is_taker=True,
+            traded_at=fill.traded_at,
+            seen_at=fill.seen_at,
+            source="rest",
+        )
+        for number in range(60)
+    )
     made = body(statement(lived, "pdf"))
     assert made.startswith(b"%PDF-")
-    assert made.count(b"/Type /Page") >= 2
+    words = pdf_words(made)
+    # Nothing is cut: the long ticker is there in parts, 60 times.
+    assert "".join(words).count(long_ticker) == 60
+    pages = words.count("Market")
+    assert pages >= 3
+    assert words.count("Brought forward") == words.count("Carried forward") == pages - 1
+    assert [word for word in words if word.startswith("Page ")] == [f"Page {page + 1} of" for page in range(pages)]
+    assert str(pages) in words
 
-    monkeypatch.setattr("apps.portfolio.statement_files.PDF_LINES_AT_MOST", 5)
+    monkeypatch.setattr("apps.portfolio.statement_pdf.LINES_AT_MOST", 5)
     assert statement(lived, "pdf").status_code == 302
 
 

@@ -1,7 +1,7 @@
 """Rows of a search as a page shows them: cents, contracts and times in the person's zone."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.urls import reverse
@@ -32,33 +32,53 @@ class Cell:
     title: str = ""
     href: str = ""
     tone: str = ""
+    is_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
+    """id: names the column among all kinds. is_hidden: now; is_shown_first: before anybody chose."""
+
+    id: str
     label: str
     is_number: bool
     help: str
+    is_hidden: bool
+    is_shown_first: bool
+
+
+def heads_of(source: Source, *, unasked: Set[str], chosen: Mapping[str, bool]) -> list[Head]:
+    """Return all columns of a kind. unasked: ids that say nothing new here. chosen: whether shown, by `Head.id`.
+
+    The first is the row's head and always there.
+    """
+    heads: list[Head] = []
+    for place, column in enumerate(source.columns):
+        name = f"{source.kind}.{column.id}"
+        first = column.is_shown and column.id not in unasked
+        is_shown = place == 0 or chosen.get(name, first)
+        heads.append(Head(name, column.label, column.kind in NUMBERS, column.help, not is_shown, first))
+    return heads
 
 
 def cells_of(
     source: Source,
+    heads: Iterable[Head],
     rows: Iterable[tuple[Any, ...]],
     names: Names,
     *,
     zone: str,
-    hidden: set[str],
     titles: Mapping[str, str],
-) -> tuple[list[Head], list[list[Cell]]]:
-    """Return the heads and the rows of the columns that pages show."""
-    shown = [
-        (place, column) for place, column in enumerate(source.columns) if column.is_shown and column.id not in hidden
-    ]
-    heads = [Head(column.label, column.kind in NUMBERS, column.help) for _, column in shown]
-    # The first two of a raw row are its moment and its row id.
-    return heads, [
-        [_cell(source, column, row[place + 2], names, zone, titles) for place, column in shown] for row in rows
-    ]
+) -> list[list[Cell]]:
+    """Return the rows of all columns; what is hidden is on the page, too, so that it can be shown at once."""
+    columns = list(zip(source.columns, heads, strict=True))
+    found: list[list[Cell]] = []
+    for row in rows:
+        # The first two of a raw row are its moment and its row id.
+        cells = zip(columns, row[2:], strict=True)
+        made = [(_cell(source, column, value, names, zone, titles), head) for (column, head), value in cells]
+        found.append([replace(cell, is_hidden=True) if head.is_hidden else cell for cell, head in made])
+    return found
 
 
 def _cell(source: Source, column: Column, value: Any, names: Names, zone: str, titles: Mapping[str, str]) -> Cell:

@@ -3,11 +3,12 @@
 from typing import Any, cast, get_args
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.access import accounts_visible
+from apps.accounts.kept import preferences_of
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.models import User
 from apps.accounts.permissions import requires
@@ -16,10 +17,10 @@ from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import utc_now
 from apps.history.exports.http import export_response
 from apps.history.exports.services import FORMATS, names_for, search_export
-from apps.history.pages.cells import cells_of
+from apps.history.pages.cells import cells_of, heads_of
 from apps.history.search.choice import Choice, choice_from
 from apps.history.search.sources import ELSEWHERE, SIDES, SOURCES, Source
-from apps.history.search.walk import SearchPage, search_page
+from apps.history.search.walk import SearchPage, search_count, search_page
 from apps.orders.pages.blotter import people_of, titles_of
 from apps.orders.reports import Source as Told
 from apps.rfq.selectors.blotters import cursor_from
@@ -59,6 +60,20 @@ def history_search(request: DeskRequest) -> HttpResponse:
     return render(request, "history/search.html", context, status=422 if errors else 200)
 
 
+@requires(Permission.DESK_VIEW)
+@require_safe
+def history_search_count(request: DeskRequest) -> JsonResponse:
+    """How many a choice matches, by parts (?...&after=): `next` is where the next part begins, "" at the end."""
+    try:
+        choice = choice_from(_typed(request, request.GET), zone=_zone(request))
+        counted = search_count(request.actor, choice, after=cursor_from(request.GET.get("after", "")))
+    except (NotAllowed, NotFound):
+        raise
+    except DeskError as exc:
+        return JsonResponse({"text": exc.text}, status=422)
+    return JsonResponse({"rows": counted.rows, "next": str(counted.next or "")})
+
+
 @requires(Permission.DESK_EXPORT)
 @require_POST
 def history_search_export(request: DeskRequest) -> HttpResponse | StreamingHttpResponse:
@@ -89,14 +104,14 @@ def _context(actor: Actor, choice: Choice, page: SearchPage) -> dict[str, Any]:
     names = names_for(actor)
     source = choice.of
     query = query_of(choice)
-    hidden = {"account", "environment"} if choice.account else set()
-    titles = _titles(source, page)
-    columns, rows = cells_of(source, page.rows, names, zone=choice.zone, hidden=hidden, titles=titles)
+    unasked = {"account", "environment"} if choice.account else set()
+    heads = heads_of(source, unasked=unasked, chosen=_chosen_columns(actor))
+    rows = cells_of(source, heads, page.rows, names, zone=choice.zone, titles=_titles(source, page))
     return {
         "choice": choice,
         "source": source,
         "kinds": [(kind, one.label, f"?{query_of(choice.for_kind(kind))}") for kind, one in SOURCES.items()],
-        "columns": columns,
+        "columns": heads,
         "rows": rows,
         "query": query,
         "next_query": f"{query}&after={page.next}" if page.next else "",
@@ -112,6 +127,14 @@ def _context(actor: Actor, choice: Choice, page: SearchPage) -> dict[str, Any]:
         "formats": tuple(FORMATS),
         "may_export": actor.may(Permission.DESK_EXPORT),
     }
+
+
+def _chosen_columns(actor: Actor) -> dict[str, bool]:
+    """Whether a column is shown, by `Head.id`, where the person chose; static/js/history/columns.js writes it."""
+    kept = preferences_of(actor, "history").get("history.columns")
+    if not isinstance(kept, list):
+        return {}
+    return {str(one.get("colId")): one.get("hide") is not True for one in kept if isinstance(one, dict)}
 
 
 def _titles(source: Source, page: SearchPage) -> dict[str, str]:

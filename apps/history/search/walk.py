@@ -30,6 +30,8 @@ PAGE_LENGTH = 100
 PAGE_AT_MOST = 1_000
 WINDOW = 25_000  # rows of the time index that are looked at at once for a filter without an index
 LOOK_SECONDS = 0.4
+COUNT_WINDOW = 100_000
+COUNT_SECONDS = 0.3
 TITLES_AT_MOST = 300
 WALKS_AT_MOST = 60
 _TICKERS_BEGIN = "KX"
@@ -46,6 +48,14 @@ class SearchPage:
     rows: list[Raw]
     next: Cursor | None
     looked_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchCount:
+    """rows: counted down to `next`, exactly; None: there is nothing further down."""
+
+    rows: int
+    next: Cursor | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +98,30 @@ def search_page(
         after = floor
         if time.monotonic() >= stop:
             return SearchPage(found, floor, floor.at)
+
+
+def search_count(
+    actor: Actor,
+    choice: Choice,
+    *,
+    after: Cursor | None = None,
+    seconds: float = COUNT_SECONDS,
+    window: int = COUNT_WINDOW,
+) -> SearchCount:
+    """Count what is older than `after`, newest first, until the time is up; the sum of all calls is exact.
+
+    Raises what `search_page` raises.
+    """
+    plan = _plan(actor, choice)
+    stop = time.monotonic() + seconds
+    rows = 0
+    while True:
+        floor = _floor(plan, after, window)
+        for branch in plan.branches:
+            rows += _above(_older(branch, after), floor).filter(plan.narrow).count()
+        after = floor
+        if floor is None or time.monotonic() >= stop:
+            return SearchCount(rows, floor)
 
 
 def search_rows(actor: Actor, choice: Choice) -> Iterator[Raw]:

@@ -23,7 +23,8 @@ from apps.core.timestamps import format_rfc3339, utc_now
 from apps.orders.pages.export import export_chunks
 from apps.portfolio.commands import read_number
 from apps.portfolio.models import Deposit, Withdrawal
-from apps.portfolio.statement_files import csv_lines, parquet_write, pdf_write
+from apps.portfolio.statement_files import csv_lines, parquet_write
+from apps.portfolio.statement_pdf import pdf_write
 from apps.portfolio.statements import Statement, statement_make
 from apps.portfolio.subaccounts import numbers_known
 
