@@ -7,7 +7,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.paper.fix.dictionary import PORT_OFFSETS
+from apps.paper.fix.doors import DOORS
 from apps.paper.fix.gateway import Gateway
 from apps.paper.fix.peer import Peer
 
@@ -23,7 +23,7 @@ class AcceptorError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FixOptions:
-    """port: of KalshiNR, the others lie behind it as in production; 0: free ones.
+    """port: of KalshiNR, the others lie behind it as in production, and behind those margin's; 0: free ones.
 
     cert, key: PEM files for TLS. own_cert: TLS with a certificate that is made in the data directory.
     """
@@ -87,7 +87,7 @@ class FixConnection(asyncio.Protocol):
 
 
 class Acceptor:
-    """ports: by TargetCompID, once it listens."""
+    """ports: by the name of the door, once it listens."""
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
@@ -103,15 +103,15 @@ class Acceptor:
             AcceptorError: a port in use, or a certificate that cannot be read.
         """
         tls = _tls(options)
-        for target, offset in PORT_OFFSETS.items():
-            port = options.port + offset if options.port else 0
+        for name, door in DOORS.items():
+            port = options.port + door.port_offset if options.port else 0
             try:
-                await self._listen(target, host, port, tls)
+                await self._listen(name, host, port, tls)
             except OSError as exc:
                 await self.stop()
                 reason = "is in use" if exc.errno == errno.EADDRINUSE else f"cannot be used ({exc.strerror})"
                 raise AcceptorError(
-                    f"Port {port} for FIX ({target}) {reason}. Choose others by --fix-port, 0 for free ones."
+                    f"Port {port} for FIX ({name}) {reason}. Choose others by --fix-port, 0 for free ones."
                 ) from exc
         self._ticking = asyncio.create_task(self._tick())
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
-from apps.paper.fix.dictionary import TARGETS
+from apps.paper.fix.doors import DOORS
 from apps.paper.fix.faults import CORRUPTIONS, FixFault, FixFaultKind
 from apps.paper.fix.gateway import Gateway
 from apps.paper.fix.peer import Peer
@@ -32,7 +32,7 @@ class FixFaultBody(Checked):
 
 
 class ChosenBody(Checked):
-    """Sessions by type and member; left out: all."""
+    """Sessions by acceptor (KalshiNR, margin:KalshiNR) and member; left out: all."""
 
     session: str = ""
     member: str = ""
@@ -66,6 +66,7 @@ class RulesBody(Checked):
     drop_copy_per_minute: int | None = None
     settlement_parties: int | None = None
     logon_seconds: int | None = None
+    market_data_symbols: int | None = None
 
 
 class FixCalls:
@@ -106,7 +107,7 @@ class FixCalls:
 
     def _session(self, session: Session) -> dict[str, Any]:
         return {
-            "session": session.target,
+            "session": session.door.name,
             "member": self._gateway.exchange.members[session.user_id].name,
             "key_id": session.key_id,
             "connected": session.peer is not None,
@@ -175,7 +176,7 @@ class FixCalls:
         _check_target(body.session)
         user_id = self._user_id(body.member)
         sessions = [session for session in self._gateway.active.values() if user_id in ("", session.user_id)]
-        return [s.peer for s in sessions if s.peer is not None and body.session in ("", s.target)]
+        return [s.peer for s in sessions if s.peer is not None and body.session in ("", s.door.name)]
 
     def _end(self, request: Request) -> dict[str, Any]:
         body = decode(request, EndBody)
@@ -208,7 +209,7 @@ class FixCalls:
         body = decode(request, RulesBody)
         gateway = self._gateway
         given = {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not None}
-        for name in ("clock_window_ms", "drop_copy_per_minute", "logon_seconds"):
+        for name in ("clock_window_ms", "drop_copy_per_minute", "logon_seconds", "market_data_symbols"):
             if given.get(name, 0) < 0:
                 raise ValueError(f"{name} must be at least 0")
         if given.get("settlement_parties", 1) < 1:
@@ -218,5 +219,5 @@ class FixCalls:
 
 
 def _check_target(target: str) -> None:
-    if target not in ("", *TARGETS):
-        raise ValueError(f"session must be one of {', '.join(TARGETS)}")
+    if target not in ("", *DOORS):
+        raise ValueError(f"session must be one of {', '.join(DOORS)}")

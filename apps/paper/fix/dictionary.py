@@ -14,13 +14,13 @@ _BY_TYPE = {
     "int": "95 98 108 303 371 373 378 380 9 93 383 20110 452 891 2964 20106 20131 20132 20200 21004 21010 21013 "
     "21025 79 102 103 297 298 532 658",
     "seqnum": "7 16 34 36 45 789",
-    "count": "136 146 453 1703 20108 20181",
-    "qty": "14 32 38 134 135 151 704 705",
-    "price": "6 31 44 132 133 730",
+    "count": "136 146 268 453 1703 20108 20181",
+    "qty": "14 32 38 134 135 151 271 704 705",
+    "price": "6 31 44 132 133 270 730",
     "amount": "137 152 1704 21009",
     "bool": "43 97 123 141 464 893 1057 8013 20126 20127 21005 21006 21007 21008 21011 21012 21026",
     "yn": "21015 21016 21022",
-    "char": "39 40 54 59 139 150 434 530 531",
+    "char": "39 40 54 59 139 150 263 269 279 281 434 530 531",
     "time": "52 60 122 126",
     "date": "715",
     "string": "8 10 11 17 18 35 37 41 48 49 50 55 56 57 58 89 96 112 115 116 117 128 129 131 138 142 143 144 145 372 "
@@ -121,7 +121,6 @@ ACCEPTS: dict[str, frozenset[str]] = {
     "KalshiRFQ": frozenset({"S", "Z", "U7", "j"}),
     "KalshiPT": frozenset({"j"}),
 }
-TARGETS = tuple(ACCEPTS)
 # Message persistence and retransmission; all others need ResetSeqNumFlag=Y at every Logon.
 RETRANSMITS = frozenset({"KalshiRT", "KalshiPT"})
 ENTRY = frozenset({"KalshiNR", "KalshiRT"})

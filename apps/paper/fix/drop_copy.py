@@ -36,7 +36,7 @@ class DropCopy:
         gateway = self._gateway
         latest = gateway.store.latest_report(session.user_id) or (0, 0)
         hit = gateway.faults.take(
-            frozenset({"drop_copy"}), session=session.target, user_id=session.user_id, msg_type="U1"
+            frozenset({"drop_copy"}), session=session.door.name, user_id=session.user_id, msg_type="U1"
         )
         now = gateway.clock.now_ms()
         outside = gateway.store.latest_before(now - WINDOW_MS)
@@ -61,7 +61,7 @@ class DropCopy:
                 count += 1
                 session.send("8", execution(report, session.style))
         off = self._gateway.faults.take(
-            frozenset({"miscount"}), session=session.target, user_id=session.user_id, msg_type="U2"
+            frozenset({"miscount"}), session=session.door.name, user_id=session.user_id, msg_type="U2"
         )
         session.send("U2", [(45, str(body.seq)), (21003, str(count + (1 if off else 0)))])
 

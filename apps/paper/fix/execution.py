@@ -17,6 +17,7 @@ EXPIRY_TEXTS = {"EXPIRED": "ORDER_EXPIRY_CANCEL"}
 class Style:
     """How a session wants its reports: logon flags, the leg of prices on side 2, and names of subtraders.
 
+    replaced_status: OrdStatus of a replaced order is Replaced (margin), not how much of it is filled.
     parties: subaccount -> subtrader id, of FCM members.
     """
 
@@ -25,6 +26,7 @@ class Style:
     ioc_cancels: bool = False
     original_qty: bool = False
     new_before_trade: bool = False
+    replaced_status: bool = False
     sell_price: Literal["yes", "no"] = "yes"
     parties: tuple[tuple[int, str], ...] = ()
 
@@ -61,7 +63,7 @@ def execution(report: Report, style: Style) -> Fields:
     """The body of a report that has an ExecID."""
     expired = style.expired_status and report.text in EXPIRY_REASONS
     over = "C" if expired else "4"
-    partly = "1" if report.cum else "0"
+    partly = "5" if style.replaced_status else "1" if report.cum else "0"
     exec_type = {"new": "0", "trade": "F", "replaced": "5", "canceled": over}[report.kind]
     status = {"new": "0", "replaced": partly, "canceled": over, "trade": "1" if report.leaves else "2"}[report.kind]
     quantity = report.original if style.original_qty else report.cum + report.leaves

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 from apps.paper.engine.events import (
+    BookDelta,
     Event,
     MarketLifecycle,
     OrderChanged,
@@ -15,13 +16,14 @@ from apps.paper.engine.events import (
 from apps.paper.engine.orders import Fill
 from apps.paper.fix import logon
 from apps.paper.fix.codec import Message
-from apps.paper.fix.dictionary import ACCEPTS
+from apps.paper.fix.doors import Door, door_of, split
 from apps.paper.fix.drop_copy import DropCopy
 from apps.paper.fix.entry import OrderEntry
 from apps.paper.fix.execution import Style, execution
 from apps.paper.fix.faults import FixFaults
 from apps.paper.fix.groups import GroupEntry
 from apps.paper.fix.makers import MakerSide
+from apps.paper.fix.market_data import MarketData
 from apps.paper.fix.peer import Link, Peer
 from apps.paper.fix.post_trade import PostTrade
 from apps.paper.fix.reports import Report
@@ -40,6 +42,8 @@ logger = logging.getLogger(__name__)
 COSTS = {"F": CANCEL_COST, "S": QUOTE_COST, "Z": QUOTE_COST}  # tokens; all others DEFAULT_COST, as their REST calls
 PRUNE_EVERY_MS = 600_000
 HEARD = (Fill, OrderChanged, RfqChanged, QuoteChanged, SettlementPaid, MarketLifecycle)
+REPORTED = ("KalshiNR", "KalshiRT", "margin:KalshiNR", "margin:KalshiRT")
+READS = frozenset({"U1", "V"})  # what a key that only reads may ask, at the cost of a read
 Handler = Callable[[Session, Body], None]
 
 
@@ -62,12 +66,14 @@ class Gateway:
         self.makers = MakerSide(self)
         self.requesters = RequesterSide(self)
         self.post_trade = PostTrade(self)
+        self.market_data = MarketData(self)
         self._handlers: dict[str, Handler] = {
             **self.entry.handlers,
             **GroupEntry(self).handlers,
             **DropCopy(self).handlers,
             **self.makers.handlers,
             **self.requesters.handlers,
+            **self.market_data.handlers,
         }
         self._later: deque[Callable[[], None]] = deque()
         self._in_maintenance = False
@@ -79,11 +85,11 @@ class Gateway:
     def start(self) -> None:
         """Take up what the store has, and follow the exchange from here on."""
         for session_id, next_in, next_out, pruned, flags in self.store.sessions():
-            target, key_id = _split(session_id)
+            door, key_id = split(session_id)
             key = self.core.keys.get(key_id)
             if key is None:
                 continue  # deleted; what was kept for it cannot be asked for any more
-            session = self.session_for(target, key)
+            session = self.session_for(door, key)
             session.next_in, session.next_out, session.pruned, session.flags = next_in, next_out, pruned, flags
             session.style = self.style_of(session)
             self.sessions[session_id] = session
@@ -104,9 +110,9 @@ class Gateway:
         return self.clock.now_ms() + self.rules.clock_offset_ms
 
     # --- connections -----------------------------------------------------------------------------
-    def connect(self, target: str, link: Link) -> Peer:
-        """A connection to one of the acceptors."""
-        peer = Peer(self, target, link)
+    def connect(self, door: str, link: Link) -> Peer:
+        """A connection to one of the acceptors, by its name."""
+        peer = Peer(self, door_of(door), link)
         self.peers.add(peer)
         return peer
 
@@ -120,17 +126,18 @@ class Gateway:
         """The first message of a connection."""
         logon.log_on(self, peer, message)
 
-    def session_for(self, target: str, key: AccessKey) -> Session:
-        """The session of a key on a target, a new one when there is none."""
-        session = self.sessions.get(target + key.key_id)
+    def session_for(self, door: Door, key: AccessKey) -> Session:
+        """The session of a key on an acceptor, a new one when there is none."""
+        session = self.sessions.get(door.name + key.key_id)
         if session is None:
-            session = Session(self, target=target, key_id=key.key_id, user_id=key.user_id)
+            session = Session(self, door=door, key_id=key.key_id, user_id=key.user_id)
         session.scopes = key.scopes
         return session
 
     def session_ended(self, session: Session) -> None:
         """A session has lost its connection."""
         self.active.pop(session.key_id, None)
+        self.market_data.forget(session)
         if not session.retransmits:
             self.sessions.pop(session.session_id, None)
         if session.flag(8013):
@@ -152,12 +159,13 @@ class Gateway:
         """How a session's reports look."""
         subtraders = self.exchange.members[session.user_id].subtraders
         return Style(
-            dollars=session.flag(21005),
+            dollars=session.flag(21005) or session.is_margin,
             expired_status=session.flag(21012),
             ioc_cancels=session.flag(21007),
             original_qty=session.flag(21008),
             new_before_trade=session.flag(21026),
-            sell_price=self.rules.sell_price,
+            replaced_status=session.is_margin,
+            sell_price="yes" if session.is_margin else self.rules.sell_price,
             parties=tuple((number, name) for name, number in subtraders.items()),
         )
 
@@ -177,14 +185,16 @@ class Gateway:
         """An application message in its turn: checked against session type, mode, scope and budget, then done."""
         if body.msg_type == "j":
             return
-        if body.msg_type not in ACCEPTS[session.target]:
+        # The pages on margin list reasons 0 to 5 alone.
+        forbidden, limited = (0, 0) if session.is_margin else (6, 8)
+        if body.msg_type not in session.door.accepts:
             session.refuse(body, 3, f"{body.msg_type} is not supported on {session.target}")
         elif session.is_listener:
-            session.refuse(body, 6, "a listener session is read-only")
-        elif body.msg_type != "U1" and "write" not in session.scopes:
-            session.refuse(body, 6, "the API key has no write scope")
+            session.refuse(body, forbidden, "a listener session is read-only")
+        elif body.msg_type not in READS and "write" not in session.scopes:
+            session.refuse(body, forbidden, "the API key has no write scope")
         elif not self._pays(session, body.msg_type):
-            session.refuse(body, 8, "rate limit exceeded")
+            session.refuse(body, limited, "rate limit exceeded")
         else:
             try:
                 self._handlers[body.msg_type](session, body)
@@ -196,7 +206,7 @@ class Gateway:
         core = self.core
         return core.budgets.take(
             session.user_id,
-            "read" if msg_type == "U1" else "write",
+            "read" if msg_type in READS else "write",
             COSTS.get(msg_type, DEFAULT_COST),
             tier=core.tier(session.user_id),
             now_ms=core.clock.monotonic_ms(),
@@ -204,14 +214,17 @@ class Gateway:
 
     def note(self, session: Session, direction: str, msg_type: str, seq: int) -> None:
         """Remember that a message went by, for the control endpoint."""
-        self.log.append((self.clock.now_ms(), session.target, session.user_id, direction, msg_type, seq))
+        self.log.append((self.clock.now_ms(), session.door.name, session.user_id, direction, msg_type, seq))
 
     def listening(self, user_id: str, *targets: str) -> list[Session]:
-        """A member's sessions on these targets, connected or kept."""
-        return [s for s in list(self.sessions.values()) if s.user_id == user_id and s.target in targets]
+        """A member's sessions on these acceptors, connected or kept."""
+        return [s for s in list(self.sessions.values()) if s.user_id == user_id and s.door.name in targets]
 
     def on_event(self, event: Event) -> None:
         """Take one event of the engine. What breaks down here must not break the engine."""
+        if isinstance(event, BookDelta):
+            self.market_data.hear(event)
+            return
         if not isinstance(event, HEARD):
             return
         try:
@@ -223,7 +236,7 @@ class Gateway:
             logger.exception("the FIX gateway could not follow the exchange")
 
     def _on_report(self, report: Report) -> None:
-        for session in self.listening(report.user_id, "KalshiNR", "KalshiRT"):
+        for session in self.listening(report.user_id, *REPORTED):
             mine = self.rules.reports == "member" or session.session_id == report.origin
             if (mine or session.is_listener) and session.style.wants(report):
                 session.send("8", execution(report, session.style))
@@ -267,8 +280,3 @@ class Gateway:
         for session in list(self.active.values()):
             session.flags.pop("8013", None)
             session.end("the exchange is stopping")
-
-
-def _split(session_id: str) -> tuple[str, str]:
-    target = next(target for target in ACCEPTS if session_id.startswith(target) and len(session_id) > len(target))
-    return target, session_id[len(target) :]

@@ -43,6 +43,9 @@ class GroupEntry:
             session.refuse(body, 1 if is_unknown else 0, "ORDER_GROUP_NOT_FOUND" if is_unknown else _text(exc))
             return
         fields: Fields = [(20130, group)]
+        if session.is_margin:
+            session.send("UOH", fields)
+            return
         if action in (CREATE, UPDATE):
             fields.append((20132, str(limit)))
         session.send("UOH", [*fields, (79, str(account))])

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from apps.paper.fix.codec import BEGIN_STRING, Fields, Message, encode
-from apps.paper.fix.dictionary import ENTRY, RETRANSMITS, SPECS
+from apps.paper.fix.dictionary import ENTRY, RETRANSMITS
 from apps.paper.fix.session import Session
 from apps.paper.fix.validation import Body, SessionReject, check, format_time
 from apps.paper.server.auth import AccessKey
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from apps.paper.fix.peer import Peer
 
 SOH = "\x01"
-LEAST_HEARTBEAT = 4  # seconds: N > 3
+DEFAULT_HEARTBEAT = 30  # seconds; only margin sessions may leave it out
 MOST_HEARTBEAT = 3600
 MOST_RETENTION = 72  # hours
 FLAGS = (8013, 20126, 20127, 20200, 21003, 21005, 21006, 21007, 21008, 21011, 21012, 21026)
@@ -44,7 +44,7 @@ def log_on(gateway: "Gateway", peer: "Peer", message: Message) -> None:
         body = _checked(gateway, peer, message)
         if not verify(message, key):
             raise Refused("signature verification failed")
-        session = gateway.session_for(peer.target, key)
+        session = gateway.session_for(peer.door, key)
         _admit(gateway, session, body, key)
         _begin(gateway, session, peer, body)
     except Refused as refusal:
@@ -80,7 +80,7 @@ def _checked(gateway: "Gateway", peer: "Peer", message: Message) -> Body:
         raise Refused("MsgSeqNum is missing")
     try:
         gateway.check_time(message)
-        return check(message, SPECS["A"])
+        return check(message, peer.door.specs["A"])
     except SessionReject as wrong:
         fields: Fields = [(45, seq), (371, str(wrong.tag)), (372, "A"), (373, str(wrong.reason)), (58, wrong.text)]
         peer.put(_unattached(gateway, message, "3", fields, seq=1), msg_type="3")
@@ -105,7 +105,7 @@ def _log_out(gateway: "Gateway", peer: "Peer", message: Message, text: str, *, s
 def _admit(gateway: "Gateway", session: Session, body: Body, key: AccessKey) -> None:
     core, target = gateway.core, session.target
     budget = {"tier": core.tier(key.user_id), "now_ms": core.clock.monotonic_ms()}
-    hit = gateway.faults.take(frozenset({"refuse_logon"}), session=target, user_id=key.user_id, msg_type="A")
+    hit = gateway.faults.take(frozenset({"refuse_logon"}), session=session.door.name, user_id=key.user_id, msg_type="A")
     if hit is not None:
         raise Refused(hit.text or "logon refused")
     if not core.budgets.take(key.user_id, "write", DEFAULT_COST, **budget):  # type: ignore[arg-type]
@@ -114,7 +114,7 @@ def _admit(gateway: "Gateway", session: Session, body: Body, key: AccessKey) -> 
         raise Refused("already exists")
     if gateway.exchange.in_maintenance:
         raise Refused("scheduled maintenance")
-    _check_flags(target, body, key)
+    _check_flags(session, body, key)
     if not body.flag(141):
         if target not in RETRANSMITS:
             raise Refused(f"ResetSeqNumFlag<141> must be Y on {target}")
@@ -124,9 +124,10 @@ def _admit(gateway: "Gateway", session: Session, body: Body, key: AccessKey) -> 
         raise Refused("MsgSeqNum must be 1 with ResetSeqNumFlag<141>=Y")
 
 
-def _check_flags(target: str, body: Body, key: AccessKey) -> None:
-    if not LEAST_HEARTBEAT <= (body.whole(108) or 0) <= MOST_HEARTBEAT:
-        raise Refused(f"HeartBtInt<108> must be {LEAST_HEARTBEAT} to {MOST_HEARTBEAT}")
+def _check_flags(session: Session, body: Body, key: AccessKey) -> None:
+    target, least = session.target, session.door.least_heartbeat
+    if not least <= _heartbeat(body) <= MOST_HEARTBEAT:
+        raise Refused(f"HeartBtInt<108> must be {least} to {MOST_HEARTBEAT}")
     if body.flag(20126):
         if target not in ENTRY:
             raise Refused("ListenerSession<20126> is for KalshiNR and KalshiRT only")
@@ -146,13 +147,18 @@ def _check_flags(target: str, body: Body, key: AccessKey) -> None:
         raise Refused("CancelOrdersOnDisconnect<8013> needs a key with write scope")
 
 
+def _heartbeat(body: Body) -> int:
+    given = body.whole(108)
+    return DEFAULT_HEARTBEAT if given is None else given
+
+
 def _begin(gateway: "Gateway", session: Session, peer: "Peer", body: Body) -> None:
     reset = body.flag(141)
     flags = {str(tag): value for tag in FLAGS if (value := body.get(tag)) is not None}
     gateway.active[session.key_id] = session
     gateway.sessions[session.session_id] = session
     session.attach(peer, flags=flags, reset=reset)
-    heartbeat = body.whole(108) or 0
+    heartbeat = _heartbeat(body)
     peer.begin(session, heartbeat)
     answer: Fields = [(98, "0"), (108, str(heartbeat)), *([(141, "Y")] if reset else []), (1137, "9")]
     if body.seq == session.next_in:

@@ -4,6 +4,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from apps.paper.fix.codec import Splitter
+from apps.paper.fix.doors import Door
 from apps.paper.fix.faults import CORRUPTIONS, SENT, FixFault, as_duplicate, renumbered
 from apps.paper.fix.validation import format_time
 
@@ -21,11 +22,12 @@ class Link(Protocol):
 
 
 class Peer:
-    """Belongs to one acceptor (`target`); has a session once it is logged on."""
+    """Belongs to one acceptor (`door`); has a session once it is logged on."""
 
-    def __init__(self, gateway: "Gateway", target: str, link: Link) -> None:
+    def __init__(self, gateway: "Gateway", door: Door, link: Link) -> None:
         self.gateway = gateway
-        self.target = target
+        self.door = door
+        self.target = door.target
         self.session: Session | None = None
         self.silent = False
         self.closed = False
@@ -65,7 +67,7 @@ class Peer:
         self.closed = True
         session = self.session
         if session is not None and self.gateway.faults.take(
-            frozenset({"hold"}), session=self.target, user_id=session.user_id, msg_type=""
+            frozenset({"hold"}), session=self.door.name, user_id=session.user_id, msg_type=""
         ):
             self._is_held = True
             return
@@ -96,7 +98,7 @@ class Peer:
         session, faults = self.session, self.gateway.faults
         fault = None
         if session is not None and msg_type != "A":
-            fault = faults.take(SENT, session=self.target, user_id=session.user_id, msg_type=msg_type)
+            fault = faults.take(SENT, session=self.door.name, user_id=session.user_id, msg_type=msg_type)
         late, self._reordered = self._reordered, []
         if fault is None:
             self._write(raw)

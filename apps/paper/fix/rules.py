@@ -16,7 +16,7 @@ class FixRules:
     maintenance_resets: whether the weekly window sets RT and PT back to 1 (one page) or not (a later page).
     clock_window_ms: how far SendingTime may be off. clock_offset_ms: how far the acceptor's own clock is.
     drop_copy_per_minute: event resend requests per key. settlement_parties: per UMS message; more make fragments.
-    logon_seconds: until the first message must have come.
+    logon_seconds: until the first message must have come. market_data_symbols: of one request, and of one session.
     """
 
     sender_comp_id: Literal["Kalshi", "session"] = "Kalshi"
@@ -30,3 +30,4 @@ class FixRules:
     drop_copy_per_minute: int = 10
     settlement_parties: int = 1
     logon_seconds: int = 10
+    market_data_symbols: int = 100

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from apps.paper.fix.codec import BEGIN_STRING, Fields, Message, encode
 from apps.paper.fix.dictionary import OUTBOUND, RETRANSMITS, SPECS
+from apps.paper.fix.doors import Door
 from apps.paper.fix.execution import Style
 from apps.paper.fix.validation import (
     COMP_ID,
@@ -37,9 +38,10 @@ INCOMING = frozenset({"ignore", "unread"})
 class Session:
     """flags: the logon's optional fields by tag. next_in, next_out: the numbers expected and given next."""
 
-    def __init__(self, gateway: "Gateway", *, target: str, key_id: str, user_id: str) -> None:
+    def __init__(self, gateway: "Gateway", *, door: Door, key_id: str, user_id: str) -> None:
         self.gateway = gateway
-        self.target = target
+        self.door = door
+        self.target = door.target
         self.key_id = key_id
         self.user_id = user_id
         self.next_in = self.next_out = 1
@@ -54,11 +56,15 @@ class Session:
 
     @property
     def session_id(self) -> str:
-        return self.target + self.key_id
+        return self.door.name + self.key_id
 
     @property
     def retransmits(self) -> bool:
         return self.target in RETRANSMITS
+
+    @property
+    def is_margin(self) -> bool:
+        return self.door.is_margin
 
     @property
     def is_listener(self) -> bool:
@@ -113,7 +119,7 @@ class Session:
     def send(self, msg_type: str, body: Fields, *, extra: Fields | None = None) -> None:
         """Send a message under the next number; kept for retransmission where there is one."""
         faults = self.gateway.faults
-        about = {"session": self.target, "user_id": self.user_id, "msg_type": msg_type}
+        about = {"session": self.door.name, "user_id": self.user_id, "msg_type": msg_type}
         if msg_type not in ("A", "5"):
             if faults.take(frozenset({"lose"}), **about):
                 return
@@ -155,7 +161,7 @@ class Session:
     def receive(self, message: Message) -> None:
         """One message of the member, whatever its number."""
         msg_type = message.msg_type
-        hit = self.gateway.faults.take(INCOMING, session=self.target, user_id=self.user_id, msg_type=msg_type)
+        hit = self.gateway.faults.take(INCOMING, session=self.door.name, user_id=self.user_id, msg_type=msg_type)
         if hit is not None and hit.kind == "unread":
             return
         number = message.first(34)
@@ -251,7 +257,7 @@ class Session:
         msg_type = message.msg_type
         try:
             self._check_header(message)
-            spec = SPECS.get(msg_type)
+            spec = self.door.specs.get(msg_type)
             if spec is None and msg_type not in OUTBOUND:
                 raise SessionReject(INVALID_TYPE, 35, "Invalid MsgType")
             if spec is None:
@@ -275,7 +281,7 @@ class Session:
         self.gateway.check_time(message)
 
     def _dispatch(self, body: Body) -> None:
-        if SPECS[body.msg_type].admin:
+        if self.door.specs[body.msg_type].admin:
             self._session_message(body)
         else:
             self.gateway.application(self, body)

@@ -23,6 +23,7 @@ from apps.paper.engine.past import invent_day
 from apps.paper.engine.state import Maintenance
 from apps.paper.fix.acceptor import Acceptor, AcceptorError, FixOptions
 from apps.paper.fix.certificate import own_certificate
+from apps.paper.fix.doors import DOORS
 from apps.paper.fix.gateway import Gateway
 from apps.paper.fix.store import Store
 from apps.paper.keeping import Keeper, KeepError
@@ -203,7 +204,10 @@ def _fix_announced(acceptor: Acceptor, options: Options) -> dict[str, object]:
         "host": options.host,
         "tls": cert is not None,
         "ca_path": None if cert is None else str(cert.resolve()),
-        "sessions": acceptor.ports,
+        "sessions": {name: port for name, port in acceptor.ports.items() if not DOORS[name].is_margin},
+        "margin": {
+            "sessions": {DOORS[name].target: port for name, port in acceptor.ports.items() if DOORS[name].is_margin}
+        },
     }
 
 

@@ -110,11 +110,13 @@ def finished(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[
 
 
 def test_the_ports_are_told_everywhere(shared: PaperProcess) -> None:
-    ports = announced(shared)["sessions"]
+    ports, margin = announced(shared)["sessions"], announced(shared)["margin"]["sessions"]
 
     assert set(ports) == {"KalshiNR", "KalshiRT", "KalshiDC", "KalshiRFQ", "KalshiPT"}
-    assert len(set(ports.values())) == 5
-    assert shared.control("GET", "/fix")["ports"] == ports
+    assert set(margin) == {"KalshiNR", "KalshiRT", "KalshiDC", "KalshiMD"}
+    assert len({*ports.values(), *margin.values()}) == 9
+    named = {**ports, **{f"margin:{name}": port for name, port in margin.items()}}
+    assert shared.control("GET", "/fix")["ports"] == named
     assert all(f"{name} {port}" in shared.ready_line for name, port in ports.items())
 
 
