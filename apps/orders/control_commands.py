@@ -17,7 +17,7 @@ from apps.core.topics import TopicName
 from apps.orders import events, services, trading_events
 from apps.orders.access import order_for
 from apps.orders.models import ChangeIntent, Order, RiskLimit, TradingPause
-from apps.orders.services.limit_approval import DEFAULTS
+from apps.orders.services.limit_rows import DEFAULTS, DOLLARS, NAMES, WHOLE
 from apps.orders.tickets import OrderTicket, read_key, read_shown, ticket_from_params
 
 Params = Mapping[str, Any]
@@ -150,21 +150,34 @@ def open_gate(actor: Actor, params: Params) -> Answer:
 
 def limit_set(actor: Actor, params: Params) -> Answer:
     fields = Fields(params)
-    values: dict[str, Decimal | int | None] = {
-        "max_count": fields.maybe("max_count", parse_count),
-        "max_notional": fields.maybe("max_notional", parse_dollars),
-        "price_band": fields.maybe("price_band", parse_price),
-        "orders_per_minute": fields.maybe("orders_per_minute", _whole),
-        "max_open_contracts": fields.maybe("max_open_contracts", parse_count),
-    }
+    values: dict[str, Decimal | int | None] = {name: fields.maybe(name, _reader(name)) for name in NAMES}
     user_id, account_id = fields.maybe("user_id", _whole), fields.maybe("account_id", _whole)
+    series, ticker, reason, stale = (
+        str(params.get(name) or "") for name in ("series", "ticker", "reason", "loss_if_stale")
+    )
     fields.check("The limits have fields that cannot be read.")
-    return {"limit": limit_row(services.limit_set(actor, values, user_id=user_id, account_id=account_id))}
+    row = services.limit_set(
+        actor,
+        values,
+        reason=reason,
+        user_id=user_id,
+        account_id=account_id,
+        series=series,
+        ticker=ticker,
+        loss_if_stale=stale or RiskLimit.Stale.REFUSE,
+    )
+    return {"limit": limit_row(row)}
+
+
+def _reader(name: str) -> Callable[[Any], Any]:
+    if name in WHOLE:
+        return _whole
+    return {"price_band": parse_price, **dict.fromkeys(DOLLARS, parse_dollars)}.get(name, parse_count)
 
 
 def limit_remove(actor: Actor, params: Params) -> Answer:
     limit_id = _id(params, "limit_id")
-    services.limit_remove(actor, limit_id)
+    services.limit_remove(actor, limit_id, reason=str(params.get("reason") or ""))
     return {"removed": limit_id}
 
 
@@ -180,8 +193,9 @@ def limit_list(actor: Actor, params: Params) -> Answer:
 
 
 def limit_row(limit: RiskLimit) -> Answer:
-    values = {name: limit_text(name, getattr(limit, name)) for name in DEFAULTS}
-    return {"id": limit.pk, "user_id": limit.user_id, "account_id": limit.account_id, **values}
+    values = {name: limit_text(name, getattr(limit, name)) for name in NAMES}
+    scope = {"user_id": limit.user_id, "account_id": limit.account_id, "series": limit.series, "ticker": limit.ticker}
+    return {"id": limit.pk, **scope, **values, "loss_if_stale": limit.loss_if_stale}
 
 
 def limit_text(name: str, value: Decimal | int | None) -> str | None:
@@ -189,9 +203,8 @@ def limit_text(name: str, value: Decimal | int | None) -> str | None:
         return None
     if not isinstance(value, Decimal):
         return str(value)
-    form: Callable[[Decimal], str] = {"max_notional": format_dollars, "price_band": format_price}.get(
-        name, format_count
-    )
+    forms = {"price_band": format_price, **dict.fromkeys(DOLLARS, format_dollars)}
+    form: Callable[[Decimal], str] = forms.get(name, format_count)
     return form(value)
 
 

@@ -68,6 +68,8 @@ class OrderIntent(models.Model):
     shown = models.CharField(max_length=80, blank=True)
     fee_shown = MoneyField(null=True)
     fee_shown_worst = MoneyField(null=True)
+    # The second person's word, where the order is above the desk's threshold
+    approval = models.ForeignKey("accounts.ChangeRequest", null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
         constraints = [
@@ -266,28 +268,85 @@ class TradingPause(models.Model):
 
 
 class RiskLimit(models.Model):
-    """What one person may do on one account. Null user: everybody; null account: every account of the desk.
+    """What may be done where. Null user: everybody; null account: every account of the desk; "" series and ticker:
+    every market.
 
-    All rows that match apply, each figure as its tightest; null: not limited by this row.
+    All rows that match apply, each figure as its tightest; null: not limited by this row. What is counted (orders a
+    minute, open contracts, requests, quotes) is counted within the row's series or market.
     """
+
+    class Stale(models.TextChoices):
+        """What happens to orders that add risk while the day's result is not known."""
+
+        REFUSE = "refuse", "Refuse"
+        ALLOW = "allow", "Allow"
 
     desk = models.ForeignKey(Desk, on_delete=models.PROTECT, related_name="+")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     account = models.ForeignKey(ExchangeAccount, null=True, on_delete=models.PROTECT, related_name="+")
+    series = models.CharField(max_length=80, blank=True)
+    ticker = models.CharField(max_length=120, blank=True)
     max_count = CountField(null=True, help_text="Contracts in one order")
     max_notional = MoneyField(null=True, help_text="Dollars that one order may cost")
     price_band = PriceField(null=True, help_text="Dollars beyond the best price of the other side")
     orders_per_minute = models.PositiveIntegerField(null=True)
     max_open_contracts = CountField(null=True, help_text="Contracts working at once, this order included")
+    max_open_rfqs = models.PositiveIntegerField(null=True)
+    max_open_quotes = models.PositiveIntegerField(null=True)
+    max_daily_loss = MoneyField(null=True, help_text="Of the account, or of the person's own trades; no series, market")
+    loss_if_stale = models.CharField(max_length=6, choices=Stale.choices, default=Stale.REFUSE)
+    approve_count = CountField(null=True, help_text="A larger order needs a second person")
+    approve_notional = MoneyField(null=True, help_text="A dearer order needs a second person")
     set_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     set_at = models.DateTimeField()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                "desk", Coalesce("user", 0), Coalesce("account", 0), name="limit_once_per_person_and_account"
+                "desk", Coalesce("user", 0), Coalesce("account", 0), "series", "ticker", name="limit_once_per_scope"
+            ),
+            models.CheckConstraint(condition=Q(series="") | Q(ticker=""), name="limit_of_series_or_market"),
+            models.CheckConstraint(
+                condition=Q(max_daily_loss=None) | Q(series="", ticker=""), name="loss_of_account_or_person"
             ),
         ]
+
+
+class LimitChange(models.Model):
+    """One change of a limit, with its reason. Written once and kept, also when the limit is gone."""
+
+    desk = models.ForeignKey(Desk, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    account = models.ForeignKey(ExchangeAccount, null=True, on_delete=models.PROTECT, related_name="+")
+    series = models.CharField(max_length=80, blank=True)
+    ticker = models.CharField(max_length=120, blank=True)
+    before = models.JSONField()  # name of a figure -> decimal text; {}: there was no row
+    after = models.JSONField()  # {}: the row was removed
+    reason = models.CharField(max_length=200)
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["desk", "-id"], name="limit_change_newest")]
+
+
+class DayResult(models.Model):
+    """What the trading day has brought one account so far, or (with a user) one person's own trades on it.
+
+    A running figure, written by portfolio after each reading: the order path reads this row and works nothing out.
+    """
+
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.CASCADE, related_name="day_results")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()  # core.pnl_days
+    result = MoneyField(null=True, help_text="Realised and unrealised, after fees; null: cannot be worked out")
+    why_unknown = models.CharField(max_length=200, blank=True)
+    as_of = models.DateTimeField()  # our clock: when the oldest part of it was read
+    told_limit = MoneyField(null=True, help_text="The limit whose breach the leads were told of on this day")
+
+    class Meta:
+        constraints = [models.UniqueConstraint("account", Coalesce("user", 0), name="day_result_once")]
 
 
 class OrderGroup(models.Model):

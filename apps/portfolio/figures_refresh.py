@@ -5,6 +5,7 @@ from datetime import datetime
 
 from apps.core.timestamps import utc_now
 from apps.portfolio.breaks import breaks_check
+from apps.portfolio.day_results import day_results_record
 from apps.portfolio.equity import equity_record
 from apps.portfolio.figures_events import pnl_publish
 from apps.portfolio.figures_fold import figures_fold
@@ -20,4 +21,5 @@ def figures_refresh(account_id: int, *, now: datetime | None = None) -> None:
         logger.info("profit and loss of account %s changed on %d days", account_id, len(days))
     breaks_check(account_id, now=now)
     equity_record(account_id, now=now)
+    day_results_record(account_id, now=now)
     pnl_publish(account_id)

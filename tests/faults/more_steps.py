@@ -87,7 +87,7 @@ class MoreSteps:
         values: dict[str, Decimal | int | None] = {name: DEFAULTS[name] for name in DEFAULTS}
         if step.number:
             values |= {"max_count": Decimal(step.number), "max_open_contracts": Decimal(step.number * 3)}
-        limit_set(self.lead, values, user_id=None, account_id=self.place.account.pk)
+        limit_set(self.lead, values, reason="the storm", user_id=None, account_id=self.place.account.pk)
 
     def stopped(self, user_id: int, count: Decimal) -> str:
         """Say why an order of this person and size may not leave now; "" when it may."""

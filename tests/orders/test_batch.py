@@ -124,7 +124,9 @@ def test_three_bad_lines_send_none(place: Place, exchange: ScriptedExchange, que
 
 
 def test_the_lines_count_against_the_limits_together(place: Place, exchange: ScriptedExchange) -> None:
-    commands["limit.set"].handler(actor_of(make_person(place.desk, "lead")), {"max_open_contracts": "5"})
+    commands["limit.set"].handler(
+        actor_of(make_person(place.desk, "lead")), {"max_open_contracts": "5", "reason": "as agreed"}
+    )
 
     told = preview(place, [line(count="3"), line(count="2"), line(count="1")])
 

@@ -41,6 +41,8 @@ def lead(place: Place) -> Actor:
 
 
 def run(name: str, actor: Actor, **params: Any) -> dict[str, Any]:
+    if name.startswith("limit."):
+        params = {"reason": "as agreed"} | params
     return commands[name].handler(actor, params)
 
 

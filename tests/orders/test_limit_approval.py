@@ -47,6 +47,7 @@ def typed(count: str) -> dict[str, str]:
         "price_band": "10c",
         "orders_per_minute": "60",
         "max_open_contracts": "500",
+        "reason": "as agreed",
     }
 
 
@@ -66,28 +67,30 @@ def test_a_narrower_limit_counts_at_once_and_a_wider_one_after_a_second_person(d
 
 
 def test_no_limit_is_wider_than_any(desk: Desk, lead: User) -> None:
-    limit_set(actor_of(lead), NARROW, user_id=None, account_id=None)
+    limit_set(actor_of(lead), NARROW, reason="as agreed", user_id=None, account_id=None)
 
     with pytest.raises(DeskError) as refused:
-        limit_set(actor_of(lead), NARROW | {"price_band": None}, user_id=None, account_id=None)
+        limit_set(actor_of(lead), NARROW | {"price_band": None}, reason="as agreed", user_id=None, account_id=None)
 
     assert refused.value.code == "approval_needed"
 
 
 def test_removing_the_row_is_no_way_around(desk: Desk, lead: User) -> None:
-    row = limit_set(actor_of(lead), NARROW, user_id=None, account_id=None)
+    row = limit_set(actor_of(lead), NARROW, reason="as agreed", user_id=None, account_id=None)
 
     with pytest.raises(DeskError, match="four eyes"):
-        limit_remove(actor_of(lead), row.pk)
+        limit_remove(actor_of(lead), row.pk, reason="as agreed")
 
     assert most(desk) == 100
 
 
 def test_a_further_row_only_narrows(desk: Desk, lead: User) -> None:
     trader = make_person(desk, "trader")
-    limit_set(actor_of(lead), NARROW, user_id=None, account_id=None)
+    limit_set(actor_of(lead), NARROW, reason="as agreed", user_id=None, account_id=None)
 
-    limit_set(actor_of(lead), NARROW | {"max_count": Decimal(9_000)}, user_id=trader.pk, account_id=None)
+    limit_set(
+        actor_of(lead), NARROW | {"max_count": Decimal(9_000)}, reason="as agreed", user_id=trader.pk, account_id=None
+    )
 
     assert limits_of(desk.pk, user_id=trader.pk, account_id=0)["max_count"] == 100
 
@@ -95,7 +98,7 @@ def test_a_further_row_only_narrows(desk: Desk, lead: User) -> None:
 def test_without_the_policy_a_lead_widens_alone(desk: Desk) -> None:
     alone = actor_of(make_person(desk, "lead"))
 
-    limit_set(alone, NARROW, user_id=None, account_id=None)
-    limit_set(alone, NARROW | {"max_count": Decimal(900)}, user_id=None, account_id=None)
+    limit_set(alone, NARROW, reason="as agreed", user_id=None, account_id=None)
+    limit_set(alone, NARROW | {"max_count": Decimal(900)}, reason="as agreed", user_id=None, account_id=None)
 
     assert most(desk) == 900

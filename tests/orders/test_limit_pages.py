@@ -24,7 +24,7 @@ def lead(place: Place) -> Client:
 
 def typed(**over: str) -> dict[str, str]:
     names = ("user_id", "account_id", "max_count", "max_notional", "price_band", "orders_per_minute")
-    return dict.fromkeys((*names, "max_open_contracts"), "") | over
+    return dict.fromkeys((*names, "max_open_contracts"), "") | {"reason": "as agreed"} | over
 
 
 def test_a_lead_sets_limits_as_people_type_them(place: Place, lead: Client) -> None:
@@ -78,7 +78,7 @@ def test_a_person_or_row_of_another_desk_is_not_there(place: Place, lead: Client
     theirs = RiskLimit.objects.create(desk=make_desk("Third"), max_count=Decimal(1), set_by=stranger, set_at=utc_now())
 
     refused = lead.post("/orders/limits/set/", typed(user_id=str(stranger.pk), max_count="5"))
-    removed = lead.post("/orders/limits/remove/", {"limit_id": str(theirs.pk)}, follow=True)
+    removed = lead.post("/orders/limits/remove/", {"limit_id": str(theirs.pk), "reason": "as agreed"}, follow=True)
 
     assert "This person is not on this desk." in refused.content.decode()
     assert "belongs to another desk" in removed.content.decode()

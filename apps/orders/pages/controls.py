@@ -18,7 +18,7 @@ from apps.markets.models import Market
 from apps.orders import services
 from apps.orders.models import RiskLimit
 from apps.orders.pages.blotter import people_of
-from apps.orders.pages.limit_form import limit_fields, limit_typed, limit_values, typed_from
+from apps.orders.pages.limit_form import limit_fields, limit_typed, limit_values, place_typed, typed_from
 from apps.orders.pages.limits import limits_context, use_of_everybody
 
 # As static/js/orders/batch-parse.js knows them.
@@ -103,14 +103,24 @@ def order_limits_use(request: DeskRequest) -> HttpResponse:
 @steps_up("order_limits")
 @require_POST
 def order_limit_set(request: DeskRequest) -> HttpResponse:
-    """Set the limits of one person and account, all five at once; a refused form comes back as typed (422)."""
+    """Set the limits of one person and account, all at once; a refused form comes back as typed (422)."""
     typed = limit_typed(request.POST)
     try:
         user_id, account_id = _id(typed["user_id"]), _id(typed["account_id"])
         values = limit_values(typed)
+        series, ticker = place_typed(typed)
         waits = asking(
             request.actor,
-            lambda: services.limit_set(request.actor, values, user_id=user_id, account_id=account_id),
+            lambda: services.limit_set(
+                request.actor,
+                values,
+                reason=typed["reason"],
+                user_id=user_id,
+                account_id=account_id,
+                loss_if_stale=typed["loss_if_stale"],
+                series=series,
+                ticker=ticker,
+            ),
         )
     except NotAllowed:
         raise
@@ -127,7 +137,9 @@ def order_limit_set(request: DeskRequest) -> HttpResponse:
 @require_POST
 def order_limit_remove(request: DeskRequest) -> HttpResponse:
     try:
-        services.limit_remove(request.actor, _id(request.POST.get("limit_id", "")) or 0)
+        services.limit_remove(
+            request.actor, _id(request.POST.get("limit_id", "")) or 0, reason=request.POST.get("reason", "")
+        )
     except NotAllowed:
         raise
     except DeskError as exc:
@@ -139,7 +151,8 @@ def order_limit_remove(request: DeskRequest) -> HttpResponse:
 
 def _limits(request: DeskRequest, typed: Mapping[str, str], faults: Mapping[str, str]) -> HttpResponse:
     context = limits_context(request.actor, request.account, now=utc_now())
-    form = {"fields": limit_fields(typed, faults), "typed": typed, "general": faults.get("general", "")}
+    shown = {name: faults.get(name, "") for name in ("general", "place", "reason", "loss_if_stale")}
+    form = {"fields": limit_fields(typed, faults), "typed": typed, **shown}
     return render(request, "orders/limits.html", {**context, "form": form}, status=422 if faults else 200)
 
 

@@ -25,7 +25,9 @@ from apps.orders.services.groups import (
     groups_in_use,
     groups_read,
 )
-from apps.orders.services.limits import LimitUse, limit_remove, limit_set, limits_of, limits_use
+from apps.orders.services.limit_changes import limit_remove, limit_set
+from apps.orders.services.limit_rows import limits_of
+from apps.orders.services.limits import LimitUse, limits_use
 from apps.orders.services.lookup import intent_resolve, order_lookup
 from apps.orders.services.pauses import desk_account_ids, pause_release, pause_set, pauses_in_force
 from apps.orders.services.preview import OrderPreview, order_preview

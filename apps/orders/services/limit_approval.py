@@ -1,75 +1,98 @@
 """Four eyes on limits that get wider: what is asked, what the approver sees, and carrying it out."""
 
-from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Any
 
 from apps.accounts.four_eyes import Kind, Params, gate, kinds
 from apps.accounts.models import ChangeRequest, ExchangeAccount, User
 from apps.core.permissions import Actor, Permission
 from apps.orders.models import RiskLimit
+from apps.orders.services.limit_rows import DEFAULTS, NAMES, WHOLE, Figure, Values, values_of
 
-# What holds on the first day: see apps.orders.services.limits.
-DEFAULTS: Mapping[str, Decimal | int] = {
-    "max_count": Decimal(10_000),
-    "max_notional": Decimal(10_000),
-    "price_band": Decimal("0.25"),
-    "orders_per_minute": 600,
-    "max_open_contracts": Decimal(100_000),
-}
-Values = Mapping[str, Decimal | int | None]
+
+@dataclass(frozen=True, slots=True)
+class LimitScope:
+    """Whose limits, and where: None and "" are everybody, every account, every market."""
+
+    user_id: int | None
+    account_id: int | None
+    series: str = ""
+    ticker: str = ""
+
+    @property
+    def is_widest(self) -> bool:
+        return self == LimitScope(None, None)
 
 
 def limit_gate(
-    actor: Actor, values: Values, *, user_id: int | None, account_id: int | None, approval: ChangeRequest | None
+    actor: Actor,
+    values: Values,
+    *,
+    scope: LimitScope,
+    loss_if_stale: str,
+    reason: str,
+    approval: ChangeRequest | None,
 ) -> None:
     """Let narrower limits pass; wider ones need a second person where the desk wants one. Raises as `gate`."""
-    if not _is_wider(actor.desk_id, values, user_id=user_id, account_id=account_id):
+    if not _is_wider(actor.desk_id, values, scope=scope, loss_if_stale=loss_if_stale):
         return
-    texts = {name: None if values.get(name) is None else str(values[name]) for name in DEFAULTS}
-    params = {"user_id": user_id, "account_id": account_id, "values": texts}
-    user = User.objects.filter(pk=user_id).first() if user_id is not None else None
-    account = ExchangeAccount.objects.filter(pk=account_id).first() if account_id is not None else None
+    texts = {name: None if values.get(name) is None else str(values[name]) for name in NAMES}
+    params = {**asdict(scope), "values": texts, "loss_if_stale": loss_if_stale, "reason": reason}
+    user = User.objects.filter(pk=scope.user_id).first() if scope.user_id is not None else None
+    account = ExchangeAccount.objects.filter(pk=scope.account_id).first() if scope.account_id is not None else None
     whose = f"{user.get_username() if user else 'everybody'}, {account.name if account else 'every account'}"
-    figures = ", ".join(f"{name} {value or 'none'}" for name, value in texts.items())
-    gate(actor.desk_id, "limits", f"Limits of {whose}: {figures}"[:200], params, approval=approval)
+    where = f", {scope.series or scope.ticker}" if scope.series or scope.ticker else ""
+    # What is not limited and was not is left out: the approver reads every figure that moves below.
+    figures = ", ".join(f"{name} {value or 'none'}" for name, value in texts.items() if value or name in DEFAULTS)
+    gate(actor.desk_id, "limits", f"Limits of {whose}{where}: {figures}"[:200], params, approval=approval)
 
 
 def register() -> None:
     kinds["limits"] = Kind("Limits that get wider", Permission.LIMIT_MANAGE, _now, _apply)
 
 
-def _row_of(desk_id: int, *, user_id: int | None, account_id: int | None) -> RiskLimit | None:
-    rows = RiskLimit.objects.filter(desk_id=desk_id)
-    return next((row for row in rows if (row.user_id, row.account_id) == (user_id, account_id)), None)
+def row_of(desk_id: int, scope: LimitScope) -> RiskLimit | None:
+    return RiskLimit.objects.filter(desk_id=desk_id, **asdict(scope)).first()
 
 
-def _is_wider(desk_id: int, values: Values, *, user_id: int | None, account_id: int | None) -> bool:
-    row = _row_of(desk_id, user_id=user_id, account_id=account_id)
-    if row is None and (user_id is not None or account_id is not None):
+def _is_wider(desk_id: int, values: Values, *, scope: LimitScope, loss_if_stale: str) -> bool:
+    row = row_of(desk_id, scope)
+    if row is None and not scope.is_widest:
         return False  # rows apply together, the tightest counts: one more can only narrow
-    for name, default in DEFAULTS.items():
-        before: Any = getattr(row, name) if row else default
+    for name in NAMES:
+        before: Figure | None = getattr(row, name) if row else DEFAULTS.get(name)
         after = values.get(name)
         if before is not None and (after is None or after > before):
             return True
-    return False
+    has_loss = row is not None and row.max_daily_loss is not None
+    return has_loss and row is not None and (row.loss_if_stale, loss_if_stale) == ("refuse", "allow")
+
+
+def _scope_of(params: Params) -> LimitScope:
+    return LimitScope(params["user_id"], params["account_id"], params["series"], params["ticker"])
 
 
 def _now(desk_id: int, params: Params) -> dict[str, str]:
-    row = _row_of(desk_id, user_id=params["user_id"], account_id=params["account_id"])
+    row = row_of(desk_id, _scope_of(params))
     if row is None:
         return {name: f"{value} (as installed)" for name, value in DEFAULTS.items()}
-    held = {name: getattr(row, name) for name in DEFAULTS}
-    return {name: "no limit" if value is None else str(value) for name, value in held.items()}
+    held = values_of(row)
+    return {name: held.get(name, "no limit") for name in (*NAMES, "loss_if_stale")}
 
 
 def _apply(author: Actor, request: ChangeRequest) -> None:
-    from apps.orders.services.limits import limit_set
+    from apps.orders.services.limit_changes import limit_set
 
     params = request.params
-    values: dict[str, Decimal | int | None] = {
-        name: None if text is None else int(text) if name == "orders_per_minute" else Decimal(text)
+    values: dict[str, Figure | None] = {
+        name: None if text is None else int(text) if name in WHOLE else Decimal(text)
         for name, text in params["values"].items()
     }
-    limit_set(author, values, user_id=params["user_id"], account_id=params["account_id"], approval=request)
+    limit_set(
+        author,
+        values,
+        **asdict(_scope_of(params)),
+        reason=params["reason"],
+        loss_if_stale=params["loss_if_stale"],
+        approval=request,
+    )

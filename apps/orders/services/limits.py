@@ -1,66 +1,57 @@
-"""What one person may do on one account: checked when an order is submitted, and again before it is sent.
+"""What one person may do on one account, in one market: checked when an order is submitted, and again before it is
+sent.
 
 Rows are `RiskLimit`; where a desk has no row for everybody, DEFAULTS hold, so that a slipped key or a
-runaway script meets a limit on the first day (RELIABILITY H9).
+runaway script meets a limit on the first day (RELIABILITY H9). Setting them: `limit_changes`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
-
-from apps.accounts.access import account_get
-from apps.accounts.four_eyes import is_wanted
-from apps.accounts.models import ChangeRequest, ExchangeAccount, Membership, User
-from apps.audit import services as audit
-from apps.core.errors import DeskError, NotFound
+from apps.accounts.models import ExchangeAccount
+from apps.core.errors import DeskError
 from apps.core.money import cents_text, count_text, dollars_text
-from apps.core.permissions import Actor, Permission
-from apps.core.prepared import Prepared
-from apps.core.timestamps import utc_now
-from apps.orders.access import require
-from apps.orders.models import BookSide, Order, OrderIntent, RiskLimit
-from apps.orders.services.limit_approval import DEFAULTS, limit_gate
+from apps.core.permissions import Actor
+from apps.orders.models import BookSide, Order, OrderIntent
+from apps.orders.services.day_loss import is_reducing, loss_standing
+from apps.orders.services.limit_rows import COUNTED, DEFAULTS, Figure, InForce, Within, limits_in_force, limits_of
 from apps.orders.services.quotes import Quotes, quotes_of
-from apps.orders.services.usage import usage_of
+from apps.orders.services.usage import usages_of
 from apps.orders.tickets import OrderTicket
 
-_USED_UP = ("orders_per_minute", "max_open_contracts")  # the limits that need sums of what is stored
-
-_limits = Prepared(lambda desk_id: RiskLimit.objects.filter(desk_id=desk_id))
+__all__ = ["DEFAULTS", "LimitUse", "limit_refusal", "limits_check", "limits_of", "limits_use", "nearest_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class LimitUse:
-    """One limit and what it would be used to with this order. Decimals as text for people in `text`."""
+    """One limit and what it would be used to with this order. Decimals as text for people in `text`.
+
+    use: None where it is not known. stops: of a limit that is not just a comparison, whether it stops this order.
+    """
 
     name: str
-    limit: Decimal | int
-    use: Decimal | int
+    limit: Figure
+    use: Figure | None
     text: str
     field: str
+    within: str = ""  # the series or market that it is of
+    stops: bool | None = None
 
     @property
     def is_kept(self) -> bool:
-        return self.use <= self.limit
+        if self.stops is not None:
+            return not self.stops
+        return self.use is None or self.use <= self.limit
 
-
-def limits_of(desk_id: int, *, user_id: int, account_id: int) -> dict[str, Decimal | int]:
-    """Return the limits in force, each as its tightest; a limit that nobody set is absent."""
-    # A desk has a handful of rows; this is asked twice for each order, and plain code beats a longer statement.
-    rows = [row for row in _limits(desk_id) if row.user_id in (None, user_id) and row.account_id in (None, account_id)]
-    sources: list[Mapping[str, Any]] = [{name: getattr(row, name) for name in DEFAULTS} for row in rows]
-    if not any(row.user_id is None and row.account_id is None for row in rows):
-        sources.append(DEFAULTS)
-    found: dict[str, Decimal | int] = {}
-    for name in DEFAULTS:
-        given = [source[name] for source in sources if source[name] is not None]
-        if given:
-            found[name] = min(given)
-    return found
+    @property
+    def share(self) -> int | None:
+        """Thousandths of the limit; None: not known."""
+        if self.use is None:
+            return None
+        return int(Decimal(self.use) * 1000 / Decimal(self.limit)) if self.limit else 1000
 
 
 def limits_check(
@@ -72,15 +63,33 @@ def limits_check(
     intent: OrderIntent | None = None,
     instead_of: Order | None = None,
     before: Sequence[OrderTicket] = (),
-) -> None:
-    """Raises DeskError `limit_<name>` for the first limit that this order would break."""
-    for one in limits_use(actor, ticket, account=account, now=now, intent=intent, instead_of=instead_of, before=before):
+) -> InForce:
+    """Return what holds, thresholds of approvals included.
+
+    Raises DeskError `limit_<name>` for the first limit that this order would break.
+    """
+    force = limits_in_force(
+        actor.desk_id,
+        user_id=actor.user_id,
+        account_id=account.pk,
+        environment=account.environment,
+        tickers=(ticket.ticker,),
+    )
+    for one in _uses(
+        force, actor, ticket, account=account, now=now, intent=intent, instead_of=instead_of, before=before
+    ):
         if not one.is_kept:
             raise limit_refusal(one)
+    return force
 
 
 def limit_refusal(one: LimitUse) -> DeskError:
     return DeskError(f"limit_{one.name}", one.text, fields={one.field: one.text})
+
+
+def nearest_of(uses: Sequence[LimitUse]) -> LimitUse | None:
+    """Return the limit that is nearest to its end; None when none is known."""
+    return max((one for one in uses if one.share is not None), key=lambda one: one.share or 0, default=None)
 
 
 def limits_use(
@@ -100,30 +109,72 @@ def limits_use(
         instead_of: the resting order that this one replaces (an amend).
         before: earlier lines of the same batch, not stored yet.
     """
-    limits = limits_of(actor.desk_id, user_id=actor.user_id, account_id=account.pk)
-    usage = quotes = None
-    if any(name in limits for name in _USED_UP):
-        usage = usage_of(actor, account, now=now, intent=intent, instead_of=instead_of)
+    force = limits_in_force(
+        actor.desk_id,
+        user_id=actor.user_id,
+        account_id=account.pk,
+        environment=account.environment,
+        tickers=(ticket.ticker,),
+    )
+    return _uses(force, actor, ticket, account=account, now=now, intent=intent, instead_of=instead_of, before=before)
+
+
+def _uses(
+    force: InForce,
+    actor: Actor,
+    ticket: OrderTicket,
+    *,
+    account: ExchangeAccount,
+    now: datetime,
+    intent: OrderIntent | None,
+    instead_of: Order | None,
+    before: Sequence[OrderTicket],
+) -> list[LimitUse]:
     found = []
-    for name, limit in limits.items():
-        use: Decimal | int | None = None
+    for name, limit in force.of_one.items():
         match name:
             case "max_count":
-                use = ticket.count
+                found.append(_use(name, limit, ticket.count))
             case "max_notional":
-                use = notional_of(ticket)
+                found.append(_use(name, limit, notional_of(ticket)))
             case "price_band":
                 quotes = quotes_of(account.environment, ticket.ticker)
-                use = _beyond(ticket, quotes)
-            case "orders_per_minute" if usage is not None:
-                use = usage.orders + 1 + len(before)
-            case "max_open_contracts" if usage is not None:
-                use = usage.contracts + ticket.count + sum((one.count for one in before), Decimal(0))
-        if use is not None:
-            is_old = name == "price_band" and quotes is not None and not quotes.is_live
-            text = _words(name, limit, use) + (_BY_OLD_PRICES if is_old else "")
-            found.append(LimitUse(name, limit, use, text, _FIELDS[name]))
+                beyond = _beyond(ticket, quotes)
+                if beyond is not None:
+                    is_old = quotes is not None and not quotes.is_live
+                    found.append(_use(name, limit, beyond, more=_BY_OLD_PRICES if is_old else ""))
+    counted = {key: limit for key, limit in force.counted.items() if key[0] in COUNTED}
+    if counted:
+        places = list(dict.fromkeys(within for _, within in counted))
+        usages = usages_of(actor, account, now=now, intent=intent, instead_of=instead_of, within=places)
+        for (name, within), limit in counted.items():
+            same = [one for one in before if _is_within(one.ticker, ticket, within)]
+            usage = usages[within]
+            if name == "orders_per_minute":
+                found.append(_use(name, limit, usage.orders + 1 + len(same), within=within))
+            else:
+                waiting = sum((one.count for one in same), Decimal(0))
+                found.append(_use(name, limit, usage.contracts + ticket.count + waiting, within=within))
+    if force.losses:
+        for standing in loss_standing(force.losses, account_id=account.pk, now=now):
+            stops = bool(standing.refusal) and not is_reducing(
+                ticket, intent=intent, instead_of=instead_of, before=before
+            )
+            words = standing.refusal or standing.text
+            found.append(LimitUse("max_daily_loss", standing.limit, standing.loss, words, "general", stops=stops))
     return found
+
+
+def _is_within(other: str, ticket: OrderTicket, within: Within) -> bool:
+    """Does an earlier line count where this order counts? What cannot be told does."""
+    if within.ticker:
+        return other == ticket.ticker
+    return not within.series or other == ticket.ticker or other.split("-")[0] == within.series
+
+
+def _use(name: str, limit: Figure, use: Figure, *, within: Within | None = None, more: str = "") -> LimitUse:
+    where = within.words if within else ""
+    return LimitUse(name, limit, use, _words(name, limit, use, where) + more, _FIELDS[name], where.strip())
 
 
 def notional_of(ticket: OrderTicket) -> Decimal:
@@ -155,7 +206,7 @@ _FIELDS = {
 }
 
 
-def _words(name: str, limit: Any, use: Any) -> str:
+def _words(name: str, limit: Any, use: Any, where: str) -> str:
     match name:
         case "max_count":
             return f"Your limit is {count_text(limit)} contracts in one order; this is {count_text(use)}."
@@ -164,68 +215,5 @@ def _words(name: str, limit: Any, use: Any) -> str:
         case "price_band":
             return f"This price is {cents_text(use)} beyond the market; your limit is {cents_text(limit)}."
         case "orders_per_minute":
-            return f"Your limit is {limit} orders a minute; this would be number {use}. Wait a moment."
-    return f"Your limit is {count_text(limit)} contracts working at once; this would make {count_text(use)}."
-
-
-# --- managing them --------------------------------------------------------------------------------
-
-
-def limit_set(
-    actor: Actor,
-    values: Mapping[str, Decimal | int | None],
-    *,
-    user_id: int | None,
-    account_id: int | None,
-    approval: ChangeRequest | None = None,
-) -> RiskLimit:
-    """Set the limits of one scope, all five at once.
-
-    Raises NotAllowed, NotFound, DeskError; ApprovalNeeded where one gets wider and the desk wants four eyes on that.
-    """
-    require(actor, Permission.LIMIT_MANAGE)
-    faults = {name: "Give a number above zero, or nothing." for name, value in values.items() if not _is_limit(value)}
-    if faults:
-        raise DeskError("bad_input", "Some limits cannot be used.", fields=faults)
-    if user_id is not None and not Membership.objects.filter(desk_id=actor.desk_id, user_id=user_id).exists():
-        raise NotFound("This person is not on this desk.")
-    account = None if account_id is None else account_get(actor, account_id)
-    with transaction.atomic():
-        limit_gate(actor, values, user_id=user_id, account_id=account_id, approval=approval)
-        limit, _ = RiskLimit.objects.update_or_create(
-            desk_id=actor.desk_id,
-            user=None if user_id is None else User.objects.get(pk=user_id),
-            account=account,
-            defaults={name: values.get(name) for name in DEFAULTS} | {"set_by_id": actor.user_id, "set_at": utc_now()},
-        )
-        _audit(actor, "orders.limit.set", limit, {name: values.get(name) for name in DEFAULTS})
-    return limit
-
-
-def limit_remove(actor: Actor, limit_id: int) -> None:
-    """Raises NotAllowed, NotFound. Without a row for everybody, the defaults hold again."""
-    require(actor, Permission.LIMIT_MANAGE)
-    with transaction.atomic():
-        limit = RiskLimit.objects.filter(pk=limit_id, desk_id=actor.desk_id).first()
-        if limit is None:
-            raise NotFound("This limit does not exist, or it belongs to another desk.")
-        if is_wanted(actor.desk_id, "limits"):
-            text = "This desk wants four eyes on wider limits: set the row to what should hold instead of removing it."
-            raise DeskError("four_eyes", text)
-        _audit(actor, "orders.limit.removed", limit, {name: getattr(limit, name) for name in DEFAULTS})
-        limit.delete()
-
-
-def _is_limit(value: Decimal | int | None) -> bool:
-    return value is None or value > 0
-
-
-def _audit(actor: Actor, action: str, limit: RiskLimit, values: Mapping[str, Any]) -> None:
-    audit.record(
-        action,
-        actor_id=actor.user_id,
-        desk_id=actor.desk_id,
-        environment=limit.account.environment if limit.account else "",
-        target=f"risk_limit:{limit.pk}",
-        data={"user_id": limit.user_id, "account_id": limit.account_id, **values},
-    )
+            return f"Your limit is {limit} orders a minute{where}; this would be number {use}. Wait a moment."
+    return f"Your limit is {count_text(limit)} contracts working at once{where}; this would make {count_text(use)}."

@@ -20,7 +20,7 @@ from apps.rfq import queue
 from apps.rfq.events import requests as events
 from apps.rfq.models import Accept, Approval, ReceivedQuote, Rfq
 from apps.rfq.services.four_eyes import accept_content, accept_size, gate, is_covered
-from apps.rfq.services.limits import limits_check
+from apps.rfq.services.limits import limits_check, market_tickers
 from apps.rfq.services.requests import account_check
 from apps.rfq.services.team import owner_check
 
@@ -117,7 +117,8 @@ def accept_check(
     exchange_check(rfq.account.environment, now=now)
     pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
     size = accept_size(rfq, contracts=events.contracts_of(rfq, quote, buys), price=price)
-    limits_check(actor.desk_id, user_id=actor.user_id, account_id=rfq.account_id, size=size, kind="accept")
+    tickers = (*filter(None, (rfq.ticker,)), *market_tickers(rfq.legs))
+    limits_check(rfq.account, user_id=actor.user_id, size=size, kind="accept", tickers=tickers)
     _funds_check(rfq, quote, buys=buys, price=price)
     return quote
 

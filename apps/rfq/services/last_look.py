@@ -28,10 +28,11 @@ from apps.exchange.wire.client import ExchangeClient
 from apps.markets.models import Market
 from apps.orders.access import actor_of
 from apps.orders.services.checks import STATUS_TRUSTED_FOR, holding_of
-from apps.orders.services.limits import limits_of
+from apps.orders.services.limit_rows import limits_of
 from apps.orders.services.pauses import pause_check
 from apps.orders.services.quotes import Quotes, quotes_of
 from apps.rfq.models import Confirmation, FairMark, IncomingRfq, Quote
+from apps.rfq.services.limits import loss_stop, market_tickers
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +140,13 @@ def look_at(
     status = ExchangeStatus.objects.filter(environment=environment).first()
     is_told = status is not None and status.checked_at is not None and now - status.checked_at <= STATUS_TRUSTED_FOR
     market = Market.objects.filter(environment=environment, ticker=quote.ticker).first()
-    limits = limits_of(quote.desk_id, user_id=quote.placed_by_id or 0, account_id=quote.account_id)
+    limits = limits_of(
+        quote.desk_id,
+        user_id=quote.placed_by_id or 0,
+        account_id=quote.account_id,
+        environment=environment,
+        tickers=(quote.ticker, *market_tickers(quote.incoming.legs)),
+    )
     position, cash = _held(quote)
     return LastLook(
         now=now,
@@ -250,7 +257,7 @@ def _may_not(quote: Quote) -> str:
         return ""
     actor = actor_of(user_id=quote.placed_by_id, desk_id=quote.desk_id)
     if actor is not None and actor.may(Permission.RFQ_TRADE):
-        return ""
+        return loss_stop(quote.account, user_id=actor.user_id)
     return "The person who quoted may no longer trade requests on this desk."
 
 

@@ -30,7 +30,7 @@ from apps.rfq.services import combos
 from apps.rfq.services.book import Book, average_of, book_of
 from apps.rfq.services.four_eyes import above, ask_size
 from apps.rfq.services.limits import limits_use
-from apps.rfq.services.requests import ask_ready, rfq_check
+from apps.rfq.services.requests import ask_place, ask_ready, rfq_check
 
 ONE: Final = Decimal(1)
 # Every maker has seen an earlier request in the same market: who asks again soon shows urgency.
@@ -139,9 +139,7 @@ def rfq_preview(actor: Actor, ask: Ask, *, now: datetime | None = None) -> Reque
         sides=sides,
         bounds=bounds,
         cash=cash,
-        limits=limits_use(
-            actor.desk_id, user_id=actor.user_id, account_id=account.pk, size=ask_size(ask), kind="request"
-        ),
+        limits=limits_use(account, user_id=actor.user_id, size=ask_size(ask), kind="request", **ask_place(ask)),
         approval=above(actor.desk_id, ask_size(ask)),
         warnings=_warnings(actor, account, ask, book, now=now),
         refusal=refusal,

@@ -25,7 +25,7 @@ from apps.rfq.services.fair import Fair, fair_of
 from apps.rfq.services.four_eyes import above, offer_size
 from apps.rfq.services.limits import limits_use
 from apps.rfq.services.previews import Fees, fees_of
-from apps.rfq.services.quotes import quote_check
+from apps.rfq.services.quotes import quote_check, quote_place
 
 ONE: Final = Decimal(1)
 
@@ -102,7 +102,7 @@ def quote_preview(actor: Actor, offer: Offer, incoming: IncomingRfq, *, now: dat
         fair=fair,
         cash=holding.cash,
         position=holding.position,
-        limits=limits_use(actor.desk_id, user_id=actor.user_id, account_id=account.pk, size=size, kind="quote"),
+        limits=limits_use(account, user_id=actor.user_id, size=size, kind="quote", **quote_place(incoming)),
         approval=above(actor.desk_id, size),
         warnings=_warnings(offer, sides),
         refusal=refusal,

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from apps.accounts.models import ExchangeAccount
 from apps.audit import services as audit
@@ -27,7 +27,7 @@ from apps.rfq.offers import Offer
 from apps.rfq.services.books_wanted import books_ask, tickers_of
 from apps.rfq.services.four_eyes import gate, offer_content, offer_size
 from apps.rfq.services.last_look import prices_of
-from apps.rfq.services.limits import limits_check
+from apps.rfq.services.limits import limits_check, market_tickers
 from apps.rfq.services.requests import account_check
 from apps.rfq.services.team import owner_check
 from apps.rfq.windows import windows_of
@@ -114,12 +114,17 @@ def quote_check(
     _grid_check(market, offer)
     _policy_check(offer, incoming)
     size = offer_size(incoming, offer.prices)
-    limits_check(actor.desk_id, user_id=actor.user_id, account_id=account.pk, size=size, kind="quote")
+    limits_check(account, user_id=actor.user_id, size=size, kind="quote", **quote_place(incoming))
     _funds_check(offer, incoming)
     in_flight = Quote.objects.filter(account_id=account.pk, incoming=incoming, state__in=IN_FLIGHT)
     if not is_stored and in_flight.exists():
         raise DeskError("quote_in_flight", "An earlier quote on this request has no outcome yet. Wait for it.")
     return account, market
+
+
+def quote_place(incoming: IncomingRfq) -> dict[str, Any]:
+    """Return what limits ask of a quote: its markets, and our other quotes on the request, which it replaces."""
+    return {"tickers": (incoming.ticker, *market_tickers(incoming.legs)), "but": Q(incoming=incoming)}
 
 
 def quote_pull(actor: Actor, quote: Quote) -> Quote:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from apps.accounts.access import account_get
 from apps.accounts.models import ExchangeAccount
@@ -129,10 +129,19 @@ def rfq_check(
             raise _field(
                 "limit_out_of_range", name, f"A limit is above 0 and below 100 cents, not {cents_text(limit)}."
             )
-    limits_check(actor.desk_id, user_id=actor.user_id, account_id=account.pk, size=ask_size(ask), kind="request")
+    limits_check(account, user_id=actor.user_id, size=ask_size(ask), kind="request", **ask_place(ask))
     if not is_stored and ask.ticker:
         room_check(ask)
     return account, market
+
+
+def ask_place(ask: Ask) -> dict[str, Any]:
+    """Return what limits ask of a request: its markets, and which live requests it does not add to."""
+    legs = tuple(leg.market_ticker for leg in ask.legs)
+    but = Q(idempotency_key=ask.idempotency_key)
+    if ask.replace_existing and ask.ticker:
+        but |= Q(ticker=ask.ticker)
+    return {"tickers": (*filter(None, (ask.ticker,)), *legs), "but": but}
 
 
 def account_check(actor: Actor, account_id: int) -> ExchangeAccount:
