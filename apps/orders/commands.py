@@ -44,7 +44,8 @@ def preview(actor: Actor, params: Params) -> Answer:
     fills contract by contract), "fee_maker", "fee_maker_worst", "fee_free_until" (RFC 3339: no fee before it),
     "worst_case", "payout", "opening", "closing", "position_after", "balance_after",
     "tokens": {"cost", "left", "capacity", "rate", "degraded"}, "shown" (give it to `order.place`),
-    "reasons": {part: words}, "limits": [{"name", "limit", "use" (with this order), "ok", "text"}],
+    "reasons": {part: words}, "limits": [{"name", "limit", "use" (with this order), "ok", "text",
+    "within" ("in <series>"), "share" (thousandths of the limit)}] (use and share null: not known),
     "refusal": null | {"code", "text", "fields"}}
     """
     # A preview is asked for on each keystroke, before there is a key.
@@ -93,7 +94,8 @@ def _fee_details(fees: FeeDetails | None) -> Answer:
 
 def _limit(one: services.LimitUse) -> Answer:
     limit, use = limit_text(one.name, one.limit), limit_text(one.name, one.use)
-    return {"name": one.name, "limit": limit, "use": use, "ok": one.is_kept, "text": one.text}
+    told = {"name": one.name, "limit": limit, "use": use, "ok": one.is_kept, "text": one.text}
+    return told | {"within": one.within, "share": one.share}
 
 
 def cancel(actor: Actor, params: Params) -> Answer:

@@ -13,14 +13,26 @@ export function positionWords(units) {
 }
 
 /**
- * The desk's own limits: the first that this order would break, else that it keeps them.
- * @param {{name: string, use: string, limit: string, ok: boolean, text: string}[]} limits
+ * @typedef {{name: string, use: string | null, limit: string, ok: boolean, text: string, within?: string,
+ *   share?: number | null}} Limit
+ */
+
+/** @param {Limit} limit */
+const limitName = ({ name, within }) => name.replaceAll("_", " ") + (within ? ` ${within}` : "");
+
+/**
+ * The desk's own limits: the first that this order would break, else the one that is nearest to its end.
+ * @param {Limit[]} limits
  */
 function limitsLine(limits) {
   const broken = limits.find((limit) => !limit.ok);
-  const title = limits.map(({ name, use, limit }) => `${name.replaceAll("_", " ")}: ${use} of ${limit}`).join("; ");
+  const title = limits.map((one) => `${limitName(one)}: ${one.use ?? "not known"} of ${one.limit}`).join("; ");
+  /** @type {Limit | null} */
+  let nearest = null;
+  for (const one of limits) if ((one.share ?? 0) > (nearest?.share ?? 0)) nearest = one;
+  const near = nearest ? `, ${limitName(nearest)} ${Math.floor((nearest.share ?? 0) / 10)}%` : "";
   return {
-    text: broken ? `over ${broken.name.replaceAll("_", " ")}` : `all ${limits.length} kept`,
+    text: broken ? `over ${limitName(broken)}` : `all ${limits.length} kept${near}`,
     title,
     isPresent: true,
   };
