@@ -9,6 +9,8 @@ class MonitoringConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import ports
         from apps.monitoring import commands, jobs, tracing  # noqa: F401 - tracing connects its signals
+        from apps.monitoring.alerts import commands as alert_commands
 
         commands.register()
+        alert_commands.register()
         ports.gateway_jobs["kill"] = jobs.kill_watch

@@ -7,6 +7,7 @@ from celery import current_app, shared_task
 from apps.accounts.permissions import task_permission
 from apps.core.permissions import Permission
 from apps.core.timestamps import unix_ms_now, utc_now
+from apps.monitoring.alerts import tasks as alert_tasks  # noqa: F401 - Celery looks for tasks here
 from apps.monitoring.health import BEAT_LATE, QUEUES
 from apps.monitoring.models import Beat
 from apps.monitoring.services.kill import marker_take

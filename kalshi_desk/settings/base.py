@@ -202,6 +202,8 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # --- mail: off until there is a host ------------------------------------------------------------
+# console: mails are printed by the process that sends them, for trying out.
+EMAIL_BACKEND = f"django.core.mail.backends.{env.choice('DESK_MAIL', 'smtp', ('smtp', 'console'))}.EmailBackend"
 EMAIL_HOST = env.text("DESK_MAIL_HOST", "")
 EMAIL_PORT = env.whole("DESK_MAIL_PORT", 587, minimum=1, maximum=65535)
 EMAIL_HOST_USER = env.text("DESK_MAIL_USER", "")
@@ -274,6 +276,21 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "orders-reconcile": {"task": "apps.orders.tasks.accounts_reconcile", "schedule": 30.0},
     "monitoring-kill": {"task": "apps.monitoring.tasks.kill_sweep", "schedule": 2.0},
     "monitoring-walls": {"task": "apps.monitoring.tasks.walls_publish", "schedule": 2.0},
+    "monitoring-alerts": {"task": "apps.monitoring.alerts.tasks.alerts_look", "schedule": 2.0},
+    "monitoring-alerts-states": {"task": "apps.monitoring.alerts.tasks.alerts_look_states", "schedule": 10.0},
+    "monitoring-alerts-mail": {
+        "task": "apps.monitoring.alerts.tasks.alerts_send_sync",
+        "args": ("mail",),
+        "schedule": 3.0,
+        "options": {"expires": 3.0},
+    },
+    "monitoring-alerts-webhooks": {
+        "task": "apps.monitoring.alerts.tasks.alerts_send_sync",
+        "args": ("webhook",),
+        "schedule": 3.0,
+        "options": {"expires": 3.0},
+    },
+    "monitoring-alerts-tidy": {"task": "apps.monitoring.alerts.tasks.alerts_tidy", "schedule": 3600.0},
     "monitoring-beats": {"task": "apps.monitoring.tasks.beats_send", "schedule": 10.0},
     "monitoring-emergency": {"task": "apps.monitoring.tasks.emergency_keys_write", "schedule": 60.0},
     "rfq-sweep": {"task": "apps.rfq.tasks.rfq_sweep", "schedule": 1.0},
@@ -339,6 +356,8 @@ DATA_API_PER_MINUTE = env.whole("DESK_API_PER_MINUTE", 120, minimum=1, maximum=6
 
 # --- monitoring ------------------------------------------------------------------------------
 METRICS_TOKEN = env.text("DESK_METRICS_TOKEN", "")  # of a scraper; without it only this machine may read /metrics
+# "host:port" inside this network that webhooks of alerts may go to all the same; everything else has to be outside.
+ALERT_WEBHOOK_INSIDE = env.names("DESK_ALERT_INSIDE")
 
 # --- trail -----------------------------------------------------------------------------------
 # Better on another disk or machine than the database: docs/security.md.

@@ -13,7 +13,7 @@ Level = Literal["info", "warning", "danger"]
 class Kind:
     """label: finishes the sentence "When ...". level: danger passes quiet hours where the person wants that.
 
-    any_of: who has one of these may be told. has_amount: the filter "worth at least" means something.
+    any_of: who has one of these may be told.
     """
 
     name: str
@@ -21,9 +21,19 @@ class Kind:
     label: str
     level: Level = "info"
     any_of: frozenset[Permission] = frozenset({Permission.DESK_VIEW})
-    has_amount: bool = False
-    has_market: bool = False
-    has_person: bool = False
+    narrows: str = ""  # which filters mean something: of market, person, amount
+
+    @property
+    def has_amount(self) -> bool:
+        return "amount" in self.narrows
+
+    @property
+    def has_market(self) -> bool:
+        return "market" in self.narrows
+
+    @property
+    def has_person(self) -> bool:
+        return "person" in self.narrows
 
     def may_know(self, actor: Actor) -> bool:
         return actor.may(Permission.DESK_VIEW) and any(actor.may(one) for one in self.any_of)
@@ -31,31 +41,29 @@ class Kind:
 
 _KEYS = frozenset({Permission.VAULT_VIEW, Permission.ORDER_PLACE, Permission.RFQ_TRADE, Permission.LIMIT_MANAGE})
 _APPROVERS = frozenset({Permission.CHANGE_APPROVE, Permission.RFQ_MANAGE})
-_TRADED = {"has_market": True, "has_person": True}
+_TRADED, _VALUED = "market person", "market person amount"
 
 _ALL = (
-    Kind("fill", "Trading", "an order fills", has_amount=True, **_TRADED),
-    Kind(
-        "order.refused", "Trading", "the exchange or the desk refuses an order", "warning", has_amount=True, **_TRADED
-    ),
-    Kind("order.unknown", "Trading", "an order was sent and has no outcome", "danger", has_amount=True, **_TRADED),
+    Kind("fill", "Trading", "an order fills", narrows=_VALUED),
+    Kind("order.refused", "Trading", "the exchange or the desk refuses an order", "warning", narrows=_VALUED),
+    Kind("order.unknown", "Trading", "an order was sent and has no outcome", "danger", narrows=_VALUED),
     Kind("gate.closed", "Trading", "orders are held back because answers named none", "danger"),
-    Kind("settled", "Trading", "a market with a position settles", has_amount=True, has_market=True),
-    Kind("rfq.quoted", "RFQ desk", "a quote comes in on a request of ours", **_TRADED),
-    Kind("accept.ended", "RFQ desk", "a quote that we accepted executes", **_TRADED),
-    Kind("accept.lapsed", "RFQ desk", "a quote that we accepted lapses or fails", "warning", **_TRADED),
-    Kind("confirm.open", "RFQ desk", "a quote of ours is accepted and waits for a person", "danger", **_TRADED),
-    Kind("confirm.missed", "RFQ desk", "a confirm window is missed", "danger", **_TRADED),
+    Kind("settled", "Trading", "a market with a position settles", narrows="market amount"),
+    Kind("rfq.quoted", "RFQ desk", "a quote comes in on a request of ours", narrows=_TRADED),
+    Kind("accept.ended", "RFQ desk", "a quote that we accepted executes", narrows=_TRADED),
+    Kind("accept.lapsed", "RFQ desk", "a quote that we accepted lapses or fails", "warning", narrows=_TRADED),
+    Kind("confirm.open", "RFQ desk", "a quote of ours is accepted and waits for a person", "danger", narrows=_TRADED),
+    Kind("confirm.missed", "RFQ desk", "a confirm window is missed", "danger", narrows=_TRADED),
     Kind("rule.tripped", "RFQ desk", "a quoting rule is disarmed by its breaker", "warning"),
-    Kind("mention", "RFQ desk", "somebody mentions you in a comment", has_person=True),
-    Kind("limit.near", "Limits and control", "somebody uses three quarters of a limit", "warning", has_person=True),
-    Kind("limit.full", "Limits and control", "somebody uses all of a limit", "danger", has_person=True),
+    Kind("mention", "RFQ desk", "somebody mentions you in a comment"),
+    Kind("limit.near", "Limits and control", "somebody uses three quarters of a limit", "warning", narrows="person"),
+    Kind("limit.full", "Limits and control", "somebody uses all of a limit", "danger", narrows="person"),
     Kind("limit.changed", "Limits and control", "a limit is changed"),
     Kind("approval.asked", "Limits and control", "a change or a request waits for approval", "warning", _APPROVERS),
     Kind("kill.pulled", "Limits and control", "the kill switch is pulled", "danger"),
     Kind("pause.set", "Limits and control", "trading is paused for everybody", "warning"),
     Kind("key.refused", "Health", "the exchange refuses a key, or a key does not open", "danger", _KEYS),
-    Kind("break", "Health", "two sources differ for over a minute", "warning", has_market=True),
+    Kind("break", "Health", "two sources differ for over a minute", "warning", narrows="market"),
     Kind("feed", "Health", "a feed is stale or down", "danger"),
     Kind("exchange", "Health", "the exchange pauses, or cannot be asked", "warning"),
     Kind("fix", "Health", "a FIX session is down", "warning"),

@@ -149,6 +149,7 @@ class AlertDelivery(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
     webhook = models.ForeignKey(AlertWebhook, null=True, on_delete=models.CASCADE, related_name="+")
     part = models.CharField(max_length=5, choices=Part.choices, default=Part.FIRST)
+    turn = models.PositiveIntegerField(default=0)  # an alert may tell of more, and be over, more than once
     title = models.CharField(max_length=160)
     text = models.CharField(max_length=400, blank=True)
     state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
@@ -162,12 +163,12 @@ class AlertDelivery(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["alert", "part", "user", "channel"],
+                fields=["alert", "part", "turn", "user", "channel"],
                 condition=Q(user__isnull=False),
                 name="alert_delivery_once_per_person",
             ),
             models.UniqueConstraint(
-                fields=["alert", "part", "webhook"],
+                fields=["alert", "part", "turn", "webhook"],
                 condition=Q(webhook__isnull=False),
                 name="alert_delivery_once_per_webhook",
             ),

@@ -192,6 +192,7 @@ class Migration(migrations.Migration):
                         max_length=5,
                     ),
                 ),
+                ("turn", models.PositiveIntegerField(default=0)),
                 ("title", models.CharField(max_length=160)),
                 ("text", models.CharField(blank=True, max_length=400)),
                 (
@@ -350,7 +351,7 @@ class Migration(migrations.Migration):
             model_name="alertdelivery",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("user__isnull", False)),
-                fields=("alert", "part", "user", "channel"),
+                fields=("alert", "part", "turn", "user", "channel"),
                 name="alert_delivery_once_per_person",
             ),
         ),
@@ -358,7 +359,7 @@ class Migration(migrations.Migration):
             model_name="alertdelivery",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("webhook__isnull", False)),
-                fields=("alert", "part", "webhook"),
+                fields=("alert", "part", "turn", "webhook"),
                 name="alert_delivery_once_per_webhook",
             ),
         ),
