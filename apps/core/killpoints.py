@@ -96,13 +96,24 @@ HISTORY_POINTS = (
     "history.finished",
 )
 
+# A backup and a restore (docs/runbook.md): snapshot taken, file written, in its place; verified, migrated, put in place.
+OPERATIONS_POINTS = (
+    "backup.snapshot",
+    "backup.written",
+    "backup.placed",
+    "restore.verified",
+    "restore.prepared",
+    "restore.files_placed",
+    "restore.placed",
+)
+
 Handler = Callable[[str], None]
 
 
 def _killer(wanted: str) -> Handler:
     """Return a handler that ends this process at the n-th time of one place. Raises ValueError."""
     name, _, count = wanted.partition(":")
-    if name not in POINTS + RFQ_POINTS + HISTORY_POINTS or not (count or "1").isdecimal():
+    if name not in POINTS + RFQ_POINTS + HISTORY_POINTS + OPERATIONS_POINTS or not (count or "1").isdecimal():
         raise ValueError(f"{VARIABLE}={wanted!r} names no place to end at; apps/core/killpoints.py lists them")
     left = int(count or "1")
 

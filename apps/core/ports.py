@@ -167,6 +167,15 @@ def register_stream_taker(message_type: str, taker: StreamTaker) -> None:
     stream_takers.setdefault(message_type, []).append(taker)
 
 
+# --- operations, which stands right of monitoring (docs/runbook.md) --------------------------------
+
+# row id of a pause -> why it may not be released yet, "" when it may: operations -> orders
+release_holds: list[Callable[[int], str]] = []
+# () -> (name, label, "ok" | "warning" | "danger", why, number or None): parts of the health. operations -> monitoring
+health_looks: list[Callable[[], Iterable[tuple[str, str, Literal["ok", "warning", "danger"], str, int | None]]]] = []
+# () -> (level, what, what to do): what `manage.py doctor` finds. operations -> monitoring
+doctor_looks: list[Callable[[], Iterable[tuple[Literal["ok", "warning", "danger"], str, str]]]] = []
+
 # --- what FIX tells, beside the ledger: fix -> history (docs/fix.md). at: our clock ------------------
 
 # (account id, FillReports, at), (account id, OrderReports, at)

@@ -11,6 +11,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from apps.accounts.models import Desk, Membership
+from apps.core import ports
 from apps.core.errors import DeskError
 from apps.core.permissions import Permission, permissions_of
 from apps.core.timestamps import utc_now
@@ -44,6 +45,8 @@ _HINTS = {
     "doubt": "Open Orders > Unknown; each resolves itself when the exchange can be read.",
     "fix": "Open FIX: the session says why.",
     "trading": "Open Monitor > Kill switch, or Orders > Limits and pauses.",
+    "backup": "Look at the worker's log for its reason; `manage.py backup` makes one by hand (docs/runbook.md).",
+    "restored": "Wait until every account was compared with the exchange; then a lead opens trading (docs/runbook.md).",
     "disk": "Free some space: without it nothing can be stored, and no new order passes.",
 }
 
@@ -54,7 +57,7 @@ def findings() -> Iterator[Finding]:
     yield from _files()
     database = health.is_ready()
     if not database:
-        for look in (_migrations, _vault, _people, _emergency):
+        for look in (_migrations, _vault, _people, _emergency, _elsewhere):
             yield from _safely(look)
     for part in health.parts():
         hint = "" if part.level == "ok" else _HINTS.get(part.name.split("_")[0], "")
@@ -149,6 +152,12 @@ def _emergency() -> Iterator[Finding]:
         return
     hint = "It is written each minute by beat and a worker. Without it `manage.py kill` needs the database."
     yield Finding("warning", f"The emergency file does not hold the {wanted} trading keys there are.", hint)
+
+
+def _elsewhere() -> Iterator[Finding]:
+    """What apps to the right of this one look at."""
+    for look in ports.doctor_looks:
+        yield from (Finding(*one) for one in look())
 
 
 def heading() -> str:

@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from apps.accounts.models import ExchangeAccount
+from apps.core import ports
 from apps.core.timestamps import from_unix_ms, utc_now
 from apps.exchange import live
 from apps.exchange.models import ExchangeStatus, GatewayLease
@@ -65,6 +66,8 @@ def parts(desk_id: int | None = None, *, now: datetime | None = None) -> list[Pa
     for look in (_gateway, _queues, _feeds, lambda at: _accounts(desk_id, at), lambda at: _fix(desk_id, at)):
         found += _safely(look, now)
     found += _safely(lambda at: _halts(desk_id, at), now)
+    for look_right in ports.health_looks:
+        found += _safely(lambda at, look=look_right: [Part(*one) for one in look()], now)
     return [*found, *_disk()]
 
 

@@ -67,6 +67,7 @@ INSTALLED_APPS = [
     "apps.history",
     "apps.monitoring",
     "apps.data_api",
+    "apps.operations",
     "apps.web",
     "apps.paper",
 ]
@@ -302,6 +303,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "database-checkpoint": {"task": "apps.web.tasks.database_checkpoint", "schedule": 5.0},
     "history-reconcile": {"task": "apps.history.tasks.accounts_reconcile", "schedule": 60.0},
     "history-sweep": {"task": "apps.history.tasks.history_sweep", "schedule": 15.0},
+    "operations-backup": {"task": "apps.operations.tasks.backup_sync", "schedule": 600.0},
+    "operations-restored": {"task": "apps.operations.tasks.restorations_sync", "schedule": 15.0},
     "portfolio-refresh": {"task": "apps.portfolio.tasks.portfolios_refresh", "schedule": 15.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "run" / "beat-schedule")
@@ -358,6 +361,12 @@ DATA_API_PER_MINUTE = env.whole("DESK_API_PER_MINUTE", 120, minimum=1, maximum=6
 METRICS_TOKEN = env.text("DESK_METRICS_TOKEN", "")  # of a scraper; without it only this machine may read /metrics
 # "host:port" inside this network that webhooks of alerts may go to all the same; everything else has to be outside.
 ALERT_WEBHOOK_INSIDE = env.names("DESK_ALERT_INSIDE")
+
+# --- backups: docs/runbook.md ------------------------------------------------------------------
+BACKUP_DIR = env.text("DESK_BACKUP_DIR", "")  # where the nightly one goes; "" for none
+BACKUP_TO = env.text("DESK_BACKUP_TO", "")  # the public key that it is made for
+BACKUP_HOUR = env.whole("DESK_BACKUP_HOUR", 4, minimum=0, maximum=23)  # UTC
+BACKUP_KEEP = env.whole("DESK_BACKUP_KEEP", 14, minimum=1, maximum=10_000)  # files
 
 # --- trail -----------------------------------------------------------------------------------
 # Better on another disk or machine than the database: docs/security.md.

@@ -21,6 +21,7 @@ APPS = [
     "history",
     "monitoring",
     "data_api",
+    "operations",
     "web",
 ]
 PAPER_MAY_IMPORT = {"apps.core.money", "apps.core.timestamps"}

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from apps.accounts.access import accounts_visible
 from apps.accounts.models import ExchangeAccount, Membership
 from apps.audit import services as audit
+from apps.core import ports
 from apps.core.errors import DeskError, NotAllowed, NotFound
 from apps.core.permissions import Actor, Permission
 from apps.core.prepared import Prepared
@@ -80,7 +81,7 @@ def pause_set(actor: Actor, *, scope: TradingPause.Scope, user_id: int | None = 
 
 
 def pause_release(actor: Actor, pause_id: int) -> TradingPause:
-    """Let orders pass again. Raises NotAllowed, NotFound."""
+    """Let orders pass again. Raises NotAllowed, NotFound, DeskError `killed`, `held`."""
     require(actor, Permission.ORDER_CANCEL)
     with transaction.atomic():
         pause = TradingPause.objects.select_for_update().filter(pk=pause_id, desk_id=actor.desk_id).first()
@@ -91,6 +92,9 @@ def pause_release(actor: Actor, pause_id: int) -> TradingPause:
         is_own = pause.user_id == actor.user_id and not needs_lead(pause)
         if not is_own and not actor.may(Permission.KILL_RELEASE):
             raise NotAllowed("Only a lead releases this pause.")
+        for hold in ports.release_holds:
+            if why := hold(pause.pk):
+                raise DeskError("held", why)
         if pause.released_at is None:
             pause.released_at, pause.released_by_id = utc_now(), actor.user_id
             pause.save(update_fields=["released_at", "released_by"])
