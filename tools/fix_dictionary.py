@@ -12,8 +12,36 @@ from typing import Any
 from xml.etree.ElementTree import Element, parse
 
 # What the documentation says and the XML (v1.03) lacks.
-VALUES_ADDED = {39: {"5": "REPLACED"}}  # fix-margin/order-entry, "Order Status (39)"
+VALUES_ADDED = {
+    39: {"5": "REPLACED"},  # fix-margin/order-entry, "Order Status (39)"
+    35: {  # fix-margin/market-data
+        "V": "MARKET_DATA_REQUEST",
+        "W": "MARKET_DATA_SNAPSHOT_FULL_REFRESH",
+        "X": "MARKET_DATA_INCREMENTAL_REFRESH",
+        "Y": "MARKET_DATA_REQUEST_REJECT",
+    },
+}
 FIELDS_ADDED = {"j": [["RefTagID", "N"]]}  # fix/error-handling, "BusinessMessageReject (35=j)"
+# The XML has no market data (fix-margin/market-data). 279=0 is FIX's own for a new level, which the page does not list.
+MARKET_DATA_FIELDS = {
+    263: ["SubscriptionRequestType", "CHAR", {"0": "SNAPSHOT", "1": "SNAPSHOT_PLUS_UPDATES", "2": "DISABLE_UPDATES"}],
+    268: ["NoMDEntries", "NUMINGROUP"],
+    269: ["MDEntryType", "CHAR", {"0": "BID", "1": "OFFER"}],
+    270: ["MDEntryPx", "PRICE"],
+    271: ["MDEntrySize", "QTY"],
+    279: ["MDUpdateAction", "CHAR", {"0": "NEW", "1": "CHANGE", "2": "DELETE"}],
+    281: ["MDReqRejReason", "CHAR", {"2": "INSUFFICIENT_BANDWIDTH", "4": "UNSUPPORTED_SUBSCRIPTION_REQUEST_TYPE"}],
+}
+MARKET_DATA_MESSAGES = {
+    "V": ["MarketDataRequest", "app", [[263, "Y"], [146, "N", [[55, "Y"]]]]],
+    "W": ["MarketDataSnapshotFullRefresh", "app", [[55, "Y"], [268, "Y", [[269, "Y"], [270, "Y"], [271, "Y"]]]]],
+    "X": [
+        "MarketDataIncrementalRefresh",
+        "app",
+        [[268, "Y", [[279, "Y"], [55, "Y"], [269, "Y"], [270, "Y"], [271, "Y"]]]],
+    ],
+    "Y": ["MarketDataRequestReject", "app", [[281, "N"], [58, "N"]]],
+}
 # fix/rfq-messages: "empty if rejected", which is no value in FIX. An order placed without a client order id has none.
 NOT_REQUIRED = {("AI", "QuoteID"), ("8", "ClOrdID")}
 
@@ -36,7 +64,8 @@ def convert(root: Element) -> dict[str, Any]:
         values = {value.attrib["enum"]: value.attrib["description"] for value in item.findall("value")}
         values |= VALUES_ADDED.get(numbers[name], {})
         fields[str(numbers[name])] = [name, item.attrib["type"], values] if values else [name, item.attrib["type"]]
-    messages = {}
+    fields |= {str(tag): row for tag, row in MARKET_DATA_FIELDS.items()}
+    messages: dict[str, list[Any]] = {}
     for item in root.findall("./messages/message"):
         kind = item.attrib["msgtype"]
         listed = entries(item, numbers)
@@ -44,6 +73,7 @@ def convert(root: Element) -> dict[str, Any]:
         listed = [[row[0], "N", *row[2:]] if row[0] in optional else row for row in listed]
         listed += [[numbers[name], required] for name, required in FIELDS_ADDED.get(kind, [])]
         messages[kind] = [item.attrib["name"], item.attrib["msgcat"], listed]
+    messages |= MARKET_DATA_MESSAGES
     return {
         "header": [row[:2] for row in entries(root.find("header") or Element("header"), numbers)],
         "trailer": [row[:2] for row in entries(root.find("trailer") or Element("trailer"), numbers)],

@@ -32,7 +32,7 @@ from apps.fix.engine.session import Session, SessionConfig
 from apps.fix.engine.store import MemoryStore
 from apps.fix.engine.validate import check
 from apps.fix.engine.values import timestamp_write
-from apps.fix.messages import drop_copy, groups, orders, post_trade, rfq
+from apps.fix.messages import drop_copy, groups, market_data, orders, post_trade, rfq
 from apps.fix.messages.common import Prices
 
 NOW = 1_795_021_200_000
@@ -49,6 +49,8 @@ READERS: list[Callable[[Message], object]] = [
     rfq.QuoteHeard.read,
     rfq.Answer.read,
     lambda message: rfq.QuoteStatus.read(message, DOLLARS),
+    market_data.Books(("BTC-PERP",)).take,
+    market_data.reject_text,
     lambda message: drop_copy.Recovery(drop_copy.ExecId(1, 1)).answer(message, NOW),
 ]
 
@@ -138,6 +140,10 @@ SEEDS = [
     of_exchange("j", [(45, "2"), (372, "D"), (380, "8"), (58, "Rate limit")]),
     of_exchange("UOH", [(20130, "770e8400-e29b-41d4-a716-446655440002"), (20132, "50")]),
     of_exchange("U2", [(45, "2"), (21003, "7")]),
+    of_exchange("W", [(55, "BTC-PERP"), (268, "2"), (269, "0"), (270, "19.5000"), (271, "10.00"), (269, "1"),
+                      (270, "19.5100"), (271, "5.00")]),
+    of_exchange("X", [(268, "1"), (279, "1"), (55, "BTC-PERP"), (269, "0"), (270, "19.5000"), (271, "15.00")]),
+    of_exchange("Y", [(281, "4"), (58, "no")]),
     of_exchange("UMS", [(20105, "s"), (55, "T"), (715, "20261118"), (20107, "yes"), (730, "100.00"), (20108, "1"),
                         (20109, "u"), (20110, "24"), (704, "10"), (705, "0"), (893, "Y")]),
 ]  # fmt: skip

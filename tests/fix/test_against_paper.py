@@ -11,7 +11,7 @@ import pytest
 from apps.fix.engine.codec import Message
 from apps.fix.engine.logon import LogonFlags
 from apps.fix.engine.outputs import Deliver, End, Ended, LoggedOn, Missed, Output, Transmit
-from apps.fix.engine.rules import Kind
+from apps.fix.engine.rules import RULES, Kind
 from apps.fix.engine.session import Session, SessionConfig, State
 from apps.fix.engine.store import MemoryStore
 from apps.fix.messages import groups, orders, rfq
@@ -41,7 +41,8 @@ class Line:
         return self.fix.paper.clock.now_ms()
 
     def connect(self) -> "Line":
-        self.link = self.fix.connect(self.session.config.kind.value)
+        config = self.session.config
+        self.link = self.fix.connect(("margin:" if config.flags.is_margin else "") + config.kind.value)
         self.took(self.session.connected(self.now))
         return self.settle()
 
@@ -115,7 +116,7 @@ def order(name: str, **over: Any) -> list[tuple[int, str]]:
     return orders.NewOrder(name, LINEAR, **values).fields(DOLLARS)
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", list(RULES))
 def test_every_kind_logs_on_and_out(join: Join, kind: Kind) -> None:
     line = join("trader-1", kind)
     assert line.session.state is State.ACTIVE

@@ -15,7 +15,7 @@ from apps.fix.engine.values import check_of
 # Tags from here on are agreed between two sides; the exchange adds such tags between versions of its dictionary.
 FIRST_CUSTOM_TAG: Final = 5000
 # Reason codes: a new one must not make a reject unreadable.
-OPEN_VALUES: Final = frozenset({102, 103, 297, 373, 378, 380, 532, 658, 21004})
+OPEN_VALUES: Final = frozenset({102, 103, 281, 297, 373, 378, 380, 532, 658, 21004})
 
 
 @dataclass(frozen=True, slots=True)

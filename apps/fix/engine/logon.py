@@ -9,13 +9,13 @@ from typing import Final
 
 from apps.fix.engine.codec import SOH, Fields
 from apps.fix.engine.errors import SendRefused
-from apps.fix.engine.rules import RULES, Kind
+from apps.fix.engine.rules import Kind, rules_of
 from apps.fix.engine.values import flag_write
 
 # signer(the pre-hash string) -> the signature, base64. It lives outside: the engine never sees a key.
 Signer = Callable[[str], str]
 
-LOWEST_HEARTBEAT: Final = 4  # seconds: "N > 3"
+LOWEST_HEARTBEAT: Final = 4  # seconds: "N > 3"; margin takes 3, which no session of ours needs
 LONGEST_RETENTION: Final = 72  # hours
 
 
@@ -51,23 +51,23 @@ class LogonFlags:
             raise SendRefused("fix_flags", problem)
 
     def _problem(self, kind: Kind) -> str:
-        rules = RULES[kind]
+        rules = rules_of(kind, is_margin=self.is_margin)
+        if rules is None:
+            return f"There is no {kind} on the {'margin' if self.is_margin else 'event'} exchange."
         if self.listener and not rules.may_listen:
             return f"{kind} has no listener mode (20126): use KalshiNR or KalshiRT."
         if self.listener and not self.skip_pending:
             return "A listener session needs SkipPendingExecReports (21011=Y)."
         if self.listener and self.cancel_on_disconnect:
             return "A listener session must not ask for CancelOrdersOnDisconnect (8013)."
-        if self.receive_settlements is not None and kind not in (Kind.RT, Kind.PT):
-            return f"{kind} sends no settlement reports (20127): use KalshiPT or KalshiRT."
         if self.receive_settlements and self.is_margin:
             return "Margin sessions send no settlement reports (20127)."
+        if self.receive_settlements is not None and kind not in (Kind.RT, Kind.PT):
+            return f"{kind} sends no settlement reports (20127): use KalshiPT or KalshiRT."
         if self.retention_hours is not None and not rules.is_retained:
             return f"{kind} keeps no messages (20200): use KalshiRT or KalshiPT."
         if self.retention_hours is not None and not 1 <= self.retention_hours <= LONGEST_RETENTION:
             return f"Messages are kept for 1 to {LONGEST_RETENTION} hours (20200)."
-        if self.is_margin and kind in (Kind.PT, Kind.RFQ):
-            return f"There is no {kind} on the margin exchange."
         return ""
 
     def fields(self) -> Iterator[tuple[int, str]]:
@@ -83,7 +83,7 @@ class LogonFlags:
             (21026, self.new_before_trade and not self.is_margin),
         ]
         yield from ((tag, "Y") for tag, wanted in flags if wanted)
-        if self.receive_settlements is not None:
+        if self.receive_settlements is not None and not self.is_margin:
             yield 20127, flag_write(self.receive_settlements)
         if self.retention_hours is not None:
             yield 20200, str(self.retention_hours)

@@ -13,6 +13,7 @@ class Kind(StrEnum):
     DC = "KalshiDC"
     PT = "KalshiPT"
     RFQ = "KalshiRFQ"
+    MD = "KalshiMD"  # of the margin exchange alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,25 @@ RULES: Final[dict[Kind, SessionRules]] = {
         receives=frozenset({"R", "AI", "U9", "AG", "U8", "j"}),
     ),
 }
+
+_MARGIN_OUT: Final = frozenset({"D", "F", "G", "UOG"})
+# The margin exchange: no RFQs, no settlement reports, and order books by FIX (docs:fix-margin/*).
+MARGIN_RULES: Final[dict[Kind, SessionRules]] = {
+    Kind.NR: SessionRules(
+        Kind.NR, is_retained=False, sends=_MARGIN_OUT | {"q"}, receives=_ORDER_IN | {"r"}, may_listen=True
+    ),
+    Kind.RT: SessionRules(Kind.RT, is_retained=True, sends=_MARGIN_OUT, receives=_ORDER_IN, may_listen=True),
+    Kind.DC: RULES[Kind.DC],
+    Kind.MD: SessionRules(Kind.MD, is_retained=False, sends=frozenset({"V"}), receives=frozenset({"W", "X", "Y", "j"})),
+}
+# Fields that messages of the event exchange have and the pages of the margin exchange lack.
+MARGIN_LACKS: Final[dict[str, frozenset[int]]] = {"D": frozenset({20130, 21009}), "UOG": frozenset({79})}
+
+
+def rules_of(kind: Kind, *, is_margin: bool = False) -> SessionRules | None:
+    """Return the rules of a session, None where that exchange has no such session."""
+    return (MARGIN_RULES if is_margin else RULES).get(kind)
+
 
 # Sent again by us only while this young and only where a repeat does nothing (RELIABILITY 3a). A create, a
 # replacement, a quote, an acceptance or a mass cancel is never sent twice: the exchange is told to skip its number.

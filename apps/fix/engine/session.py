@@ -11,7 +11,7 @@ from apps.fix.engine.codec import BEGIN_STRING, Fields, Framer, Garbled, Message
 from apps.fix.engine.errors import SendRefused
 from apps.fix.engine.logon import logon_fields, pre_hash
 from apps.fix.engine.outputs import End, Ended, LoggedOn, Missed, Output, Seen, end_of_logout
-from apps.fix.engine.rules import ADMIN
+from apps.fix.engine.rules import ADMIN, MARGIN_LACKS
 from apps.fix.engine.session_base import SessionConfig, State
 from apps.fix.engine.session_gaps import SessionGaps
 from apps.fix.engine.validate import Problem, RejectReason, check, check_body
@@ -114,6 +114,10 @@ class Session(SessionGaps):
             raise SendRefused("fix_not_here", f"{self.config.kind} takes no {msg_type}.")
         if self.state is not State.ACTIVE:
             raise SendRefused("fix_not_logged_on", f"The session is {self.state.value}: nothing was sent.")
+        lacks = MARGIN_LACKS.get(msg_type, frozenset()) if self.config.flags.is_margin else frozenset()
+        unknown = next((tag for tag, _ in body if tag in lacks), None)
+        if unknown is not None:
+            raise SendRefused("fix_not_on_margin", f"The margin exchange takes no tag {unknown} in {msg_type}.")
         problem = check_body(msg_type, body, self._dictionary)
         if problem is not None:
             raise SendRefused("fix_invalid", f"{problem.text} (tag {problem.tag}). Nothing was sent.")

@@ -9,7 +9,7 @@ from apps.fix.engine.dictionary import Dictionary, kalshi
 from apps.fix.engine.errors import SendRefused
 from apps.fix.engine.logon import LogonFlags, Signer
 from apps.fix.engine.outputs import Deliver, End, Ended, Noted, Output, Transmit
-from apps.fix.engine.rules import ADMIN, RULES, Kind
+from apps.fix.engine.rules import ADMIN, Kind, rules_of
 from apps.fix.engine.store import Sent, Store
 from apps.fix.engine.validate import Problem
 from apps.fix.engine.values import timestamp_write
@@ -54,7 +54,9 @@ class SessionBase:
         self, config: SessionConfig, store: Store, signer: Signer, *, dictionary: Dictionary | None = None
     ) -> None:
         self.config = config
-        self.rules = RULES[config.kind]
+        rules = rules_of(config.kind, is_margin=config.flags.is_margin)
+        assert rules is not None, "checked with the flags"
+        self.rules = rules
         self.store = store
         self.state = State.DISCONNECTED
         self.heartbeat_ms = config.heartbeat * 1000

@@ -24,6 +24,9 @@ BODIES = {
     "UMS": "20105=s|55=M|715=20250807|20107=yes|730=100.00",
     "U2": "45=2|21003=0",
     "R": "131=r|146=1|55=M|38=1",
+    "W": "55=M|268=2|269=0|270=19.5000|271=10.00|269=1|270=19.5100|271=5.00",
+    "X": "268=1|279=1|55=M|269=0|270=19.5000|271=15.00",
+    "Y": "281=4|58=Unsupported SubscriptionRequestType",
 }
 _HEADER = (35, 49, 56, 34, 52, 50, 57, 142, 143, 115, 128, 43, 97, 122, 1128, 1129)
 
@@ -34,9 +37,11 @@ class Case:
     kind: str
     lines: list[tuple[int, str]]
     listener: bool = False
+    margin: bool = False
 
     def __str__(self) -> str:
-        return f"{self.name}-{self.kind}{'-listener' if self.listener else ''}".replace(" ", "_")
+        mode = f"{'-listener' if self.listener else ''}{'-margin' if self.margin else ''}"
+        return f"{self.name}-{self.kind}{mode}".replace(" ", "_")
 
 
 def cases() -> list[Case]:
@@ -48,9 +53,11 @@ def cases() -> list[Case]:
             if not line or line.startswith("#"):
                 continue
             if line.startswith("case "):
-                head = re.fullmatch(r"case (.+?) \[([A-Z ]+?)( listener)?\]", line)
+                head = re.fullmatch(r"case (.+?) \[([A-Z ]+?)( listener)?( margin)?\]", line)
                 assert head, f"{path.name}:{number}: {line}"
-                current = [Case(f"{path.stem} {head[1]}", kind, [], bool(head[3])) for kind in head[2].split()]
+                current = [
+                    Case(f"{path.stem} {head[1]}", kind, [], bool(head[3]), bool(head[4])) for kind in head[2].split()
+                ]
                 found += current
             else:
                 for case in current:
@@ -75,7 +82,7 @@ class Talk:
     exchange_seq: int = 1
 
     def __post_init__(self) -> None:
-        flags = LogonFlags.listening() if self.case.listener else LogonFlags()
+        flags = LogonFlags(listener=self.case.listener, skip_pending=self.case.listener, is_margin=self.case.margin)
         config = SessionConfig(Kind[self.case.kind], KEY, flags)
         self.store = MemoryStore()
         self.session = Session(config, self.store, self._sign)

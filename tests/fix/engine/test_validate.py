@@ -44,7 +44,7 @@ def test_the_file_is_what_the_tool_makes_of_the_exchanges_xml(reference):
 
 
 def test_every_message_and_field_of_the_exchange_is_known():
-    assert len(DICTIONARY.messages) == 34
+    assert len(DICTIONARY.messages) == 38
     assert len(DICTIONARY.fields) >= 143
     assert DICTIONARY.data_lengths == {95: 96, 93: 89}
     assert all(tag in DICTIONARY.fields for one in DICTIONARY.messages.values() for tag in one.body.known)
@@ -55,7 +55,8 @@ def test_every_tag_of_the_documented_tables_is_known(reference):
     path = reference / "kalshi-fix-tables.json"
     if not path.is_file():
         pytest.skip(f"the exchange's tables are not on this machine (looked for {path})")
-    pages = json.loads(path.read_text(encoding="utf-8"))["fix"].values()
+    both = json.loads(path.read_text(encoding="utf-8"))
+    pages = [*both["fix"].values(), *both["fix-margin"].values()]
     rows = [row for page in pages for part in page["sections"] for table in part["tables"] for row in table]
     told = {int(row["Tag"]): row.get("Name", "") for row in rows if row.get("Tag", "").isdigit()}
 
