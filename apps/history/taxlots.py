@@ -4,10 +4,13 @@ Lots live within one subaccount and market, where the exchange nets YES against 
 its first fill on, whatever the year asked for; only markets in which something happened in that year are read.
 """
 
+import heapq
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,8 +32,9 @@ from apps.orders.access import fills_visible_to, require
 from apps.orders.models import BookSide
 from apps.portfolio.models import Settlement
 
-FILLS_ON_A_PAGE = 100_000  # in markets of the year; above it there are only files
+FILLS_ON_A_PAGE = 50_000  # in markets of the year; above it there are only files
 _CHUNK = 5_000
+_MARKETS_AT_ONCE = 400  # in one reading
 
 COLUMNS = (
     Column("market", "Market", Kind.TICKER, ""),
@@ -162,47 +166,51 @@ def _closed(
     actor: Actor, account: ExchangeAccount, tickers: list[str], start: datetime, end: datetime
 ) -> Iterator[Entry]:
     """Yield what closed in [start, end), market by market: only one market's open lots are in memory."""
-    for ticker in tickers:
-        books: defaultdict[int, LotBook] = defaultdict(LotBook)
-        for at, subaccount, one in _events(actor, account, ticker):
-            if at >= end:
-                break
-            book = books[subaccount]
-            doubt = ""
-            if isinstance(one, LotFill):
-                closed = book.fill(one)
-            else:
-                doubt = book.settlement_doubt(one)
-                closed = book.settle(one)
-            if at >= start:
-                yield from ((ticker, subaccount, lot, doubt) for lot in closed)
+    for place in range(0, len(tickers), _MARKETS_AT_ONCE):
+        for ticker, events in _events(actor, account, tickers[place : place + _MARKETS_AT_ONCE], end):
+            books: defaultdict[int, LotBook] = defaultdict(LotBook)
+            for at, subaccount, one in events:
+                book = books[subaccount]
+                doubt = ""
+                if isinstance(one, LotFill):
+                    closed = book.fill(one)
+                else:
+                    doubt = book.settlement_doubt(one)
+                    closed = book.settle(one)
+                if at >= start:
+                    yield from ((ticker, subaccount, lot, doubt) for lot in closed)
+
+
+_Event = tuple[datetime, int, LotFill | LotSettlement]  # moment, subaccount
 
 
 def _events(
-    actor: Actor, account: ExchangeAccount, ticker: str
-) -> Iterator[tuple[datetime, int, LotFill | LotSettlement]]:
-    """Yield fills and settlements in time; of one instant the fills come first."""
-    ends = _settlements(account, ticker)
-    place = 0
-    fills = _fills(actor, account).filter(ticker=ticker).order_by("traded_at", "pk")
+    actor: Actor, account: ExchangeAccount, tickers: list[str], end: datetime
+) -> Iterator[tuple[str, Iterator[_Event]]]:
+    """Yield each market with its fills and settlements before `end` in time; of one instant the fills come first."""
+    settled = _settlements(account, tickers, end)
+    fills = _fills(actor, account).filter(ticker__in=tickers, traded_at__lt=end).order_by("ticker", "traded_at", "pk")
     values = fills.values_list(
-        "traded_at", "subaccount", "trade_id", "book_side", units("yes_price"), units("count"), units("fee")
+        "ticker", "traded_at", "subaccount", "trade_id", "book_side", units("yes_price"), units("count"), units("fee")
     )
-    for at, subaccount, trade_id, side, price, count, fee in values.iterator(chunk_size=_CHUNK):
-        while place < len(ends) and ends[place][0] < at:
-            yield ends[place]
-            place += 1
-        yield at, subaccount, LotFill(at, trade_id, side == BookSide.BID, price, count, fee)
-    yield from ends[place:]
+    for ticker, rows in groupby(values.iterator(chunk_size=_CHUNK), key=itemgetter(0)):
+        traded: Iterator[_Event] = (
+            (at, subaccount, LotFill(at, trade_id, side == BookSide.BID, price, count, fee))
+            for _, at, subaccount, trade_id, side, price, count, fee in rows
+        )
+        yield ticker, heapq.merge(traded, settled.pop(ticker, []), key=itemgetter(0))
+    yield from ((ticker, iter(events)) for ticker, events in settled.items())
 
 
-def _settlements(account: ExchangeAccount, ticker: str) -> list[tuple[datetime, int, LotFill | LotSettlement]]:
-    rows = list(Settlement.objects.filter(account=account, ticker=ticker, is_current=True).order_by("settled_at", "pk"))
-    if not rows:
-        return []
-    market = Market.objects.filter(environment=account.environment, ticker=ticker).only("settlement_value").first()
-    exact = market.settlement_value if market is not None else None
-    return [(row.settled_at, row.subaccount, _settlement(row, exact)) for row in rows]
+def _settlements(account: ExchangeAccount, tickers: list[str], end: datetime) -> dict[str, list[_Event]]:
+    rows = Settlement.objects.filter(account=account, ticker__in=tickers, is_current=True, settled_at__lt=end)
+    found: dict[str, list[_Event]] = {}
+    markets = Market.objects.filter(environment=account.environment, ticker__in=tickers)
+    exact = dict(markets.values_list("ticker", "settlement_value"))
+    for row in rows.order_by("settled_at", "pk"):
+        event = (row.settled_at, row.subaccount, _settlement(row, exact.get(row.ticker)))
+        found.setdefault(row.ticker, []).append(event)
+    return found
 
 
 def _settlement(row: Settlement, exact: Any) -> LotSettlement:
