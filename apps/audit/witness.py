@@ -22,6 +22,7 @@ from django.utils.encoding import force_bytes
 
 from apps.audit.models import AuditEntry
 from apps.audit.services import GENESIS, Verification, verify
+from apps.core import durability
 
 
 class WitnessBroken(Exception):
@@ -61,7 +62,9 @@ def heads_note() -> int:
         last, previous = _last_lines(whole)
         lines = b""
         count = 0
-        for desk_id, sequence in _heads():
+        heads = list(_heads())
+        durability.flush()  # what is noted here must not be lost there
+        for desk_id, sequence in heads:
             if last.get(desk_id, 0) >= sequence:
                 continue
             digest = AuditEntry.objects.values_list("digest", flat=True).get(desk_id=desk_id, sequence=sequence)

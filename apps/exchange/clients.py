@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from apps.accounts.models import ExchangeAccount
+from apps.core import durability
 from apps.core.errors import NotFound
 from apps.core.prepared import Prepared
 from apps.exchange import hosts
@@ -71,6 +72,8 @@ def client_for(account_id: int, *, write: bool) -> ExchangeClient:
         EnvironmentRefused: its environment is not enabled here.
         DeskError: no usable key, or the vault cannot be opened in this process.
     """
+    if write:
+        durability.writes_check()
     account = _accounts.first(account_id)
     if account is None:
         raise NotFound("This account does not exist or is switched off.")

@@ -6,6 +6,7 @@ from datetime import timedelta
 from celery import shared_task
 
 from apps.accounts.permissions import task_permission
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import DeskError, WireFormatError
 from apps.core.permissions import Permission
 from apps.core.timestamps import utc_now
@@ -28,6 +29,7 @@ def history_sweep() -> None:
 
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
+@reaches_disk_later()
 def account_history_sync(account_id: int) -> None:
     """Read some pages of one account, and queue the rest."""
     wait = work.account_read(account_id)
@@ -45,6 +47,7 @@ def accounts_reconcile() -> None:
 
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
+@reaches_disk_later()
 def account_reconcile_sync(account_id: int, hours: int = 0, asked_by: int = 0) -> None:
     """Compare one account's sources: the last minutes, or as many hours as somebody asked for. It only reads."""
     since = utc_now() - timedelta(hours=hours) if hours else None
@@ -53,6 +56,7 @@ def account_reconcile_sync(account_id: int, hours: int = 0, asked_by: int = 0) -
 
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
+@reaches_disk_later()
 def discrepancy_adopt_sync(discrepancy_id: int, asked_by: int = 0) -> None:
     """Take the exchange's record of one difference into the ledger, then compare again."""
     try:

@@ -5,6 +5,7 @@ import logging
 from celery import shared_task
 
 from apps.accounts.permissions import task_permission
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import DeskError, WireFormatError
 from apps.core.permissions import Permission
 from apps.exchange.selectors import accounts_with_keys
@@ -28,6 +29,7 @@ def portfolios_refresh() -> None:
 
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
+@reaches_disk_later()
 def account_portfolio_sync(account_id: int) -> None:
     """Read one account's balances and positions, and bring profit and loss up to them."""
     try:
@@ -63,6 +65,7 @@ def subaccounts_read() -> None:
 
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
+@reaches_disk_later()
 def account_subaccounts_sync(account_id: int) -> None:
     """Read one account's subaccounts: cash, netting, transfers."""
     try:

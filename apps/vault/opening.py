@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from apps.audit.models import AuditEntry
 from apps.audit.services import record
+from apps.core.durability import reaches_disk_later
 from apps.vault import keyfiles, pem, sealing
 from apps.vault.errors import KeyMissing, KeyUnreadable, ScopeRefused, VaultClosed
 from apps.vault.models import ApiKey
@@ -113,6 +114,7 @@ def _signer(row: ApiKey) -> KeySigner:
     return signer
 
 
+@reaches_disk_later()
 def _uses_write(signer: KeySigner) -> None:
     count, used_at = signer.uses_take()
     if count and signer.row_id is not None:

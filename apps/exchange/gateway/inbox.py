@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from apps.core import ports
+from apps.core.durability import reaches_disk_later
 from apps.core.ports import FeedContext
 from apps.exchange.gateway.threads import Threads
 
@@ -62,8 +63,12 @@ class Inbox:
                 self._lost = 0
 
 
+@reaches_disk_later()
 def handle(items: list[Item]) -> set[int]:
-    """Call the handlers; return the accounts whose messages a handler could not take. Database thread."""
+    """Call the handlers; return the accounts whose messages a handler could not take. Database thread.
+
+    What the feed said, the exchange says again to who asks: nothing of it waits for the disk.
+    """
     failed: set[int] = set()
     for message_type, context, messages in _runs(items):
         for handler in ports.feed_handlers.get(message_type, ()):

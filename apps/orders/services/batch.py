@@ -14,6 +14,7 @@ from decimal import Decimal
 from django.db import IntegrityError, transaction
 
 from apps.accounts.models import ExchangeAccount
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import DeskError
 from apps.core.money import dollars_text
 from apps.core.permissions import Actor, Permission
@@ -135,7 +136,7 @@ def batch_submit(
         raise DeskError("batch_refused", f"{len(wrong)} of the lines cannot be sent, so none was.", fields=fields)
     estimates = {line.number: line.estimate for line in checked if line.estimate is not None}
     try:
-        with transaction.atomic():
+        with reaches_disk_later(), transaction.atomic():
             intents = [
                 known_intent(actor, ticket)
                 or _commit(actor, ticket, estimate=estimates[number], batch_key=batch_key, now=now)

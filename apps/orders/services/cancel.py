@@ -16,6 +16,7 @@ from django.db.models import F, Q
 
 from apps.audit import services as audit
 from apps.core import killpoints
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import DeskError, WireFormatError
 from apps.core.money import parse_count
 from apps.core.permissions import Actor, Permission
@@ -50,7 +51,7 @@ def cancel_submit(actor: Actor, order: Order, *, idempotency_key: uuid.UUID) -> 
     require(actor, Permission.ORDER_CANCEL)
     order = order_for(actor, order.order_id, account_id=order.account_id)
     try:
-        with transaction.atomic():
+        with reaches_disk_later(), transaction.atomic():
             return _known_cancel(actor, order, idempotency_key) or _commit(actor, order, idempotency_key)
     except IntegrityError:
         known = _known_cancel(actor, order, idempotency_key)

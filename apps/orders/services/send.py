@@ -17,6 +17,7 @@ from django.db.models import F
 from apps.accounts.models import ExchangeAccount
 from apps.audit import services as audit
 from apps.core import killpoints
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import DeskError, NotAllowed, WireFormatError
 from apps.core.money import format_count, format_price, parse_count
 from apps.core.ports import OrderRoute
@@ -213,6 +214,7 @@ def _is_empty(exc: ExchangeError) -> bool:
     return bool(exc.body) if exc.status is None else 200 <= exc.status < 300
 
 
+@reaches_disk_later()
 def outcome_record(intent: OrderIntent, outcome: Outcome) -> OrderIntent:
     """Write down what came of a send; what the database does not take is kept in a file for the sweep."""
     try:

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from apps.accounts.models import ExchangeAccount
 from apps.audit import services as audit
 from apps.core import killpoints
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import DeskError
 from apps.core.permissions import Actor, Permission
 from apps.core.prepared import Prepared
@@ -57,7 +58,8 @@ def intent_submit(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
     may_trade_check(actor, ticket, account=account, now=now)
     killpoints.reach("submit.checked")
     try:
-        with transaction.atomic():
+        # On the disk before the first byte leaves: the flush of its claim carries it.
+        with reaches_disk_later(), transaction.atomic():
             # Two clicks that both found nothing: the unique constraint turns the second away.
             return intent_commit(actor, ticket, account=account, estimate=estimate, now=now)
     except IntegrityError:
