@@ -111,6 +111,21 @@ def test_every_order_of_arrival_ends_in_the_same_state(place: Place, queued: Que
     assert not AuditEntry.objects.filter(action="orders.order.disputed").exists()
 
 
+def test_a_step_that_fix_tells_late_disputes_nothing(place: Place, queued: Queued, published: Published) -> None:
+    """Its reports are stamped as they go out: "new" of an order that the WebSocket has ended may carry a later time."""
+    order_apply(place.account.pk, progress(0, after=1, status="canceled"), source="ws")
+
+    order_apply(place.account.pk, progress(0, after=2), source="fix")
+
+    assert Order.objects.get().status == "canceled"
+    assert not AuditEntry.objects.filter(action="orders.order.disputed").exists()
+
+    order_apply(place.account.pk, progress(0, after=60), source="fix")
+
+    assert Order.objects.get().status == "canceled"
+    assert AuditEntry.objects.filter(action="orders.order.disputed").exists()
+
+
 def test_versions_rise_with_every_change(place: Place, queued: Queued, published: Published) -> None:
     for one in [progress(0, after=0), progress(3, after=1), progress(3, after=1), progress(7, after=2)]:
         order_apply(place.account.pk, one, source="rest")

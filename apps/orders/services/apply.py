@@ -6,6 +6,7 @@ progress first and by the exchange's clock second; duplicates and late reports c
 """
 
 import logging
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -32,6 +33,7 @@ State = OrderIntent.State
 # database restored from an old backup must not send what is already there.
 ENDED_BY_EVIDENCE = (State.COMMITTED, State.SENDING, State.UNKNOWN, State.NOT_SEEN)
 OPEN_CANCELS = (CancelIntent.State.COMMITTED, CancelIntent.State.SENDING, CancelIntent.State.UNKNOWN)
+FIX_STAMPED_AFTER = timedelta(seconds=5)  # at most; the paper exchange's are milliseconds apart
 _DETAILS = frozenset(
     {"fill_cost", "fees", "client_order_id", "order_group_id", "expires_at", "created_at", "updated_at"}
 )
@@ -175,7 +177,7 @@ def _advance(order: Order, report: OrderReport, *, source: Source) -> bool:
         current.updated_at,
     )
     if not is_next and not order_state.report_is_newer(current, new):
-        if new.updated_at and current.updated_at and new.updated_at > current.updated_at and _is_behind(new, current):
+        if _is_later(new, current, source=source) and _is_behind(new, current):
             disputed_record(order, report, "a later report is behind what the exchange said before")
         is_same = (new.status, new.filled, new.remaining) == (current.status, current.filled, current.remaining)
         # The same progress told again: it may add details that the first source did not have.
@@ -195,6 +197,17 @@ def _advance(order: Order, report: OrderReport, *, source: Source) -> bool:
     order.seen_at, order.source, order.version = utc_now(), source, order.version + 1
     order.save()
     return True
+
+
+def _is_later(new: order_state.OrderReport, current: order_state.OrderReport, *, source: Source) -> bool:
+    """Whether the exchange's clock says that a report came after what is stored.
+
+    FIX stamps a report as it goes out, a few ms after the moment that the WebSocket names, and tells every step: the
+    first step of an order that is over already is late, and disputes nothing.
+    """
+    if new.updated_at is None or current.updated_at is None:
+        return False
+    return new.updated_at - current.updated_at > (FIX_STAMPED_AFTER if source == "fix" else timedelta())
 
 
 def _is_behind(new: order_state.OrderReport, current: order_state.OrderReport) -> bool:
