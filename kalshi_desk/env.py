@@ -5,8 +5,9 @@ operator's typing error never becomes a surprise in the middle of a trading day.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -70,3 +71,14 @@ def names(name: str, default: str = "", *, env: Mapping[str, str] = os.environ) 
 
 def path(name: str, default: Path, *, env: Mapping[str, str] = os.environ) -> Path:
     return Path(env.get(name, "").strip() or default).expanduser().resolve()
+
+
+def passkey_host(origins: Sequence[str]) -> str:
+    """Return the first host of `origins` that browsers allow passkeys at, or "": https under a name, or localhost."""
+    for origin in origins:
+        parts = urlsplit(origin)
+        host = parts.hostname or ""
+        is_name = host.rpartition(".")[2].isalpha()
+        if host == "localhost" or (parts.scheme == "https" and is_name):
+            return host
+    return ""

@@ -10,7 +10,9 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils.crypto import constant_time_compare
 
+from apps.accounts.factor_policy import Need, need_of
 from apps.accounts.models import Desk, Environment, ExchangeAccount, Membership, User
+from apps.accounts.sign_ins import is_idle as session_is_idle
 from apps.accounts.sign_ins import is_over as session_is_over
 from apps.core.errors import NotFound
 from apps.core.permissions import Actor
@@ -45,12 +47,21 @@ class Presence:
 
 
 def presence_load(user_id: int, session: Mapping[str, Any]) -> Presence | None:
-    """Return the person's presence on their selected desk (or first), or None without a membership."""
+    """Return the person's presence on their selected desk (or first).
+
+    None without a membership, and without the second factor that the desk wants of them.
+    """
+    presence, need = presence_judged(user_id, session)
+    return presence if need is Need.NOTHING else None
+
+
+def presence_judged(user_id: int, session: Mapping[str, Any]) -> tuple[Presence | None, Need]:
+    """Return who the person would be there, and what they still lack to be it."""
     chosen = session.get(SESSION_DESK)
     membership = next(iter(sorted(_memberships(user_id), key=lambda row: row.desk_id != chosen)), None)
     desk = None if membership is None else _desks.first(membership.desk_id)
     if membership is None or desk is None:
-        return None
+        return None, Need.NOTHING
     membership.desk = desk
     account = _account_selected(membership.desk_id, session.get(SESSION_ACCOUNT))
     subaccount = session.get(SESSION_SUBACCOUNT, 0)
@@ -63,7 +74,8 @@ def presence_load(user_id: int, session: Mapping[str, Any]) -> Presence | None:
         account_id=account.pk if account else None,
         subaccount=subaccount,
     )
-    return Presence(actor, membership, desk, account, subaccount)
+    presence = Presence(actor, membership, desk, account, subaccount)
+    return presence, need_of(desk, membership.roles, user_id, session)
 
 
 def _account_selected(desk_id: int, chosen: object) -> ExchangeAccount | None:
@@ -75,7 +87,7 @@ def _account_selected(desk_id: int, chosen: object) -> ExchangeAccount | None:
 
 
 def actor_for_session(user_id: int, session_key: str) -> Actor | None:
-    """Return who a browser socket speaks for now, or None: signed out, expired, suspended, no desk.
+    """Return who a browser socket speaks for now, or None: signed out, expired, idle, suspended, no desk, no factor.
 
     Synchronous; four small queries. Sockets call it on connect, for each message, and every few
     seconds while open (docs/realtime.md).
@@ -85,7 +97,7 @@ def actor_for_session(user_id: int, session_key: str) -> Actor | None:
     stored = _session_load(session_key)
     if str(stored.get(SESSION_KEY)) != str(user_id):
         return None
-    if session_is_over(stored):
+    if session_is_over(stored) or session_is_idle(session_key):
         return None
     if stored.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
         return None

@@ -1,23 +1,44 @@
-"""What the desk changes of django-allauth: no sign-up, second factors encrypted at rest."""
+"""What the desk changes of django-allauth: no sign-up, who may prove what by what, second factors encrypted at rest."""
 
 import base64
+from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.encoding import force_bytes
+
+from apps.accounts import factor_policy, passkeys
+from apps.accounts.models import User
 
 
 class DeskAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth carries no types
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """An admin adds people; nobody signs up."""
         return False
+
+    def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, Any]]:
+        """The strongest first. Who has a second factor does not prove who they are by their password alone."""
+        if not isinstance(user, User):
+            return []
+        kinds = set(Authenticator.objects.filter(user=user).values_list("type", flat=True))
+        ways = []
+        if Authenticator.Type.WEBAUTHN in kinds:
+            ways.append(("mfa_reauthenticate:webauthn", "Use a passkey", "passkey_confirm"))
+        if kinds - {Authenticator.Type.WEBAUTHN}:
+            ways.append(("mfa_reauthenticate", "Use a code", "mfa_reauthenticate"))
+        if not kinds and user.has_usable_password():
+            ways.append(("reauthenticate", "Use your password", "account_reauthenticate"))
+        return [{"id": way, "description": words, "url": reverse(name)} for way, words, name in ways]
 
 
 class DeskMfaAdapter(DefaultMFAAdapter):  # type: ignore[misc] # allauth carries no types
@@ -43,6 +64,21 @@ class DeskMfaAdapter(DefaultMFAAdapter):  # type: ignore[misc] # allauth carries
 
     def get_totp_label(self, user: AbstractBaseUser) -> str:
         return user.get_username()
+
+    def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
+        """The last factor of somebody who must have one stays."""
+        return factor_policy.may_remove(authenticator)
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """The host of the settings, whatever a request calls itself."""
+        return {"id": settings.PASSKEY_HOST, "name": "Kalshi Desk"}
+
+    def get_public_key_credential_user_entity(self, user: User) -> dict[str, Any]:
+        return {
+            "id": passkeys.user_handle(user),
+            "name": user.get_username(),
+            "display_name": user.display_name or user.get_username(),
+        }
 
 
 def _fernet() -> MultiFernet:

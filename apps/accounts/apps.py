@@ -11,9 +11,10 @@ class AccountsConfig(AppConfig):
         from allauth.mfa import signals as mfa_signals
         from django.contrib.auth.signals import user_logged_in, user_logged_out
 
-        from apps.accounts import factor_notices, four_eyes_kinds, sign_ins
+        from apps.accounts import factor_notices, factor_policy, four_eyes_kinds, sign_ins
 
         four_eyes_kinds.register()
+        factor_policy.register()
         user_logged_in.connect(sign_ins.sign_in_started, dispatch_uid="sign-in-started")
         user_logged_out.connect(sign_ins.person_signed_out, dispatch_uid="person-signed-out")
         account_signals.user_logged_in.connect(sign_ins.person_signed_in, dispatch_uid="person-signed-in")

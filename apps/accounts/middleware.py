@@ -10,8 +10,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.debug import SafeExceptionReporterFilter
 
 from apps.accounts import sign_ins
-from apps.accounts.access import presence_load
-from apps.accounts.permissions import UNDECLARED, declared_permission, refuse
+from apps.accounts.access import presence_judged
+from apps.accounts.factor_policy import Need
+from apps.accounts.permissions import UNDECLARED, declared_permission, is_set_up, refuse
 from apps.core.errors import NotAllowed, NotFound
 
 logger = logging.getLogger(__name__)
@@ -20,7 +21,8 @@ logger = logging.getLogger(__name__)
 class DeskRequest(HttpRequest):
     """What `DeskMiddleware` adds to a request, for type hints of views.
 
-    All are None (and subaccount 0) for people who are not signed in or not on a desk.
+    All are None (and subaccount 0) for people who are not signed in or not on a desk, or who lack the second factor
+    that it wants: `factor_need` says which then, and `factor_desk` whose wish it is.
     """
 
     desk: Any
@@ -28,6 +30,8 @@ class DeskRequest(HttpRequest):
     actor: Any
     account: Any
     subaccount: int
+    factor_need: Need
+    factor_desk: str
 
 
 class SecretsHidden(SafeExceptionReporterFilter):
@@ -48,13 +52,19 @@ class DeskMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.exception_reporter_filter = SecretsHidden()
-        if request.user.is_authenticated and sign_ins.is_over(request.session):
+        if request.user.is_authenticated and sign_ins.has_ended(request.session):
             logout(request)
         user = request.user
         is_signed_in = user.is_authenticated
+        presence, need = None, Need.NOTHING
         if user.is_authenticated:
             sign_ins.seen(user.pk, request.session.session_key)
-        presence = presence_load(user.pk, request.session) if user.is_authenticated else None
+            if sign_ins.is_act(request):
+                sign_ins.acted(user.pk, request.session.session_key)
+            presence, need = presence_judged(user.pk, request.session)
+        request.factor_need = need  # type: ignore[attr-defined]
+        request.factor_desk = presence.desk.name if presence else ""  # type: ignore[attr-defined]
+        presence = presence if need is Need.NOTHING else None
         for name in ("desk", "membership", "actor", "account"):
             setattr(request, name, getattr(presence, name, None))
         request.subaccount = presence.subaccount if presence else 0  # type: ignore[attr-defined]
@@ -76,7 +86,8 @@ class DeskMiddleware:
             return None
         permission = declared_permission(view, match.url_name if match else None)
         if permission is not None:
-            return refuse(request, permission)
+            unmet = is_set_up(request, permission, match.url_name if match else None)
+            return unmet if unmet is not None else refuse(request, permission)
         if view.__module__.startswith("allauth."):
             raise Http404("This page is closed on this desk.")
         logger.error("view %s.%s declares no permission", view.__module__, getattr(view, "__qualname__", view))

@@ -29,8 +29,19 @@ class User(AbstractUser):
 class Desk(models.Model):
     """A team that shares accounts, limits and a trail."""
 
+    class SecondFactor(models.TextChoices):
+        """Who must have one (apps.accounts.factor_policy)."""
+
+        NOBODY = "nobody", "Nobody"
+        RISKY = "risky", "Roles that trade, hold keys, release or manage"
+        EVERYBODY = "everybody", "Everybody"
+
     name = models.CharField(max_length=80)
     slug = models.SlugField(max_length=40, unique=True)
+    # Empty: what DESK_SECOND_FACTOR says. On the desk itself because it is read with each message of a socket.
+    second_factor = models.CharField(max_length=12, choices=SecondFactor.choices, blank=True)
+    # The same roles must have a passkey, and must have used it in this session.
+    wants_passkeys = models.BooleanField(default=False)
 
     def __str__(self) -> str:
         return self.name
@@ -135,7 +146,8 @@ class SignIn(models.Model):
     browser = models.CharField(max_length=200, blank=True)  # as it calls itself: a hint, not a proof
     address = models.GenericIPAddressField(null=True)
     started_at = models.DateTimeField()
-    seen_at = models.DateTimeField()  # to the minute
+    seen_at = models.DateTimeField()  # to the minute; an open page is enough
+    acted_at = models.DateTimeField(null=True)  # to a quarter minute; the person did something (sign_ins.acted)
 
 
 class KnownDevice(models.Model):
@@ -156,6 +168,31 @@ class CodeUse(models.Model):
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     counter = models.BigIntegerField()  # Unix seconds // 30
+
+
+class PasskeyUse(models.Model):
+    """What the desk keeps beside a passkey of the sign-in library, under whose row it lies.
+
+    seal: HMAC of person, passkey and public key: a row that was moved or edited in the database opens nothing.
+    counter: the newest signature counter; 0 for passkeys that do not count. copied_at: it went back since.
+    """
+
+    passkey = models.OneToOneField("mfa.Authenticator", on_delete=models.CASCADE, related_name="desk_use")
+    credential = models.CharField(max_length=64, unique=True)  # SHA-256 of the id that its authenticator gave it
+    seal = models.CharField(max_length=64)
+    counter = models.BigIntegerField()
+    copied_at = models.DateTimeField(null=True)
+
+
+class SignInTry(models.Model):
+    """Tries to prove who one is, by name, address or known browser; `key` is an HMAC of which (apps.accounts.tries).
+
+    In the database, so that emptying the cache starts nothing anew. Rows go an hour after the last try.
+    """
+
+    key = models.CharField(max_length=64, unique=True)
+    times = models.JSONField(default=list)  # Unix seconds, the newest last; never more than the limit
+    last_at = models.DateTimeField(db_index=True)
 
 
 class Notice(models.Model):

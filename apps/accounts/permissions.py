@@ -22,6 +22,7 @@ AnyView = TypeVar("AnyView", bound=Callable[..., Any])
 
 NO_DESK = "You are signed in, but not a member of a desk. Ask an admin to add you."
 NOT_ALLOWED = "Your roles on this desk do not allow this. Ask an admin of the desk."
+NO_FACTOR = "Your desk wants a second factor of you first. Open the desk anew to set it up."
 UNDECLARED = "This page does not say who may open it, so nobody may. Tell the people who run the desk."
 
 # Pages of django-allauth, by URL name. What is not named here is closed: it answers 404.
@@ -32,6 +33,7 @@ ALLAUTH_PERMISSIONS: dict[str, Permission] = {
     "account_logout": Permission.SELF,
     "account_reauthenticate": Permission.SELF,
     "account_change_password": Permission.SELF,
+    "mfa_login_webauthn": Permission.PUBLIC,
     "mfa_index": Permission.SELF,
     "mfa_reauthenticate": Permission.SELF,
     "mfa_activate_totp": Permission.SELF,
@@ -40,6 +42,23 @@ ALLAUTH_PERMISSIONS: dict[str, Permission] = {
     "mfa_generate_recovery_codes": Permission.SELF,
     "mfa_download_recovery_codes": Permission.SELF,
 }
+
+# All that a person may open whose desk wants more of them than they have (apps.accounts.factor_policy).
+SETUP_URLS = frozenset(
+    {
+        "factor_setup",
+        "passkey_confirm",
+        "desk_select",
+        "account_logout",
+        "account_reauthenticate",
+        "mfa_reauthenticate",
+        "mfa_activate_totp",
+        "passkey_add",
+        "mfa_view_recovery_codes",
+        "mfa_generate_recovery_codes",
+        "mfa_download_recovery_codes",
+    }
+)
 
 
 def requires(permission: Permission) -> Callable[[AnyView], AnyView]:
@@ -105,6 +124,21 @@ def refuse(request: HttpRequest, permission: Permission) -> HttpResponse | None:
         logger.warning("refused: user %s lacks %s for %s", actor.user_id, permission, request.resolver_match)
         raise PermissionDenied(NOT_ALLOWED)
     return None
+
+
+def is_set_up(request: HttpRequest, permission: Permission, url_name: str | None) -> HttpResponse | None:
+    """Return None when the person has the second factor that their desk wants, or the way to set one up.
+
+    Raises:
+        PermissionDenied: for what is not a page to look at.
+    """
+    if not getattr(request, "factor_need", "") or permission is Permission.PUBLIC or url_name in SETUP_URLS:
+        return None
+    if "HX-Request" in request.headers:
+        return HttpResponse(status=401, headers={"HX-Redirect": resolve_url("factor_setup")})
+    if request.method == "GET":
+        return HttpResponseRedirect(resolve_url("factor_setup"))
+    raise PermissionDenied(NO_FACTOR)
 
 
 def _sign_in(request: HttpRequest) -> HttpResponse:

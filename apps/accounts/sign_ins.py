@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
 from django.db import DatabaseError, transaction
 from django.http import HttpRequest, HttpResponse
@@ -22,6 +23,7 @@ from apps.accounts.models import KnownDevice, Membership, SignIn, User
 from apps.accounts.notices import notify
 from apps.audit.services import record
 from apps.core.errors import NotFound
+from apps.core.prepared import Prepared
 from apps.core.timestamps import utc_now
 
 logger = logging.getLogger(__name__)
@@ -31,8 +33,11 @@ DEVICE_COOKIE = "desk-device"
 _DEVICE_YEAR_S = 365 * 24 * 3600
 _SEEN_EVERY_S = 60.0
 _SEEN_AT_MOST = 10_000
+_ACTED_EVERY_S = 15.0
 # Session key -> monotonic seconds of the last note by this process.
 _noted: dict[str, float] = {}
+_acts: dict[str, float] = {}
+_by_key = Prepared(lambda session_key: SignIn.objects.filter(session_key=session_key))
 
 
 # --- beginning --------------------------------------------------------------------------------------
@@ -53,6 +58,7 @@ def sign_in_started(sender: object, request: HttpRequest, user: User, **kwargs: 
             "address": _address(request.META.get("REMOTE_ADDR", "")),
             "started_at": now,
             "seen_at": now,
+            "acted_at": now,
         },
     )
 
@@ -89,6 +95,50 @@ def is_over(session: Mapping[str, Any], *, now: datetime | None = None) -> bool:
     if not isinstance(started, int):
         return False
     return int((now or utc_now()).timestamp()) - started >= settings.SESSION_COOKIE_AGE
+
+
+def has_ended(session: SessionBase) -> bool:
+    """Is it over, by its age or because nobody has acted?"""
+    return is_over(session) or is_idle(session.session_key)
+
+
+def is_idle(session_key: str | None) -> bool:
+    """Has the person not acted for DESK_IDLE_MINUTES? An open page that only listens is no act."""
+    left = idle_left(session_key)
+    return left is not None and left <= 0
+
+
+def idle_left(session_key: str | None) -> int | None:
+    """Seconds until this session ends for want of acts; None where none does."""
+    if not settings.SESSION_IDLE_S or not session_key:
+        return None
+    row = _by_key.first(session_key)
+    if row is None:
+        return None
+    last = row.acted_at or row.started_at
+    return int(last.timestamp()) + int(settings.SESSION_IDLE_S) - int(utc_now().timestamp())
+
+
+def is_act(request: HttpRequest) -> bool:
+    """Did a person ask for this, rather than a page of theirs by itself?"""
+    if request.method not in ("GET", "HEAD"):
+        return True
+    # Browsers say how a page asks; programs that do not are taken at their word.
+    return request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate" and "HX-Request" not in request.headers
+
+
+def acted(user_id: int, session_key: str | None) -> None:
+    """Note that the person did something, four times a minute and process."""
+    if not settings.SESSION_IDLE_S or not session_key:
+        return
+    moment = time.monotonic()
+    last = _acts.get(session_key)
+    if last is not None and moment - last < _ACTED_EVERY_S:
+        return
+    if len(_acts) >= _SEEN_AT_MOST:
+        _acts.clear()
+    _acts[session_key] = moment
+    SignIn.objects.filter(session_key=session_key, user_id=user_id).update(acted_at=utc_now())
 
 
 def seen(user_id: int, session_key: str | None) -> None:

@@ -7,9 +7,11 @@ from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 from allauth.account import app_settings
+from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import get_authentication_records
-from allauth.mfa.utils import is_mfa_enabled
+from allauth.mfa.models import Authenticator
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -19,8 +21,14 @@ AnyView = TypeVar("AnyView", bound=Callable[..., Any])
 
 
 def is_fresh(request: HttpRequest) -> bool:
-    """Did this session prove its person within the last five minutes: at sign-in, or when asked again?"""
-    records = get_authentication_records(request, cast(User, request.user))
+    """Did this session prove its person within the last five minutes: at sign-in, or when asked again?
+
+    Where the person has a second factor, by that: a password alone proves nothing of them any more.
+    """
+    user = cast(User, request.user)
+    records = get_authentication_records(request, user)
+    if Authenticator.objects.filter(user=user).exists():
+        records = [record for record in records if record["method"] == "mfa"]
     newest = max((record["at"] for record in records), default=0)
     age = time.time() - newest
     return bool(0 <= age < app_settings.REAUTHENTICATION_TIMEOUT)
@@ -50,5 +58,7 @@ def confirm_first(request: HttpRequest, back: str) -> HttpResponse:
     where = request.get_full_path() if request.method == "GET" else reverse(back)
     if request.method != "GET":
         messages.info(request, "You were asked who you are first. Please do it again now.")
-    ask = "mfa_reauthenticate" if is_mfa_enabled(cast(User, request.user)) else "account_reauthenticate"
-    return HttpResponseRedirect(f"{reverse(ask)}?{urlencode({'next': where})}")
+    ways = get_adapter().get_reauthentication_methods(request.user)
+    if not ways:
+        raise PermissionDenied("There is nothing that you could prove who you are with. Ask an admin of the desk.")
+    return HttpResponseRedirect(f"{ways[0]['url']}?{urlencode({'next': where})}")

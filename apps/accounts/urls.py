@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.accounts import approval_views, session_views, team_views, trail_views, views
+from apps.accounts import approval_views, factor_views, session_views, team_views, trail_views, views
 
 urlpatterns = [
     path("settings/preferences/", views.preferences, name="preferences"),
@@ -10,7 +10,13 @@ urlpatterns = [
     path("settings/sessions/<int:sign_in_id>/end/", session_views.session_end, name="session_end"),
     path("settings/sessions/end-others/", session_views.sessions_end_others, name="sessions_end_others"),
     path("settings/sessions/notices/read/", session_views.notices_read, name="notices_read"),
+    path("settings/passkeys/add/", factor_views.PasskeyAdd.as_view(), name="passkey_add"),
+    path("settings/passkeys/<int:passkey_id>/rename/", factor_views.passkey_rename, name="passkey_rename"),
+    path("settings/passkeys/<int:passkey_id>/remove/", factor_views.passkey_remove, name="passkey_remove"),
+    path("settings/passkeys/confirm/", factor_views.PasskeyConfirm.as_view(), name="passkey_confirm"),
+    path("second-factor/", factor_views.factor_setup, name="factor_setup"),
     path("team/", team_views.team_page, name="team"),
+    path("team/second-factor/", factor_views.factor_policy_save, name="factor_policy_save"),
     path("team/invite/", team_views.invitation_create, name="invitation_create"),
     path("team/invitations/revoke/", team_views.invitation_revoke, name="invitation_revoke"),
     path("team/people/<int:user_id>/", team_views.person_page, name="person"),

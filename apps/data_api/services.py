@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.crypto import constant_time_compare
 
+from apps.accounts.factor_policy import Need, need_of
 from apps.audit import services as audit
 from apps.core.errors import DeskError, NotAllowed, NotFound
 from apps.core.permissions import Actor, Permission
@@ -122,7 +123,7 @@ def caller_of(secret: str, *, permission: Permission, scope: str) -> Caller | No
     shape = _SHAPE.fullmatch(secret)
     if shape is None:
         return None
-    row = DataToken.objects.filter(prefix=shape[1]).first()
+    row = DataToken.objects.select_related("desk").filter(prefix=shape[1]).first()
     now = utc_now()
     if row is None or not constant_time_compare(row.digest, _digest(secret)):
         return None
@@ -131,6 +132,8 @@ def caller_of(secret: str, *, permission: Permission, scope: str) -> Caller | No
     actor = actor_of(user_id=row.user_id, desk_id=row.desk_id)
     if actor is None:
         return None
+    if need_of(row.desk, actor.roles, row.user_id, None) is not Need.NOTHING:
+        raise NotAllowed("The desk wants a second factor of this token's owner. The token works once they have one.")
     if scope and scope not in row.scopes:
         raise NotAllowed(f"This token may not read {scope}. Make one with that scope.")
     if not actor.may(permission):

@@ -161,19 +161,35 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "apps.accounts.adapter.DeskAccountAdapter"
 ACCOUNT_SESSION_REMEMBER = False
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_ADAPTER = "apps.accounts.adapter.DeskMfaAdapter"
 MFA_FORMS = {
     "authenticate": "apps.accounts.factors.OnceAuthenticateForm",
     "reauthenticate": "apps.accounts.factors.OnceReauthenticateForm",
     "activate_totp": "apps.accounts.factors.OnceActivateForm",
+    "add_webauthn": "apps.accounts.passkey_forms.AddPasskeyForm",
+    "authenticate_webauthn": "apps.accounts.passkey_forms.UsePasskeyForm",
+    "login_webauthn": "apps.accounts.passkey_forms.SignInPasskeyForm",
+    "reauthenticate_webauthn": "apps.accounts.passkey_forms.ConfirmPasskeyForm",
 }
+MFA_PASSKEY_LOGIN_ENABLED = True
+# Who must have a second factor on desks that have not said so themselves (Team > People).
+SECOND_FACTOR = env.choice(
+    "DESK_SECOND_FACTOR", "nobody" if DESK_MODE == "demo" else "everybody", ("nobody", "risky", "everybody")
+)
+# A finger, a face or a PIN each time: a passkey alone is two factors then.
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+# The host that passkeys are made for, once and for all: they open nothing under another name. An address with numbers
+# has no passkeys, so the demo has them at http://localhost.
+PASSKEY_HOST = env.text("DESK_PASSKEY_HOST", env.passkey_host(PUBLIC_ORIGINS))
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_AGE = env.whole("DESK_SESSION_HOURS", 12, minimum=1, maximum=72) * 3600
+# Open pages do not count, only what a person does in them. 0: a sign-in lasts its hours, used or not.
+SESSION_IDLE_S = env.whole("DESK_IDLE_MINUTES", 0 if DESK_MODE == "demo" else 30, maximum=1440) * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = env.flag("DESK_SECURE_COOKIES", False)

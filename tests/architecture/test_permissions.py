@@ -58,13 +58,14 @@ class Url:
         return self.name or self.route or "root"
 
 
-def urls_of(resolver: URLResolver, prefix: str = "") -> Iterator[Url]:
+def urls_of(resolver: URLResolver, prefix: str = "", arguments: tuple[str, ...] = ()) -> Iterator[Url]:
     for item in resolver.url_patterns:
         route = prefix + str(item.pattern)
+        named = (*arguments, *item.pattern.regex.groupindex)
         if isinstance(item, URLResolver):
-            yield from urls_of(item, route)
+            yield from urls_of(item, route, named)
         elif isinstance(item, URLPattern):
-            yield Url(route, item.name or "", item.callback, tuple(item.pattern.regex.groupindex))
+            yield Url(route, item.name or "", item.callback, named)
 
 
 _ALL = list(urls_of(get_resolver()))
@@ -83,6 +84,8 @@ SHARED_ARGUMENTS: dict[str, Any] = {
     "key": "abc-def",
     # Of the person who asks, and of nobody else: tests/accounts/test_sessions.py.
     "sign_in_id": 999_999,
+    "passkey_id": 999_999,
+    "pk": 999_999,
 }
 DESK_ARGUMENTS: dict[str, Callable[["World"], Any]] = {
     "key_id": lambda world: world.key.pk,
