@@ -14,7 +14,7 @@ from apps.accounts.models import ChangeRequest, DeskPolicy
 from apps.accounts.permissions import requires
 from apps.accounts.step_up import steps_up
 from apps.core.errors import DeskError, NotAllowed, NotFound
-from apps.core.permissions import Permission
+from apps.core.permissions import Actor, Permission
 
 ASKED = "A second person was asked: it waits under Team, Approvals."
 
@@ -28,12 +28,12 @@ def approvals(request: DeskRequest) -> HttpResponse:
     chosen = policy.four_eyes if policy else []
     context = {
         "section": "approvals",
-        "waiting": [_row(row, request.actor.user_id) for row in waiting],
+        "waiting": [_row(row, request.actor) for row in waiting],
         "over": [_over(row) for row in over],
         "elsewhere": [one for ask in four_eyes.elsewhere for one in ask(request.actor)],
         "may_approve": may_approve,
         "kinds": [
-            (name, kind.label, kind.is_always, kind.is_always or name in chosen)
+            (name, kind.label, "always" if kind.is_always else kind.set_where, kind.is_always or name in chosen)
             for name, kind in four_eyes.kinds.items()
         ],
     }
@@ -105,7 +105,7 @@ def person_factor_reset(request: DeskRequest, user_id: int) -> HttpResponse:
     return redirect("person", user_id=user_id)
 
 
-def _row(row: ChangeRequest, user_id: int) -> dict[str, Any]:
+def _row(row: ChangeRequest, actor: Actor) -> dict[str, Any]:
     facts = four_eyes.moved_since(row)
     return {
         "id": row.pk,
@@ -117,7 +117,8 @@ def _row(row: ChangeRequest, user_id: int) -> dict[str, Any]:
         "facts": facts,
         "has_moved": any(fact["before"] != fact["now"] for fact in facts),
         "seen": four_eyes.seen_hash(row),
-        "is_own": row.asked_by_id == user_id,
+        "is_own": row.asked_by_id == actor.user_id,
+        "may_approve": actor.may(Permission.CHANGE_APPROVE) and actor.may(four_eyes.kinds[row.kind].approved_by),
     }
 
 

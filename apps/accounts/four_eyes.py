@@ -34,6 +34,10 @@ class Kind:
     present(desk id, params): what holds now, in words by name, for the approver; it is hashed, so it must be plain.
     apply(author, request): carries it out through the service, with `approval=request`.
     is_always: wanted whatever the desk's policy says.
+    approved_by: what its approver must hold, beside the right to approve.
+    set_where: in words, for a kind that something else than the desk's policy asks for.
+    drifting: names of `present` that move by themselves: shown, and not part of what the approver's click is bound to.
+    dropped(request): tidies up what waited for it, when it was declined or has expired.
     """
 
     label: str
@@ -41,6 +45,11 @@ class Kind:
     present: Callable[[int, Params], dict[str, str]]
     apply: Callable[[Actor, ChangeRequest], None]
     is_always: bool = False
+    approved_by: Permission = Permission.CHANGE_APPROVE
+    good_for: timedelta = GOOD_FOR
+    set_where: str = ""
+    drifting: frozenset[str] = frozenset()
+    dropped: Callable[[ChangeRequest], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +122,19 @@ def change_ask(actor: Actor, needed: ApprovalNeeded) -> ChangeRequest:
         before=kind.present(actor.desk_id, needed.params),
         asked_by_id=actor.user_id,
         asked_at=now,
-        expires_at=now + GOOD_FOR,
+        expires_at=now + kind.good_for,
     )
     row.content_hash = _content_hash(row)
     with transaction.atomic():
-        same = changes_open(actor.desk_id).filter(content_hash=row.content_hash).first()
+        asked = changes_open(actor.desk_id).filter(kind=row.kind, asked_by_id=actor.user_id)
+        # What was true when it was asked first may have drifted since: it is the same wish.
+        same = next((one for one in asked if one.params == row.params and _is_same(kind, one.before, row.before)), None)
         if same is not None:
             return same
         row.save()
         _record(row, "asked", actor.user_id, {"title": row.title, "params": row.params, "hash": row.content_hash})
         text = f"Waits for your approval: {row.title}."
-        notify_holders(actor.desk_id, Permission.CHANGE_APPROVE, "approval.asked", text, but=actor.user_id)
+        notify_holders(actor.desk_id, kind.approved_by, "approval.asked", text, but=actor.user_id)
     return row
 
 
@@ -138,6 +149,8 @@ def change_approve(actor: Actor, request_id: int, *, hash_seen: str) -> ChangeRe
         raise NotAllowed
     with transaction.atomic():
         row = _locked(actor.desk_id, request_id)
+        if not actor.may(kinds[row.kind].approved_by):
+            raise NotAllowed("Your roles on this desk do not allow you to approve this.")
         if row.asked_by_id == actor.user_id:
             raise DeskError("own_approval", "You asked for this yourself: somebody else has to approve it.")
         if row.expires_at <= utc_now():
@@ -152,6 +165,7 @@ def change_approve(actor: Actor, request_id: int, *, hash_seen: str) -> ChangeRe
         except DeskError as exc:
             row.state, row.words = State.FAILED, exc.text[:300]
             row.save(update_fields=["state", "words"])
+            _dropped(row)
         _record(row, row.state, actor.user_id, {"title": row.title, "hash": row.content_hash, "words": row.words})
         outcome = "was approved and carried out" if row.state == State.USED else "was approved, but could not be done"
         notify([row.asked_by_id], "approval.decided", f"{row.title}: it {outcome}.")
@@ -169,6 +183,7 @@ def change_decline(actor: Actor, request_id: int, *, words: str = "") -> ChangeR
         row.decided_by_id = None if is_own else actor.user_id
         row.words = (words or ("Withdrawn by its author." if is_own else ""))[:300]
         row.save(update_fields=["state", "decided_at", "decided_by", "words"])
+        _dropped(row)
         _record(row, "declined", actor.user_id, {"title": row.title, "words": row.words})
         if not is_own:
             notify([row.asked_by_id], "approval.decided", f"{row.title}: it was declined.")
@@ -199,7 +214,36 @@ def moved_since(row: ChangeRequest) -> list[dict[str, str]]:
 
 def seen_hash(row: ChangeRequest) -> str:
     """What an approver says they saw: the request, and what it would change as it is now."""
-    return _hash([row.content_hash, kinds[row.kind].present(row.desk_id, row.params)])
+    kind = kinds[row.kind]
+    now = kind.present(row.desk_id, row.params)
+    return _hash([row.content_hash, {name: text for name, text in now.items() if name not in kind.drifting}])
+
+
+def changes_expire() -> int:
+    """Tidy up after what nobody decided in time; returns how many."""
+    late = ChangeRequest.objects.filter(state=State.OPEN, expires_at__lte=utc_now()).order_by("pk")
+    done = 0
+    for one in late:
+        with transaction.atomic():
+            row = ChangeRequest.objects.select_for_update().get(pk=one.pk)
+            if row.state == State.OPEN:
+                row.state, row.words = State.DECLINED, "It expired: nobody decided it in time."
+                row.save(update_fields=["state", "words"])
+                _dropped(row)
+                _record(row, "expired", None, {"title": row.title})
+                done += 1
+    return done
+
+
+def _dropped(row: ChangeRequest) -> None:
+    drop = kinds[row.kind].dropped
+    if drop is not None:
+        drop(row)
+
+
+def _is_same(kind: Kind, before: Params, now: Params) -> bool:
+    names = (before.keys() | now.keys()) - kind.drifting
+    return all(before.get(name) == now.get(name) for name in names)
 
 
 def _author(row: ChangeRequest) -> Actor:
@@ -234,7 +278,7 @@ def _plain(params: Params) -> dict[str, Any]:
     return plain
 
 
-def _record(row: ChangeRequest, what: str, actor_id: int, data: Params) -> None:
+def _record(row: ChangeRequest, what: str, actor_id: int | None, data: Params) -> None:
     record(
         f"accounts.change.{what}",
         actor_id=actor_id,

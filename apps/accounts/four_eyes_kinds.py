@@ -95,7 +95,7 @@ def policy_set(actor: Actor, wanted: Iterable[str], *, approval: ChangeRequest |
     if not actor.may(Permission.CHANGE_APPROVE):
         raise NotAllowed
     chosen = sorted(set(wanted))
-    offered = {name for name, kind in kinds.items() if not kind.is_always}
+    offered = {name for name, kind in kinds.items() if not kind.is_always and not kind.set_where}
     if set(chosen) - offered:
         raise DeskError("bad_input", "Choose from the list.")
     with transaction.atomic():

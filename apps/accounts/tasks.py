@@ -4,6 +4,7 @@ import logging
 
 from celery import shared_task
 
+from apps.accounts import four_eyes
 from apps.accounts.permissions import task_permission
 from apps.audit import witness
 from apps.audit.models import ChainCheck
@@ -21,6 +22,13 @@ def audit_heads_note() -> None:
         witness.heads_note()
     except OSError:
         logger.exception("the heads of the trail could not be noted in %s", witness.path())
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def changes_expire() -> None:
+    """End what waited for a second person too long, and delete what was kept for it. Beat runs this every minute."""
+    four_eyes.changes_expire()
 
 
 @shared_task(ignore_result=True)

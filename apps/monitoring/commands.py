@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from apps.accounts.four_eyes import ApprovalNeeded, change_ask
+from apps.core.errors import DeskError
 from apps.core.permissions import Actor, Permission
 from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.monitoring import events
@@ -19,7 +21,12 @@ def pull(actor: Actor, params: Params) -> Answer:
 
 
 def release(actor: Actor, params: Params) -> Answer:
-    run = kill_release(actor, why=str(params.get("why") or ""), although_left=params.get("although_left") is True)
+    try:
+        run = kill_release(actor, why=str(params.get("why") or ""), although_left=params.get("although_left") is True)
+    except ApprovalNeeded as needed:
+        change_ask(actor, needed)
+        text = "A second person was asked: it waits under Team, Approvals. The desk stays killed."
+        raise DeskError("approval_asked", text) from None
     return {"released": run.pk}
 
 

@@ -12,7 +12,7 @@ class OrdersConfig(AppConfig):
         from apps.core import ports
         from apps.orders import commands, control_commands, feed, group_commands, selectors, services
         from apps.orders.pages import story
-        from apps.orders.services import leaving, limit_approval
+        from apps.orders.services import leaving, limit_approval, order_approval
 
         commands.register()
         control_commands.register()
@@ -23,6 +23,7 @@ class OrdersConfig(AppConfig):
         ports.reconcilers.append(services.orders_reconcile)
         ports.reconcilers.append(services.groups_read)
         limit_approval.register()
+        order_approval.register()
         trail.stories["order_intent"] = story.story_of_intent
         team.left_working.append(leaving.work_of_person)
         team.work_cancellers.append(leaving.cancel_of_person)

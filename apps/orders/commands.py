@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from apps.accounts.access import account_get
+from apps.accounts.four_eyes import ApprovalNeeded
 from apps.core.errors import DeskError
 from apps.core.money import format_count, format_dollars
 from apps.core.permissions import Actor, Permission
@@ -23,6 +24,7 @@ from apps.orders.access import order_for
 from apps.orders.control_commands import limit_text
 from apps.orders.costs import FeeDetails
 from apps.orders.models import Order, OrderIntent
+from apps.orders.services.order_approval import order_asked
 from apps.orders.tickets import read_key, ticket_from_params
 
 Params = Mapping[str, Any]
@@ -30,7 +32,10 @@ Answer = dict[str, Any]
 
 
 def place(actor: Actor, params: Params) -> Answer:
-    intent = services.intent_submit(actor, ticket_from_params(actor, params))
+    try:
+        intent = services.intent_submit(actor, ticket_from_params(actor, params))
+    except ApprovalNeeded as needed:
+        raise order_asked(actor, needed) from None
     # A repeat of an old key answers with what has become of it; what waits to be sent has no order.
     is_new = intent.state == OrderIntent.State.COMMITTED
     order = None if is_new else Order.objects.filter(intent=intent).first()

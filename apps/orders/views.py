@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
+from apps.accounts.four_eyes import ApprovalNeeded
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.models import User
 from apps.accounts.permissions import requires
@@ -16,6 +17,7 @@ from apps.markets.pages import market_context
 from apps.markets.views import market_or_404
 from apps.orders import services
 from apps.orders.forms import ticket_as_typed, ticket_params
+from apps.orders.services.order_approval import order_asked
 from apps.orders.tickets import ticket_from_params
 
 
@@ -33,7 +35,8 @@ def order_place(request: DeskRequest, ticker: str) -> HttpResponse:
         _same_account(request)
         params = ticket_params(typed, zone=cast(User, request.user).time_zone)
         intent = services.intent_submit(request.actor, ticket_from_params(request.actor, params))
-    except DeskError as exc:
+    except DeskError as refused:
+        exc = order_asked(request.actor, refused) if isinstance(refused, ApprovalNeeded) else refused
         errors = exc.fields or {"general": exc.text}
         if not errors.keys() & {"price", "count", "expires_at"}:
             errors = {"general": " ".join(errors.values())}

@@ -10,6 +10,9 @@ class VaultConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from apps.vault import approval
+
+        approval.register()
         task_postrun.connect(_uses_flush_when_due, dispatch_uid="vault-uses")
         worker_shutdown.connect(_uses_flush, dispatch_uid="vault-uses-last")
 

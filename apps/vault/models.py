@@ -38,6 +38,8 @@ class ApiKey(models.Model):
     sealed = models.BinaryField()
     sealing_key_id = models.CharField(max_length=64)
     version = models.PositiveIntegerField(default=1)
+    # Added, and a second person has to say yes: REVOKED until then, so that nothing anywhere takes it for a live key
+    waits_for = models.ForeignKey("accounts.ChangeRequest", null=True, on_delete=models.PROTECT, related_name="+")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.UNTESTED)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -57,3 +59,7 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.label} ({self.purpose})"
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.waits_for_id is not None and self.status == self.Status.REVOKED

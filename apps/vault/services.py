@@ -8,13 +8,14 @@ from django.db import IntegrityError, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from apps.accounts.access import account_get
-from apps.accounts.models import ExchangeAccount
+from apps.accounts.models import ChangeRequest, ExchangeAccount
 from apps.accounts.notices import notify_holders
 from apps.audit.services import record
 from apps.core import ports
 from apps.core.errors import DeskError, NotAllowed
 from apps.core.permissions import Actor, Permission
 from apps.vault import pem, sealing
+from apps.vault.approval import add_ask, add_waits, revoke_gate
 from apps.vault.errors import KeyRefused
 from apps.vault.models import ApiKey
 from apps.vault.selectors import key_get, twin_of
@@ -23,6 +24,8 @@ from apps.vault.signing import READ, WRITE
 # Changes that everybody who sees the vault is told of.
 _TOLD = {
     "vault.key.imported": "was added",
+    "vault.key.offered": "waits for a second person",
+    "vault.key.activated": "was added",
     "vault.key.generated": "was made here",
     "vault.key.named": "got its key id",
     "vault.key.revoked": "was revoked",
@@ -61,26 +64,33 @@ def key_add(actor: Actor, new: NewKey) -> ApiKey:
     _shape_check(new)
     # Before the transaction: this takes 40 ms to seconds, and SQLite has one writer.
     key = pem.private_key_generate() if new.secret is None else pem.private_key_read(new.secret)
+    waits = add_waits(actor.desk_id, scopes=new.scopes)
     try:
         with transaction.atomic():
-            return _store(actor, new, account=account, key=key)
+            row = _store(actor, new, account=account, key=key, waits=waits)
+            if waits:
+                add_ask(actor, row, replaces=new.replaces)
+            return row
     except IntegrityError:
         # Two people added one at the same moment.
         raise _purpose_taken(new.purpose) from None
 
 
 @sensitive_variables()
-def _store(actor: Actor, new: NewKey, *, account: ExchangeAccount, key: pem.PrivateKey) -> ApiKey:
+def _store(actor: Actor, new: NewKey, *, account: ExchangeAccount, key: pem.PrivateKey, waits: bool) -> ApiKey:
     if new.replaces is not None:
         old = key_get(actor, new.replaces)
         if old.account_id != account.pk or old.purpose != new.purpose:
             raise KeyRefused("replaces_other", "The new key must have the account and purpose of the one it replaces.")
-        key_revoke(actor, new.replaces)
+        if not waits:
+            _revoke(actor, old)
     twin = twin_of(actor.desk_id, key.fingerprint)
     if twin is not None:
         text = f"This key is already in the vault, as “{twin.label}” of {twin.account}. Use one key per purpose."
         raise KeyRefused("key_duplicate", text, fields={"pem": text})
     live = ApiKey.objects.filter(account=account, purpose=new.purpose).exclude(status=ApiKey.Status.REVOKED)
+    if waits and new.replaces is not None:  # revoked when the new one is approved
+        live = live.exclude(pk=new.replaces)
     if live.exists():
         raise _purpose_taken(new.purpose)
     row = ApiKey.objects.create(
@@ -94,12 +104,14 @@ def _store(actor: Actor, new: NewKey, *, account: ExchangeAccount, key: pem.Priv
         key_size=key.bits,
         sealed=b"",
         sealing_key_id="",
+        status=ApiKey.Status.REVOKED if waits else ApiKey.Status.UNTESTED,
         created_by_id=actor.user_id,
     )
     sealing.row_seal(row, pem.to_der(key.private_key), may_write=WRITE in new.scopes)
-    how = "vault.key.generated" if new.secret is None else "vault.key.imported"
+    added = "vault.key.generated" if new.secret is None else "vault.key.imported"
     facts = {"label": row.label, "key_id": row.key_id, "scopes": row.scopes, "bits": row.key_size}
-    _audit(actor, how, row, facts | {"fingerprint": row.fingerprint, "replaces": new.replaces})
+    facts |= {"fingerprint": row.fingerprint, "replaces": new.replaces}
+    _audit(actor, "vault.key.offered" if waits else added, row, facts)
     return row
 
 
@@ -121,12 +133,37 @@ def key_id_set(actor: Actor, key_row_id: int, *, key_id: str) -> ApiKey:
     return row
 
 
-def key_revoke(actor: Actor, key_row_id: int) -> ApiKey:
+def key_activate(actor: Actor, row: ApiKey, *, replaces: int | None) -> ApiKey:
+    """Make a key live that waited for a second person, in that person's transaction. Raises KeyRefused."""
+    _may_manage(actor)
+    if replaces is not None:
+        old = key_get(actor, replaces)
+        if old.status != ApiKey.Status.REVOKED:
+            _revoke(actor, old)
+    if twin_of(actor.desk_id, row.fingerprint) is not None:
+        raise KeyRefused("key_duplicate", "This key is in the vault already. Use one key per purpose.")
+    live = ApiKey.objects.filter(account=row.account, purpose=row.purpose).exclude(status=ApiKey.Status.REVOKED)
+    if live.exists():
+        raise _purpose_taken(row.purpose)
+    row.status = ApiKey.Status.UNTESTED
+    row.save(update_fields=["status"])
+    _audit(actor, "vault.key.activated", row, {"label": row.label, "fingerprint": row.fingerprint})
+    return row
+
+
+def key_revoke(actor: Actor, key_row_id: int, *, approval: ChangeRequest | None = None) -> ApiKey:
     """Stop using a key on this desk, for good, and forget its secret. It stays valid at the exchange
     until it is deleted there.
+
+    Raises NotAllowed, NotFound, KeyRefused; ApprovalNeeded where the desk wants four eyes on trading keys.
     """
     _may_manage(actor)
     row = key_get(actor, key_row_id)
+    revoke_gate(actor, row, approval=approval)
+    return _revoke(actor, row)
+
+
+def _revoke(actor: Actor, row: ApiKey) -> ApiKey:
     with transaction.atomic():
         changed = (
             ApiKey.objects.filter(pk=row.pk)

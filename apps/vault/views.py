@@ -11,6 +11,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.accounts.access import accounts_visible
+from apps.accounts.four_eyes import asking
 from apps.accounts.permissions import requires
 from apps.accounts.services import account_add
 from apps.accounts.step_up import steps_up
@@ -93,7 +94,13 @@ def _key_add(request: HttpRequest, form_class: Callable[..., KeyForm], template:
         except DeskError as exc:
             _explain(form, exc)
         else:
-            messages.success(request, f"Key “{row.label}” is sealed in the vault.")
+            sealed = f"Key “{row.label}” is sealed in the vault."
+            if row.is_waiting:
+                messages.info(
+                    request, f"{sealed} It signs nothing until a second person approves it (Team, Approvals)."
+                )
+            else:
+                messages.success(request, sealed)
             return redirect("vault_key", key_id=row.pk)
     status = 422 if form.is_bound else 200
     context = {"current": "vault", "form": form, "replaces": replaces, "has_accounts": accounts_visible(actor).exists()}
@@ -187,9 +194,12 @@ def key_revoke(request: HttpRequest, key_id: int) -> HttpResponse:
     if request.method == "GET":
         return render(request, "vault/key_revoke.html", {"current": "vault", "key": key})
     try:
-        services.key_revoke(_actor(request), key_id)
+        waits = asking(_actor(request), lambda: services.key_revoke(_actor(request), key_id))
     except DeskError as exc:
         messages.error(request, exc.text)
+        return redirect("vault_key", key_id=key_id)
+    if waits:
+        messages.info(request, "A second person was asked: it waits under Team, Approvals. The key still signs.")
         return redirect("vault_key", key_id=key_id)
     messages.success(request, f"Key “{key.label}” is revoked on this desk. Delete it at the exchange too.")
     return redirect("vault")

@@ -161,6 +161,9 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "apps.accounts.adapter.DeskAccountAdapter"
 ACCOUNT_SESSION_REMEMBER = False
+# Passwords are counted in the database: apps.accounts.tries. Many people may share one address, that of a proxy.
+ACCOUNT_RATE_LIMITS = {"login": None}
+MFA_RATE_LIMITS = {"webauthn_login": "60/m/ip"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_ADAPTER = "apps.accounts.adapter.DeskMfaAdapter"
 MFA_FORMS = {
@@ -286,6 +289,7 @@ CELERY_TASK_ROUTES = {
 # Celery names are given in full, so that nobody has to search who runs what when.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "audit-heads": {"task": "apps.accounts.tasks.audit_heads_note", "schedule": 60.0},
+    "accounts-changes-expire": {"task": "apps.accounts.tasks.changes_expire", "schedule": 60.0},
     "exchange-status": {"task": "apps.exchange.tasks.status_refresh", "schedule": 10.0},
     "markets-catalogue": {"task": "apps.markets.tasks.catalogue_sync", "schedule": 60.0},
     "orders-sweep": {"task": "apps.orders.tasks.intents_sweep", "schedule": 5.0},

@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, IntegrityError
 
+from apps.accounts.four_eyes import change_approve, seen_hash
+from apps.accounts.four_eyes_kinds import policy_set
+from apps.accounts.models import ChangeRequest
 from apps.audit.models import AuditEntry
 from apps.core.errors import DeskError, NotAllowed, NotFound
 from apps.core.permissions import Actor, Role
 from apps.core.ports import commands
 from apps.core.rfq import QuoteState
+from apps.core.timestamps import utc_now
 from apps.monitoring import jobs
 from apps.monitoring.events import kill_frame
 from apps.monitoring.models import KillRun
@@ -20,7 +24,7 @@ from apps.monitoring.services import kill as kill_service
 from apps.monitoring.services.kill import kill_in_force, kill_pull, kill_release, marker_take
 from apps.monitoring.services.kill_pass import kill_pass, kills_due
 from apps.orders import killed
-from apps.orders.models import OrderIntent
+from apps.orders.models import OrderIntent, TradingPause
 from apps.orders.services import intent_send, intent_submit, pause_release
 from apps.paper.testing import LINEAR
 from apps.rfq.models import Quote, QuoteRule
@@ -342,3 +346,41 @@ def test_f20_without_a_trail_nothing_is_submitted_and_nothing_is_sent(
 
     assert not OrderIntent.objects.exists()
     assert resting(desk) == []
+
+
+def test_where_the_desk_wants_it_a_second_lead_releases_it(desk: Scene) -> None:
+    other = actor_of(make_person(desk.place.desk, Role.LEAD))
+    policy_set(other, ["release"])
+    kill_pass(pull(desk, desk.lead).pk)
+
+    with pytest.raises(DeskError) as asked:
+        commands["kill.release"].handler(desk.lead, {"why": "all good again"})
+    request = ChangeRequest.objects.get()
+    assert asked.value.code == "approval_asked"
+    assert kill_in_force(desk.place.desk.pk) is not None
+    with pytest.raises(DeskError) as own:
+        change_approve(desk.lead, request.pk, hash_seen=seen_hash(request))
+    admin = actor_of(make_person(desk.place.desk, Role.ADMIN))
+    with pytest.raises(NotAllowed):
+        change_approve(admin, request.pk, hash_seen=seen_hash(request))
+    done = change_approve(other, request.pk, hash_seen=seen_hash(request))
+
+    assert own.value.code == "own_approval"
+    assert done.state == ChangeRequest.State.USED
+    assert kill_in_force(desk.place.desk.pk) is None
+    kept = AuditEntry.objects.get(action="monitoring.kill.released")
+    assert (kept.actor_id, kept.data["approved_by"]) == (desk.lead.user_id, other.user_id)
+
+
+def test_an_approval_releases_only_the_pull_that_it_was_asked_for(desk: Scene) -> None:
+    other = actor_of(make_person(desk.place.desk, Role.LEAD))
+    policy_set(other, ["release"])
+    kill_pass(pull(desk).pk)
+    with pytest.raises(DeskError):
+        commands["kill.release"].handler(desk.lead, {"why": "all good again"})
+    TradingPause.objects.update(released_at=utc_now(), released_by_id=desk.lead.user_id)
+    kill_pass(pull(desk).pk)
+    request = ChangeRequest.objects.get()
+
+    assert change_approve(other, request.pk, hash_seen=seen_hash(request)).state == ChangeRequest.State.FAILED
+    assert kill_in_force(desk.place.desk.pk) is not None

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from apps.accounts.four_eyes import asking
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.permissions import requires
 from apps.core.errors import DeskError, NotAllowed, NotFound
@@ -41,14 +42,18 @@ def kill_pulled(request: HttpRequest) -> HttpResponse:
 @require_POST
 def kill_released(request: HttpRequest) -> HttpResponse:
     actor = cast(DeskRequest, request).actor
+    why, although_left = request.POST.get("why", ""), request.POST.get("although_left") == "yes"
     try:
-        kill_release(actor, why=request.POST.get("why", ""), although_left=request.POST.get("although_left") == "yes")
+        waits = asking(actor, lambda: kill_release(actor, why=why, although_left=although_left))
     except (NotAllowed, NotFound):
         raise
     except DeskError as exc:
         context = _context(actor) | {"faults": exc.fields, "why": request.POST.get("why", "")}
         return render(request, "monitor/kill.html", context, status=422)
-    messages.success(request, "Released. Orders pass again; rules stay disarmed.")
+    if waits:
+        messages.info(request, "A second person was asked: it waits under Team, Approvals. The desk stays killed.")
+    else:
+        messages.success(request, "Released. Orders pass again; rules stay disarmed.")
     return redirect("monitor_kill")
 
 

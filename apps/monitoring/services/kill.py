@@ -7,11 +7,13 @@ holds back this machine's orders just the same, and that the gateway acts on (`a
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
 from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
 
-from apps.accounts.models import Desk, Membership, User
+from apps.accounts.four_eyes import Kind, Params, gate, kinds
+from apps.accounts.models import ChangeRequest, Desk, Membership, User
 from apps.audit import services as audit
 from apps.core.errors import DeskError, NotAllowed, NotFound
 from apps.core.permissions import Actor, Permission
@@ -34,6 +36,8 @@ logger = logging.getLogger(__name__)
 COMMAND_LINE = "command-line"  # the name under which rows keep what nobody signed in did
 _OPEN_RFQS = (RfqState.COMMITTED, RfqState.SENDING, RfqState.UNKNOWN, RfqState.OPEN)
 WHY_AT_MOST = 200
+RELEASE = "release"  # the kind of its approvals
+RELEASE_GOOD_FOR = timedelta(hours=1)
 
 
 def kill_pull(actor: Actor, *, why: str) -> KillRun | None:
@@ -86,12 +90,14 @@ def kill_commit(
     return run
 
 
-def kill_release(actor: Actor, *, why: str, although_left: bool = False) -> KillRun:
+def kill_release(
+    actor: Actor, *, why: str, although_left: bool = False, approval: ChangeRequest | None = None
+) -> KillRun:
     """Let orders pass again. Nothing that was cancelled comes back, and rules stay disarmed.
 
     although_left: release even though something is, or may be, left at the exchange.
 
-    Raises NotAllowed, NotFound, DeskError `no_reason`, `kill_left`.
+    Raises NotAllowed, NotFound, DeskError `no_reason`, `kill_left`; ApprovalNeeded where the desk wants four eyes.
     """
     require(actor, Permission.KILL_RELEASE)
     reason = why.strip()
@@ -110,17 +116,47 @@ def kill_release(actor: Actor, *, why: str, although_left: bool = False) -> Kill
         if run.clean_at is None and not although_left:
             text = "Something is, or may be, left at the exchange. Wait for it, or release although it is."
             raise DeskError("kill_left", text, fields={"although_left": text})
+        params = {"pause_id": pause.pk, "why": reason, "although_left": although_left}
+        gate(actor.desk_id, RELEASE, f"Release the kill switch: {reason}"[:200], params, approval=approval)
         kill_clear(pause, by_id=actor.user_id, why=reason)
         audit.record(
             "monitoring.kill.released",
             actor_id=actor.user_id,
             desk_id=actor.desk_id,
             target=f"kill_run:{run.pk}",
-            data={"why": reason[:WHY_AT_MOST], "although_left": run.clean_at is None},
+            data={
+                "why": reason[:WHY_AT_MOST],
+                "although_left": run.clean_at is None,
+                "approved_by": approval.decided_by_id if approval else None,
+            },
         )
         events.kill_publish(actor.desk_id)
     run.pause = pause
     return run
+
+
+def register() -> None:
+    kinds[RELEASE] = Kind(
+        "Releasing the kill switch",
+        Permission.KILL_RELEASE,
+        _held_now,
+        _release_apply,
+        approved_by=Permission.KILL_RELEASE,
+        good_for=RELEASE_GOOD_FOR,
+    )
+
+
+def _held_now(desk_id: int, params: Params) -> dict[str, str]:
+    run = kill_in_force(desk_id)
+    if run is None or run.pause_id != params["pause_id"]:
+        return {"kill switch": "not pulled any more"}
+    left = "nothing" if run.clean_at is not None else "something is, or may be, left at the exchange"
+    return {"kill switch": f"pulled at {run.pause.set_at:%Y-%m-%d %H:%M:%S} UTC: {run.pause.why or '-'}", "left": left}
+
+
+def _release_apply(author: Actor, request: ChangeRequest) -> None:
+    params = request.params
+    kill_release(author, why=params["why"], although_left=params["although_left"], approval=request)
 
 
 def kill_in_force(desk_id: int) -> KillRun | None:

@@ -33,6 +33,7 @@ from apps.orders.models import OrderIntent
 from apps.orders.services import send
 from apps.orders.services.checks import account_check, holding_of, market_check, order_check
 from apps.orders.services.gate import gate_note
+from apps.orders.services.order_approval import approval_refuse
 from apps.orders.services.routes import route_of
 from apps.orders.services.shown import shown_of
 from apps.orders.services.submit import intent_commit, known_intent, may_trade_check
@@ -97,7 +98,7 @@ def _line_check(
     actor: Actor, ticket: OrderTicket, *, before: Sequence[OrderTicket], spent: Decimal, now: datetime
 ) -> tuple[CostEstimate, str]:
     account = account_check(actor, ticket.account_id)
-    may_trade_check(actor, ticket, account=account, now=now, before=before)
+    approval_refuse(may_trade_check(actor, ticket, account=account, now=now, before=before), ticket)
     estimate = order_check(actor, ticket, account=account, now=now)
     holding = holding_of(ticket.account_id, ticket.subaccount, ticket.ticker)
     needed = estimate.cost + (estimate.fee_one_fill or Decimal(0))

@@ -28,6 +28,7 @@ from apps.orders.services.checks import (
 )
 from apps.orders.services.gate import gate_check
 from apps.orders.services.limits import limits_check
+from apps.orders.services.order_approval import approval_refuse
 from apps.orders.services.pauses import pause_check
 from apps.orders.services.shown import shown_check, shown_of
 from apps.orders.tickets import OrderTicket
@@ -151,7 +152,7 @@ def amend_check(actor: Actor, order: Order, *, price: Decimal, count: Decimal, n
     grid_check(market, ticket)
     count_check(market, count)
     _funds_check(order, price=price, rest=ticket.count)
-    limits_check(actor, ticket, account=account, now=now, instead_of=order)
+    approval_refuse(limits_check(actor, ticket, account=account, now=now, instead_of=order), ticket)
 
 
 def amended_ticket(order: Order, *, price: Decimal, count: Decimal) -> OrderTicket:

@@ -36,6 +36,7 @@ from apps.orders.services.apply import order_apply
 from apps.orders.services.checks import account_check_again, order_check
 from apps.orders.services.gate import gate_check, gate_note
 from apps.orders.services.limits import limits_check
+from apps.orders.services.order_approval import approval_check_again
 from apps.orders.services.pauses import pause_check
 from apps.orders.services.routes import route_of
 from apps.orders.tickets import FILL_OR_KILL, GOOD_TILL_CANCELED, OrderTicket
@@ -115,7 +116,8 @@ def check_again(intent: OrderIntent) -> None:
     now, ticket = utc_now(), ticket_of(intent)
     pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
     gate_check(account.pk)
-    limits_check(actor, ticket, account=account, now=now, intent=intent)
+    force = limits_check(actor, ticket, account=account, now=now, intent=intent)
+    approval_check_again(intent, force, ticket)
     order_check(actor, ticket, account=account, now=now)
 
 

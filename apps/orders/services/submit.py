@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
-from apps.accounts.models import ExchangeAccount
+from apps.accounts.models import ChangeRequest, ExchangeAccount
 from apps.audit import services as audit
 from apps.core import killpoints
 from apps.core.durability import reaches_disk_later
@@ -22,7 +22,9 @@ from apps.orders.costs import CostEstimate
 from apps.orders.models import OrderIntent
 from apps.orders.services.checks import account_check, order_check
 from apps.orders.services.gate import gate_check
+from apps.orders.services.limit_rows import InForce
 from apps.orders.services.limits import limits_check
+from apps.orders.services.order_approval import approval_gate
 from apps.orders.services.pauses import pause_check
 from apps.orders.services.recover import spill_check
 from apps.orders.tickets import OrderTicket
@@ -33,7 +35,9 @@ _known = Prepared(lambda user_id, key: OrderIntent.objects.filter(placed_by_id=u
 _store = PreparedInsert(OrderIntent)
 
 
-def intent_submit(actor: Actor, ticket: OrderTicket, *, now: datetime | None = None) -> OrderIntent:
+def intent_submit(
+    actor: Actor, ticket: OrderTicket, *, now: datetime | None = None, approval: ChangeRequest | None = None
+) -> OrderIntent:
     """Check a ticket, commit the intent and its audit row, then queue the send.
 
     The same idempotency key gives the same intent, however often and from however many threads
@@ -46,6 +50,7 @@ def intent_submit(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
         NotAllowed, NotFound: role, or another desk's account.
         DeskError: what is wrong with the ticket, in words; `idempotency_mismatch` when the key
             belongs to a different order. Nothing was stored and nothing will be sent.
+        ApprovalNeeded: above a threshold, without the approval of exactly this ticket.
     """
     killpoints.reach("submit.started")
     require(actor, Permission.ORDER_PLACE)
@@ -55,13 +60,14 @@ def intent_submit(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
         return known
     account = account_check(actor, ticket.account_id)
     estimate = order_check(actor, ticket, account=account, now=now)
-    may_trade_check(actor, ticket, account=account, now=now)
+    force = may_trade_check(actor, ticket, account=account, now=now)
+    approval_gate(actor, ticket, force, approval=approval)
     killpoints.reach("submit.checked")
     try:
         # On the disk before the first byte leaves: the flush of its claim carries it.
         with reaches_disk_later(), transaction.atomic():
             # Two clicks that both found nothing: the unique constraint turns the second away.
-            return intent_commit(actor, ticket, account=account, estimate=estimate, now=now)
+            return intent_commit(actor, ticket, account=account, estimate=estimate, now=now, approval=approval)
     except IntegrityError:
         known = known_intent(actor, ticket)
         if known is None:
@@ -71,15 +77,15 @@ def intent_submit(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
 
 def may_trade_check(
     actor: Actor, ticket: OrderTicket, *, account: ExchangeAccount, now: datetime, before: Sequence[OrderTicket] = ()
-) -> None:
-    """Is this person free to trade, and inside their limits? Raises DeskError.
+) -> InForce:
+    """Is this person free to trade, and inside their limits? Returns what holds. Raises DeskError.
 
     before: earlier lines of the same batch.
     """
     spill_check()
     pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
     gate_check(account.pk)
-    limits_check(actor, ticket, account=account, now=now, before=before)
+    return limits_check(actor, ticket, account=account, now=now, before=before)
 
 
 def intent_commit(
@@ -90,6 +96,7 @@ def intent_commit(
     estimate: CostEstimate,
     now: datetime,
     batch_key: uuid.UUID | None = None,
+    approval: ChangeRequest | None = None,
 ) -> OrderIntent:
     """Store the intent with its audit row, and queue its send; a batch queues its lines itself."""
     intent = _store(
@@ -103,6 +110,7 @@ def intent_commit(
             shown=ticket.shown,
             fee_shown=estimate.fee_one_fill,
             fee_shown_worst=estimate.fee_worst_split,
+            approval=approval,
         )
     )
     killpoints.reach("submit.stored")

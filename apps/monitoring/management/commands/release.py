@@ -1,10 +1,12 @@
 """`manage.py release`: let orders pass again. Needs the database: without it nobody can say who is a lead."""
 
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 
+from apps.accounts.four_eyes import asking
 from apps.accounts.models import Desk
 from apps.core.errors import DeskError
 from apps.monitoring.services.kill import kill_release, lead_actor
@@ -23,7 +25,10 @@ class Command(BaseCommand):
         try:
             desk = Desk.objects.get(slug=options["desk"])
             actor = lead_actor(desk=desk, username=options["by"])
-            kill_release(actor, why=options["why"], although_left=options["although_left"])
+            release = partial(kill_release, actor, why=options["why"], although_left=options["although_left"])
+            if asking(actor, release) is not None:
+                self.stdout.write(f"{desk.name}: a second person was asked (Team, Approvals). The desk stays killed.")
+                return
         except Desk.DoesNotExist:
             slugs = ", ".join(Desk.objects.order_by("slug").values_list("slug", flat=True))
             raise CommandError(f"There is no desk {options['desk']!r}. There are: {slugs}.") from None
