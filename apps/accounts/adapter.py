@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 
-from apps.accounts import factor_policy, passkeys
+from apps.accounts import factor_policy, passkeys, tries
 from apps.accounts.models import User
 
 
@@ -25,6 +25,17 @@ class DeskAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """An admin adds people; nobody signs up."""
         return False
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Refuse a password unseen after too many tries, in the same words for everybody."""
+        if not tries.sign_in_may_try(request, credentials.get("username", "")):
+            raise self.validation_error("too_many_login_attempts")
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
+        user: AbstractBaseUser | None = super().authenticate(request, **credentials)
+        if user is not None:
+            tries.sign_in_done(request, credentials.get("username", ""))
+        return user
 
     def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, Any]]:
         """The strongest first. Who has a second factor does not prove who they are by their password alone."""

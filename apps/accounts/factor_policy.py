@@ -4,7 +4,7 @@ A person without what their desk wants is nobody on it: `access.presence_load` g
 set it up (apps.accounts.middleware), sockets close, and tokens of the data API are refused.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -64,12 +64,18 @@ def need_of(desk: Desk, roles: Iterable[str], user_id: int, session: Mapping[str
     wants_passkey = is_passkey_wanted(desk, roles)
     if not wants_passkey and not is_wanted(desk, roles):
         return Need.NOTHING
-    kinds_of = {row.type for row in _factors(user_id)}
-    if not wants_passkey:
-        return Need.NOTHING if kinds_of & _PROOFS else Need.FACTOR
-    if Authenticator.Type.WEBAUTHN not in kinds_of:
-        return Need.PASSKEY
-    return Need.NOTHING if session is None or _used_passkey(session, user_id) else Need.PASSKEY_USE
+    need = lacks(desk, roles, {row.type for row in _factors(user_id)})
+    if need is Need.NOTHING and wants_passkey and session is not None and not _used_passkey(session, user_id):
+        return Need.PASSKEY_USE
+    return need
+
+
+def lacks(desk: Desk, roles: Iterable[str], has: Collection[str]) -> Need:
+    """What somebody with these roles and these kinds of factors still has to set up."""
+    roles = frozenset(roles)
+    if is_passkey_wanted(desk, roles):
+        return Need.NOTHING if Authenticator.Type.WEBAUTHN in has else Need.PASSKEY
+    return Need.FACTOR if is_wanted(desk, roles) and _PROOFS.isdisjoint(has) else Need.NOTHING
 
 
 def _used_passkey(session: Mapping[str, Any], user_id: int) -> bool:

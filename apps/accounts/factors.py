@@ -8,10 +8,14 @@ from allauth.mfa.utils import decrypt
 from django import forms
 from django.db import transaction
 
+from apps.accounts import tries
 from apps.accounts.models import CodeUse, User
+from apps.accounts.notices import notify
+from apps.accounts.sign_ins import record_everywhere
 
 # A slow request may be judged in the step after the one in which its code was checked.
 _STEPS_AROUND = 2
+_TOO_MANY = "Too many wrong codes. Try again in five minutes, or use a passkey."
 
 
 def code_spend(user: User, *, secret: str, code: str) -> bool:
@@ -47,6 +51,20 @@ class _SpendsCodes(forms.Form):
     user: User
 
     def clean_code(self) -> str:
+        if not tries.factor_may_try(self.user):
+            raise forms.ValidationError(_TOO_MANY)
+        try:
+            code = self._right_code()
+        except forms.ValidationError:
+            if tries.factor_is_full(self.user):
+                text = f"Somebody gave your password and {tries.BY_FACTOR.tries} wrong codes. If that was not you,"
+                notify([self.user.pk], "factor.guessed", f"{text} change your password and tell an admin.")
+                record_everywhere(self.user, "accounts.factor.guessed", {"tries": tries.BY_FACTOR.tries})
+            raise
+        tries.factor_done(self.user)
+        return code
+
+    def _right_code(self) -> str:
         code: str = super().clean_code()  # type: ignore[misc]
         used: Authenticator = self.authenticator  # type: ignore[attr-defined]
         if used.type == Authenticator.Type.TOTP:

@@ -6,7 +6,7 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from django.db import transaction
 
-from apps.accounts import services, sign_ins
+from apps.accounts import factor_policy, services, sign_ins
 from apps.accounts.models import Membership, SignIn, User
 from apps.accounts.notices import notify_holders
 from apps.core.errors import DeskError, NotAllowed, NotFound
@@ -23,7 +23,9 @@ def people_listed(actor: Actor) -> list[dict[str, Any]]:
     if not actor.may(Permission.DESK_VIEW):
         raise NotAllowed
     rows = list(
-        Membership.objects.filter(desk_id=actor.desk_id).select_related("user").order_by("-is_active", "user__username")
+        Membership.objects.filter(desk_id=actor.desk_id)
+        .select_related("user", "desk")
+        .order_by("-is_active", "user__username")
     )
     manages = actor.may(Permission.PEOPLE_MANAGE) or actor.may(Permission.AUDIT_VIEW)
     factors: dict[int, set[str]] = {}
@@ -100,6 +102,7 @@ def _row(row: Membership, factors: set[str], sessions: list[SignIn]) -> dict[str
         "is_active": row.is_active and row.user.is_active,
         "has_app": Authenticator.Type.TOTP in factors,
         "has_passkey": Authenticator.Type.WEBAUTHN in factors,
+        "lacks": factor_policy.lacks(row.desk, row.roles, factors),
         "sessions": len(sessions),
         "seen_at": max((one.seen_at for one in sessions), default=None),
     }

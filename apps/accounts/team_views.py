@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.accounts import four_eyes, invitations, services, sign_ins, team
+from apps.accounts import factor_policy, four_eyes, invitations, services, sign_ins, team
 from apps.accounts.approval_views import ASKED
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.permissions import requires
@@ -184,6 +184,12 @@ def _page(
         "form": form or InvitationForm(),
         "roles": [(role.value, words, role.value in chosen) for role, words in ROLE_WORDS.items()],
         "open_invitations": list(invitations.open_invitations(request.desk.pk)) if manages else [],
+        "policy": {
+            "choices": factor_policy.Wanted.choices,
+            "wanted": factor_policy.wanted_of(request.desk),
+            "label": factor_policy.Wanted(factor_policy.wanted_of(request.desk)).label,
+            "passkeys": request.desk.wants_passkeys,
+        },
         "made": made,
         "link": link,
         "is_mailed": is_mailed,
