@@ -63,7 +63,7 @@ security: install-dev ## the tests that docs/security.md names as evidence of it
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup tests/security $$($(BIN)/python -m tests.security) $(PYTEST)
 
 .PHONY: check
-check: install-dev ## format, lint, types, imports, migrations, templates, lock files
+check: install-dev ## format, lint, types, imports, migrations, templates, lock files, components, advisories
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -73,6 +73,12 @@ check: install-dev ## format, lint, types, imports, migrations, templates, lock 
 	DJANGO_SETTINGS_MODULE=kalshi_desk.settings.test $(BIN)/python -W error manage.py check --fail-level WARNING
 	$(BIN)/djlint templates --lint --quiet
 	$(BIN)/python tools/check_project.py
+	$(BIN)/python tools/sbom.py --check
+	$(BIN)/python tools/advisories.py
+
+.PHONY: sbom
+sbom: install-dev ## write sbom.cdx.json, the list of components (CycloneDX), from the lock files
+	$(BIN)/python tools/sbom.py
 
 .PHONY: format
 format: install-dev ## put every file into its format
