@@ -184,7 +184,7 @@ fix_orders: list[Callable[[int, list[Any], datetime], None]] = []
 # (account id, one whole settlement, at): ticker, subaccount, result, value and payout in dollars, yes_count, no_count
 fix_settlements: list[Callable[[int, Mapping[str, str], datetime], None]] = []
 
-# --- another way for orders than REST (docs/fix.md) -----------------------------------------------
+# --- another way than REST (docs/fix.md) -----------------------------------------------
 
 
 class OrderRoute(Protocol):
@@ -209,5 +209,55 @@ class OrderRoute(Protocol):
         ...
 
 
+class QuoteRoute(Protocol):
+    """fix -> rfq: how one account's quotes leave. The arguments are rows of rfq; raises as `OrderRoute` does."""
+
+    def quote(self, quote: Any) -> None:
+        """Send one quote, once; when it returns, the exchange has it, and lists it by REST under an id of its own."""
+        ...
+
+    def withdraw(self, quote: Any) -> bool:
+        """Return False, with nothing sent, when this way is not open or was tried before: REST then."""
+        ...
+
+    def confirm(self, quote: Any, send_by: datetime) -> Callable[[], "Confirmed | None"] | None:
+        """Hand one attempt over without waiting; None, with nothing sent, when this way is not open now.
+
+        What it returns says what has come back so far, None for nothing yet.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What came back to one attempt to confirm a quote."""
+
+    is_done: bool
+    text: str = ""
+
+
+class RequestRoute(Protocol):
+    """fix -> rfq: how one account's requests, and what it takes of the quotes on them, leave."""
+
+    @property
+    def prefers_better(self) -> bool:
+        """Whether an accept leaves it to the exchange to take a better quote than the one that is named."""
+        ...
+
+    def request(self, rfq: Any) -> tuple[str, str]:
+        """Send one request, once; return the exchange's id, and the market it made of legs ("" else)."""
+        ...
+
+    def close(self, rfq: Any) -> bool:
+        """As `QuoteRoute.withdraw`."""
+        ...
+
+    def accept(self, accept: Any) -> str:
+        """Take a quote, once; return the id of the quote that was taken."""
+        ...
+
+
 # account id -> its way; None: REST
 order_routes: list[Callable[[int], OrderRoute | None]] = []
+quote_routes: list[Callable[[int], QuoteRoute | None]] = []
+request_routes: list[Callable[[int], RequestRoute | None]] = []

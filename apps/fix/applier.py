@@ -5,14 +5,15 @@ import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, TypeVar
 
 from django.conf import settings
 
 from apps.core.errors import WireFormatError
 from apps.core.ports import GatewayTools
-from apps.core.timestamps import unix_ms_now
-from apps.fix import ingest, records
+from apps.core.timestamps import unix_ms_now, utc_now
+from apps.fix import ingest, records, rfq_ingest
 from apps.fix.engine.codec import Message
 from apps.fix.engine.outputs import Deliver
 from apps.fix.engine.rules import Kind
@@ -58,9 +59,19 @@ class Applier:
     outbox: Outbox | None = None
     waiting: asyncio.Queue[Deliver] = field(default_factory=asyncio.Queue)
     settlements: Settlements = field(init=False)
+    _heard_at: dict[int, datetime] = field(default_factory=dict)  # by MsgSeqNum, of what a window may run for
 
     def __post_init__(self) -> None:
         self.settlements = Settlements(self.wish.account_id)
+        self._doors = rfq_ingest.Doors(self.wish.session_id, self.wish.account_id, self.prices)
+        # What KalshiRFQ tells must not wait behind what is slow: a confirmation has seconds.
+        self._lane = self.tools.urgent if self.wish.kind is Kind.RFQ else self.tools.database
+
+    def put(self, one: Deliver) -> None:
+        """Take a delivered message at the moment that it came."""
+        if one.message.msg_type in rfq_ingest.TOLD:
+            self._heard_at[one.seq] = utc_now()
+        self.waiting.put_nowait(one)
 
     @property
     def prices(self) -> Prices:
@@ -91,10 +102,22 @@ class Applier:
         if settled:
             now = clock()
             await self._database(lambda: self.settlements.take(settled, now))
-        if self.outbox is not None and part[0].message.msg_type in ANSWERS:
-            outbox, told = self.outbox, [one.message for one in part]
+        for one in part:
+            await self._requests(one)
+        told = [one.message for one in part if one.message.msg_type in ANSWERS]
+        if self.outbox is not None and told:
+            outbox = self.outbox
             await self._database(lambda: outbox.record(told))
         self.session.applied(part[-1].seq)
+
+    async def _requests(self, one: Deliver) -> None:
+        """What a message says of requests and quotes, by the doors that WebSocket uses."""
+        kind, at = one.message.msg_type, self._heard_at.pop(one.seq, None) or utc_now()
+        if self.wish.kind is Kind.RFQ and kind in rfq_ingest.STREAM:
+            context = rfq_ingest.context_of(self.wish.account_id, self.wish.environment, at)
+            rfq_ingest.stream_tell(context, one.message)
+        elif kind in rfq_ingest.TOLD:
+            await self._database(lambda: self._doors.take(one.message, at))
 
     async def _reports(self, messages: list[Message]) -> ingest.Ingested:
         work = functools.partial(
@@ -110,7 +133,7 @@ class Applier:
         """Until it works: the exchange's word must not be lost because our database is away."""
         while True:
             try:
-                return await self.tools.database(work)
+                return await self._lane(work)
             except Exception:
                 logger.exception("what session %s received waits", self.wish.session_id)
                 await asyncio.sleep(RETRY_SECONDS)

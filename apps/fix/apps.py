@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
-from apps.core.ports import GatewayTools, OrderRoute
+from apps.core.ports import GatewayTools, OrderRoute, QuoteRoute, RequestRoute
 
 
 class FixConfig(AppConfig):
@@ -16,6 +16,8 @@ class FixConfig(AppConfig):
         ports.gateway_jobs["fix"] = _sessions
         ports.gateway_jobs["fix-console"] = _console
         ports.order_routes.append(_order_route)
+        ports.quote_routes.append(_quote_route)
+        ports.request_routes.append(_request_route)
 
 
 def _order_route(account_id: int) -> OrderRoute | None:
@@ -28,6 +30,28 @@ def _order_route(account_id: int) -> OrderRoute | None:
     from apps.fix.routing import FixWay
 
     return FixWay(account_id, way)
+
+
+def _quote_route(account_id: int) -> QuoteRoute | None:
+    from apps.fix.routes import What, route_row
+
+    row = route_row(account_id, What.QUOTES)
+    if row is None:
+        return None
+    from apps.fix.rfq_routing import QuotesByFix
+
+    return QuotesByFix(account_id, row.way)
+
+
+def _request_route(account_id: int) -> RequestRoute | None:
+    from apps.fix.routes import What, route_row
+
+    row = route_row(account_id, What.REQUESTS)
+    if row is None:
+        return None
+    from apps.fix.rfq_routing import RequestsByFix
+
+    return RequestsByFix(account_id, row.way, row.prefers_better)
 
 
 async def _sessions(tools: GatewayTools) -> None:

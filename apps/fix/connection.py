@@ -37,6 +37,7 @@ LEASE_SECONDS: Final = 3.0
 QUIET_SECONDS: Final = 60.0  # a connection that lasted this long ends a row of failures
 PRUNE_EVERY: Final = 2_000  # messages
 MOST_PASSED: Final = 5_000  # that wait for the database
+COMMANDED: Final = frozenset({"D", "S", "R"})  # sessions that send one of these take commands
 UNREAD: Final = frozenset({"rejected", "unexpected_type"})  # a message was used up and not applied: read instead
 _STATE: Final = FixSession.State
 
@@ -65,7 +66,7 @@ class Connection:
         """Raises only CancelledError: a session that cannot run says why in its row."""
         self._clock = Clock()
         self._session = await self._build()
-        if self.wish.kind in (Kind.NR, Kind.RT) and not self.wish.flags.listener:
+        if RULES[self.wish.kind].sends & COMMANDED and not self.wish.flags.listener:
             self._outbox = Outbox(self.wish.session_id, self.wish.account_id)
         self._applier = Applier(self.wish, self._session, self.tools, outbox=self._outbox)
         applying = asyncio.create_task(self._applier.run(self._clock))
@@ -192,7 +193,8 @@ class Connection:
         if self._looked_at and loop_time - self._looked_at < TICK:
             return  # messages come faster than it is worth asking
         self._looked_at = loop_time
-        for one in await self.tools.database(self._outbox.take):
+        lane = self.tools.urgent if self.wish.kind is Kind.RFQ else self.tools.database
+        for one in await lane(self._outbox.take):
             try:
                 seq, outputs = self._session.send(one.msg_type, one.fields, self._clock())
             except (SendRefused, NotEncodable) as exc:
@@ -210,7 +212,7 @@ class Connection:
                     self._pass(is_outgoing=True, seq=seq, msg_type=msg_type, fields=fields)
                 case Deliver(message, seq, _):
                     self._pass(is_outgoing=False, seq=seq, msg_type=message.msg_type, fields=message.fields)
-                    self._applier.waiting.put_nowait(one)
+                    self._applier.put(one)
                 case Seen(message):
                     seen = message.whole(34) or 0
                     self._pass(is_outgoing=False, seq=seen, msg_type=message.msg_type, fields=message.fields)
@@ -240,15 +242,18 @@ class Connection:
         await self.tools.database(functools.partial(records.session_audit, wish, "logged_on", was_reset=was_reset))
         if self._outbox is not None and was_reset:
             self._outbox.by_seq.clear()
-            self._outbox.reconcile_since = utc_now()
-        if was_reset and wish.kind in (Kind.NR, Kind.RT):
+            if wish.kind is not Kind.RFQ:  # of quotes one is in doubt per request, which its own row keeps
+                self._outbox.reconcile_since = utc_now()
+        if was_reset:
             await self._mend(f"{wish.kind} logged on anew")
 
     async def _mend(self, why: str) -> None:
-        """Reports may be missing on the way of execution reports: fill the hole."""
+        """What was told meanwhile may be missing: fill the hole."""
         if self.wish.kind in (Kind.NR, Kind.RT):
             account = self.wish.account_id
             await self.tools.database(lambda: records.hole_mend(account, why))
+        if self.wish.kind in (Kind.RFQ, Kind.RT):
+            await self.tools.database(functools.partial(records.requests_read, self.wish.account_id))
 
     async def _renew(self, digest: str, fence: int) -> None:
         """Keep the lease; without it the connection ends, so that the next holder's is the only one."""

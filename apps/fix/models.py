@@ -158,18 +158,29 @@ class FixRecovery(models.Model):
 
 
 class FixRoute(models.Model):
-    """How the orders of one account leave; an account without a row uses REST."""
+    """How one kind of what an account sends leaves; without a row it uses REST."""
+
+    class What(models.TextChoices):
+        ORDERS = "orders", "Orders"
+        QUOTES = "quotes", "Quotes"  # and their confirmations
+        REQUESTS = "requests", "Requests"  # and what is taken of the quotes on them
 
     class Way(models.TextChoices):
         REST = "rest", "REST"
         NR = "nr", "FIX, KalshiNR"
         RT = "rt", "FIX, KalshiRT"
+        RFQ = "rfq", "FIX, KalshiRFQ"
 
-    account = models.OneToOneField(ExchangeAccount, on_delete=models.PROTECT, related_name="fix_route")
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="fix_routes")
+    what = models.CharField(max_length=8, choices=What.choices, default=What.ORDERS)
     way = models.CharField(max_length=4, choices=Way.choices, default=Way.REST)
+    prefers_better = models.BooleanField(default=False, help_text="21022=Y: take a better quote where there is one")
     why = models.CharField(max_length=200)
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "what"], name="fix_route_once_per_kind")]
 
 
 class FixCommand(models.Model):

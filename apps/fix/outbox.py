@@ -1,4 +1,4 @@
-"""The gateway's side of orders by FIX: takes commands, and writes down what the exchange says to each.
+"""The gateway's side of what leaves by FIX: takes commands, and writes down what the exchange says to each.
 
 A command is taken by one conditional UPDATE before its message leaves, so it leaves once at most, whatever dies. What
 was taken by a gateway that then died stays TAKEN: nobody sends it again, and its sender looks the order up.
@@ -19,19 +19,25 @@ from django.db.models import QuerySet
 from apps.core.errors import WireFormatError
 from apps.core.timestamps import utc_now
 from apps.fix.engine.codec import Fields, Message
+from apps.fix.messages.common import Prices
 from apps.fix.messages.groups import GroupResponse
 from apps.fix.messages.orders import PENDING, CancelReject, Refusal
+from apps.fix.messages.rfq import Answer, QuoteStatus, RequestAcknowledged, RequestRefused
 from apps.fix.models import COMMANDS, FixCommand
 from apps.orders.models import AccountSync
 
 logger = logging.getLogger(__name__)
 
-ANSWERS: Final = frozenset({"8", "9", "j", "3", "UOH"})
+ANSWERS: Final = frozenset({"8", "9", "j", "3", "UOH", "AI", "U8", "U9", "b", "AG", "UB", "UC"})
 MOST_AT_ONCE: Final = 50
 GROUP_ANSWER: Final = timedelta(seconds=10)
-# The exchange's own catch-all, and an id that it knows already: neither proves that there is no order.
-DOUBTS: Final = frozenset({"EXCHANGE_UNAVAILABLE", "ORDER_ALREADY_EXISTS"})
-_LESS_RISK: Final = frozenset({"F"})
+# The exchange's own catch-all, and an id that it knows already: neither proves that there is none.
+DOUBTS: Final = frozenset(
+    {"EXCHANGE_UNAVAILABLE", "ORDER_ALREADY_EXISTS", "DUPLICATE_QUOTE_ID", "DUPLICATE_QUOTE_REQ_ID"}
+)
+_LESS_RISK: Final = frozenset({"F", "Z", "UE", "U7"})
+# Which command a short answer belongs to.
+_ASKED: Final = {"U9": "Z", "U8": "U7", "UB": "UE", "UC": "UA"}
 _State = FixCommand.State
 _RETRY_SECONDS: Final = 0.5
 
@@ -117,6 +123,47 @@ class Outbox:
                 if command is not None:
                     state = _State.LIMITED if refusal.is_rate_limit else _State.REFUSED
                     self._end(command, state, f"fix_{message.msg_type}_{refusal.reason}", refusal.text)
+            case "AI":
+                self._quote_told(message)
+            case "b":
+                told_request = RequestAcknowledged.read(message)
+                rows = self._sent("R", told_request.request_id)
+                self._store(rows, _State.TOLD, text=told_request.ticker, order_id=told_request.rfq_id[:80])
+            case "AG":
+                refused = RequestRefused.read(message)
+                self._refuse(self._sent("R", refused.request_id), refused.text)
+            case "U9" | "U8" | "UB" | "UC":
+                self._answered(Answer.read(message))
+
+    def _quote_told(self, message: Message) -> None:
+        """What an AI says of the quote that was sent; of a rejected one its name may be missing."""
+        told = QuoteStatus.read(message, Prices())
+        rows = self._sent("S", told.quote_id)
+        if told.status in ("pending", "rejected") and not (told.quote_id and rows.exists()):
+            # One is in flight per request: by the request it is found when its name came back as another, or not.
+            waiting = FixCommand.objects.filter(session_id=self.session_id, msg_type="S", state=_State.TAKEN)
+            mine = [row.pk for row in waiting if dict(map(tuple, row.fields)).get(131) == told.rfq_id]
+            rows = FixCommand.objects.filter(pk__in=mine)
+        if told.status == "rejected":
+            self._refuse(rows, told.text)
+        else:
+            self._store(rows, _State.TOLD, order_id=told.quote_id[:80])
+
+    def _answered(self, told: Answer) -> None:
+        rows = self._sent(_ASKED[told.msg_type], told.client_order_id or told.about)
+        if not told.is_done:
+            self._refuse(rows, told.text)
+        elif told.msg_type == "UC":
+            self._store(rows, _State.TOLD, order_id=(told.accepted_id or told.about)[:80])
+        else:
+            self._store(rows, _State.TOLD)
+
+    def _sent(self, msg_type: str, client_id: str) -> QuerySet[FixCommand]:
+        return FixCommand.objects.filter(session_id=self.session_id, msg_type=msg_type, client_id=client_id)
+
+    def _refuse(self, rows: QuerySet[FixCommand], text: str) -> None:
+        state = _State.DOUBT if text in DOUBTS else _State.REFUSED
+        self._store(rows, state, text.lower().replace(" ", "_") or "rejected", text)
 
     def _group_answered(self, told: GroupResponse) -> None:
         out = FixCommand.objects.filter(session_id=self.session_id, msg_type="UOG", state=_State.TAKEN)
@@ -132,8 +179,8 @@ class Outbox:
     def _end(self, command_id: int, state: str, code: str = "", text: str = "") -> None:
         self._store(FixCommand.objects.filter(pk=command_id), state, code, text)
 
-    def _store(self, rows: QuerySet[FixCommand], state: str, code: str, text: str) -> None:
-        changes = {"state": state, "code": code[:60], "text": text[:400], "answered_at": utc_now()}
+    def _store(self, rows: QuerySet[FixCommand], state: str, code: str = "", text: str = "", **also: str) -> None:
+        changes = {"state": state, "code": code[:60], "text": text[:400], "answered_at": utc_now(), **also}
         rows.filter(state=_State.TAKEN).update(**changes)
 
 

@@ -16,6 +16,7 @@ from apps.fix.messages.drop_copy import Recovery, Result
 from apps.fix.models import FixAsk, FixCommand, FixExecution, FixMessage, FixRecovery, FixSession
 from apps.fix.selectors import Wish
 from apps.orders import queue
+from apps.rfq.queue import ACCOUNT_READ
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +117,11 @@ def session_audit(wish: Wish, what: str, **data: Any) -> None:
 def account_read(account_id: int) -> None:
     """What could not be used may have told of an order: read the account over REST."""
     queue.enqueue(queue.ACCOUNT_SYNC, account_id)
+
+
+def requests_read(account_id: int) -> None:
+    """What was told of requests and quotes meanwhile is read over REST."""
+    queue.enqueue(ACCOUNT_READ, account_id)
 
 
 def hole_mend(account_id: int, why: str) -> None:

@@ -1,15 +1,15 @@
 """The sender's side of orders by FIX: a command in SQL, a word to the gateway, and the wait for what becomes of it.
 
-Runs in the workers. Raises what a REST call raises, with the same meaning (apps/exchange/wire/errors.py). A command
-that the gateway has not taken is withdrawn by one conditional UPDATE, so it certainly was not sent; one that it has
-taken may have been sent, and only reading tells.
+Quotes and requests: `rfq_routing`. Runs in the workers. Raises what a REST call raises, with the same meaning
+(apps/exchange/wire/errors.py). A command that the gateway has not taken is withdrawn by one conditional UPDATE, so it
+certainly was not sent; one that it has taken may have been sent, and only reading tells.
 """
 
 import logging
 import time
 import uuid
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -43,17 +43,18 @@ CANCEL_TOKENS: Final = 2
 _TIMES: Final = {"good_till_canceled": "gtc", "immediate_or_cancel": "ioc", "fill_or_kill": "fok"}
 _UP: Final = (FixSession.State.LOGGED_ON, FixSession.State.RECOVERING)
 _State = FixCommand.State
+CREATES: Final = frozenset({"D", "UOG", "S", "R", "UA"})
 
 _sessions = Prepared(lambda account_id, kind: FixSession.objects.filter(account_id=account_id, kind=kind))
 _commands = Prepared(lambda pk: FixCommand.objects.filter(pk=pk))
 
 
 def open_session(account_id: int, way: str) -> FixSession:
-    """Return the session that an account's orders leave by. Raises NotSent."""
+    """Return the session that something of an account leaves by. Raises NotSent."""
     session = _sessions.first(account_id, way)
     name = FixRoute.Way(way).label
     if session is None or session.is_listener or not session.is_wanted:
-        raise NotSent("fix_stopped", f"This account's orders leave by {name}, and that session is not started.")
+        raise NotSent("fix_stopped", f"This leaves by {name}, and that session is not started.")
     if session.state not in _UP:
         raise NotSent("fix_down", f"{name} is not logged on ({session.get_state_display().lower()}).")
     return session
@@ -134,8 +135,9 @@ class FixWay:
         except WireFormatError as exc:
             raise NotSent("fix_not_writable", str(exc)) from exc
         is_once = kind not in (GroupAction.Kind.TRIGGER, GroupAction.Kind.DELETE)
-        self._take(CREATE_TOKENS, "write")
-        done = self._hand(session, "UOG", fields, f"group:{action.pk}", is_once=is_once, order_id=group.group_id or "")
+        tokens_take(self.account_id, CREATE_TOKENS, "write")
+        subject = f"group:{action.pk}"
+        done = wait_for(hand_over(session, "UOG", fields, subject, is_once=is_once, order_id=group.group_id or ""))
         return done.order_id or None if kind is GroupAction.Kind.CREATE else None
 
     def _replace(self, change: ChangeIntent, *, count: Decimal, price: Decimal | None, is_once: bool) -> None:
@@ -169,60 +171,61 @@ class FixWay:
         except WireFormatError as exc:
             raise NotSent("fix_not_writable", f"FIX cannot say this: {exc}.") from exc
         if msg_type == "F":
-            self._take(CANCEL_TOKENS, "cancel")
+            tokens_take(self.account_id, CANCEL_TOKENS, "cancel")
         else:
-            self._take(CREATE_TOKENS, "write")
-        self._hand(
-            session, msg_type, fields, subject, is_once=is_once, order_id=order_id, client_id=message.client_order_id
-        )
+            tokens_take(self.account_id, CREATE_TOKENS, "write")
+        name = message.client_order_id
+        wait_for(hand_over(session, msg_type, fields, subject, is_once=is_once, order_id=order_id, client_id=name))
 
-    def _take(self, cost: int, kind: Budget) -> None:
-        """Take tokens of the account's one budget, which FIX and REST share. Raises RateLimited."""
-        limiter = limiter_for_account(self.account_id)
-        waited = 0.0
-        while True:
-            try:
-                wait = limiter.take(cost, kind=kind)
-            except ValueError as exc:
-                raise RateLimited(str(exc)) from exc
-            if not wait:
-                return
-            if waited + wait > MAX_WAIT[kind]:
-                text = f"The {kind} budget of this account is spent for {wait:.1f} s. Nothing was sent."
-                raise RateLimited(text, wait_seconds=wait)
-            time.sleep(wait)
-            waited += wait
 
-    def _hand(
-        self,
-        session: FixSession,
-        msg_type: str,
-        fields: Fields,
-        subject: str,
-        *,
-        is_once: bool,
-        order_id: str,
-        client_id: str = "",
-    ) -> FixCommand:
-        """Make the command durable, wake the gateway, and wait. Raises ExchangeError."""
-        now = utc_now()
+def tokens_take(account_id: int, cost: int, kind: Budget, *, waits: bool = True) -> None:
+    """Take tokens of the account's one budget, which FIX and REST share. Raises RateLimited."""
+    limiter = limiter_for_account(account_id)
+    waited = 0.0
+    while True:
         try:
-            with transaction.atomic():
-                command = FixCommand.objects.create(
-                    session=session,
-                    subject=subject,
-                    is_once=is_once,
-                    msg_type=msg_type,
-                    fields=fields,
-                    client_id=client_id,
-                    order_id=order_id,
-                    created_at=now,
-                    expires_at=now + TAKEN_WITHIN,
-                )
-        except IntegrityError:
-            raise OutcomeUnknown(f"{subject} was handed to the FIX session before; it is not sent again.") from None
-        wake(session.pk)
-        return wait_for(command)
+            wait = limiter.take(cost, kind=kind)
+        except ValueError as exc:
+            raise RateLimited(str(exc)) from exc
+        if not wait:
+            return
+        if not waits or waited + wait > MAX_WAIT[kind]:
+            text = f"The {kind} budget of this account is spent for {wait:.1f} s. Nothing was sent."
+            raise RateLimited(text, wait_seconds=wait)
+        time.sleep(wait)
+        waited += wait
+
+
+def hand_over(
+    session: FixSession,
+    msg_type: str,
+    fields: Fields,
+    subject: str,
+    *,
+    is_once: bool,
+    order_id: str = "",
+    client_id: str = "",
+    expires_at: datetime | None = None,
+) -> FixCommand:
+    """Make the command durable and wake the gateway. Raises OutcomeUnknown for what was handed over before."""
+    now = utc_now()
+    try:
+        with transaction.atomic():
+            command = FixCommand.objects.create(
+                session=session,
+                subject=subject,
+                is_once=is_once,
+                msg_type=msg_type,
+                fields=fields,
+                client_id=client_id,
+                order_id=order_id,
+                created_at=now,
+                expires_at=min(now + TAKEN_WITHIN, expires_at or now + TAKEN_WITHIN),
+            )
+    except IntegrityError:
+        raise OutcomeUnknown(f"{subject} was handed to the FIX session before; it is not sent again.") from None
+    wake(session.pk)
+    return command
 
 
 def wait_for(command: FixCommand) -> FixCommand:
@@ -253,8 +256,8 @@ def verdict(command: FixCommand) -> FixCommand:
     """Return an answered command; raise what its answer means otherwise."""
     match command.state:
         case _State.REFUSED:
-            # 404: a cancel or change that was refused is a question, and the order is looked up.
-            status = 400 if command.msg_type in ("D", "UOG") else 404
+            # 404: a cancel or change that was refused is a question, and what it was about is looked up.
+            status = 400 if command.msg_type in CREATES else 404
             raise Refused(status=status, code=command.code, message=command.text or command.code)
         case _State.LIMITED:
             limiter_for_account(command.session.account_id).drain(kind="write")

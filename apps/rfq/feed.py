@@ -53,7 +53,7 @@ def accept_heard(context: FeedContext, message: Any) -> None:
     except WireFormatError as exc:
         _read_instead(context, exc)
         return
-    with _in_turn(message.quote_id):
+    with in_turn(message.quote_id):
         if (quote := _our_quote(context, message)) is not None:
             _confirmation_begun(context, report, quote)
             return
@@ -96,7 +96,7 @@ def deletions_received(context: FeedContext, rfq_ids: list[str]) -> None:
         queue.enqueue(queue.RFQ_RESOLVE, rfq.pk)
 
 
-def _in_turn(quote_id: str) -> threading.Lock:
+def in_turn(quote_id: str) -> threading.Lock:
     """Two connections tell of the same accept at the same moment: the second finds what the first has stored."""
     return _turns[hash(quote_id) % len(_turns)]
 

@@ -209,6 +209,8 @@ class QuoteStatus:
     accepted_yes: bool | None
     subaccount: int
     text: str
+    yes_count: Decimal | None = None
+    no_count: Decimal | None = None
 
     @classmethod
     def read(cls, message: Message, prices: Prices) -> "QuoteStatus":
@@ -225,6 +227,8 @@ class QuoteStatus:
             accepted_yes=side == BUY if side else None,
             subaccount=integer_or_none(entry, 79) or 0,
             text=entry.text(58),
+            yes_count=decimal_or_none(entry, 134),
+            no_count=decimal_or_none(entry, 135),
         )
 
 

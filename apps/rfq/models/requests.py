@@ -185,6 +185,8 @@ class Accept(models.Model):
     contracts = CountField(null=True)
     accepted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     is_auto = models.BooleanField(default=False)
+    # By FIX with PreferBetterQuote: the exchange may have taken another quote of the request, at least as good
+    prefers_better = models.BooleanField(default=False)
     idempotency_key = models.UUIDField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.COMMITTED)
     created_at = models.DateTimeField()

@@ -29,6 +29,7 @@ from apps.rfq.models import Accept, ReceivedQuote, Rfq
 from apps.rfq.reports import QuoteReport
 from apps.rfq.services.accepts import accept_check
 from apps.rfq.services.requests_apply import received_apply
+from apps.rfq.services.routes import request_route_of
 from apps.rfq.services.verify_request import ended_at_least, execution_find, execution_record, fills_look, reaches
 from apps.rfq.windows import windows_of
 
@@ -45,6 +46,7 @@ GRACE = timedelta(seconds=2)
 # A lapsed quote may be shown as accepted for ever (seen on demo): so long after its window it is called lapsed.
 LAPSED_AFTER = timedelta(seconds=5)
 FOLLOWED = (State.UNKNOWN, State.AWAITING, State.EXECUTING)
+FOLLOWED_OR_SENT = (State.SENDING, *FOLLOWED)
 TOO_LATE = "Not sent: the desk could not send it in time. Nothing was taken."
 
 
@@ -71,11 +73,19 @@ def accept_send(accept_pk: int) -> Accept | None:
             now=utc_now(),
             is_stored=True,
         )
-        client = client_for(rfq.account_id, write=True)
+        route = request_route_of(rfq.account_id)
+        if route is None:
+            client = client_for(rfq.account_id, write=True)
+        elif route.prefers_better and rfq.contracts is not None:  # a target cost gives each quote another size
+            Accept.objects.filter(pk=accept.pk).update(prefers_better=True)
+            accept.prefers_better = True
     except DeskError as exc:
         return accept_move(accept, State.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
     try:
-        api.accept_quote(client, accept.quote.quote_id, side=accepted_side_for(buys).value)
+        if route is None:
+            api.accept_quote(client, accept.quote.quote_id, side=accepted_side_for(buys).value)
+        else:
+            accept = taken_instead(accept, route.accept(accept))
     except Refused as exc:
         return accept_move(accept, State.REFUSED, code=exc.code, text=exc.text)
     except NotSent as exc:
@@ -88,11 +98,28 @@ def accept_send(accept_pk: int) -> Accept | None:
     return accept_move(accept, State.AWAITING, accepted_at=utc_now())
 
 
+def taken_instead(accept: Accept, quote_id: str) -> Accept:
+    """The exchange took this quote of the request for us: the named one, or a better one where that was asked for."""
+    if accept.prefers_better and quote_id and quote_id != accept.quote.quote_id:
+        other = ReceivedQuote.objects.filter(rfq=accept.rfq, quote_id=quote_id).first()
+        if other is None:
+            logger.warning("accept %s took quote %s, which the desk has not heard of yet", accept.pk, quote_id)
+            queue.enqueue(queue.RFQ_RESOLVE, accept.rfq_id)
+        else:
+            Accept.objects.filter(pk=accept.pk).update(quote=other)
+            accept.quote = other
+    return accept
+
+
 def accept_report(rfq: Rfq, report: QuoteReport) -> Accept | None:
     """Bring the accept of a quote in line with what the exchange says of that quote; None when there is none."""
-    rows = Accept.objects.filter(rfq=rfq, quote__quote_id=report.quote_id).exclude(state=State.EXECUTED)
-    accept = rows.select_related("rfq__account", "quote").order_by("pk").last()
-    if accept is None:
+    accepts = Accept.objects.filter(rfq=rfq).select_related("rfq__account", "quote").order_by("pk")
+    accept = accepts.filter(quote__quote_id=report.quote_id).exclude(state=State.EXECUTED).last()
+    if accept is None and report.state in (QuoteState.ACCEPTED, QuoteState.CONFIRMED, QuoteState.EXECUTED):
+        # Only we take quotes of our request, and one at a time: it was the better one that was asked for.
+        accept = accepts.filter(prefers_better=True, state__in=FOLLOWED_OR_SENT).last()
+        accept = accept and taken_instead(accept, report.quote_id)
+    if accept is None or accept.quote.quote_id != report.quote_id:
         return None
     times: dict[str, Any] = {
         name: moment
@@ -127,6 +154,9 @@ def accept_resolve(accept_pk: int, *, now: datetime | None = None) -> Accept:
         client = client_for(accept.rfq.account_id, write=False)
         if accept.state == State.EXECUTED:
             return _fills_follow(accept, is_done=fills_look(client, accept, now=now), now=now)
+        if accept.prefers_better and accept.rfq.rfq_id:
+            _instead_read(accept, client, now=now)
+            accept = _load(accept_pk)
         report = reports.quote_from_rest(api.get_quote(client, accept.quote.quote_id))
         received_apply(accept.rfq, report, now=now)
         accept_report(accept.rfq, report)
@@ -136,6 +166,14 @@ def accept_resolve(accept_pk: int, *, now: datetime | None = None) -> Accept:
     except (ExchangeError, DeskError, WireFormatError) as exc:
         logger.warning("accept %s could not be looked up: %s", accept.pk, exc)
     return _look_again(accept, now=now)
+
+
+def _instead_read(accept: Accept, client: ExchangeClient, *, now: datetime) -> None:
+    """Another quote of the request may have been taken. Raises ExchangeError, WireFormatError."""
+    for record in api.get_quotes(client, rfq_id=accept.rfq.rfq_id, on_own_rfqs=True):
+        report = reports.quote_from_rest(record)
+        received_apply(accept.rfq, report, now=now)
+        accept_report(accept.rfq, report)
 
 
 def accepts_expire(*, accept_pk: int | None = None, now: datetime | None = None) -> int:

@@ -20,6 +20,7 @@ from django.db.models.functions import Coalesce
 
 from apps.core import killpoints
 from apps.core.errors import DeskError, WireFormatError
+from apps.core.ports import Confirmed
 from apps.core.rfq import ConfirmationState, Decision, QuoteState
 from apps.core.timestamps import utc_now
 from apps.exchange.clients import client_for
@@ -34,6 +35,7 @@ from apps.rfq.reports import QuoteReport
 from apps.rfq.services.confirm_apply import SETTLED_AFTER, confirmation_move, quote_move
 from apps.rfq.services.confirmations import confirmations_expire, decider_problem
 from apps.rfq.services.quotes_apply import quote_apply
+from apps.rfq.services.routes import quote_route_of
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ HURRY: Final = timedelta(milliseconds=1200)
 LEAST_LEASE: Final = timedelta(milliseconds=100)
 LEAST_REPEAT: Final = timedelta(milliseconds=50)
 MOST_IN_FLIGHT: Final = 8
+ROUTE_LOOK_SECONDS: Final = 0.01  # how often an attempt by FIX is asked for its answer
 MAX_BACKOFF_SECONDS: Final = 10
 NOT_FOUND: Final = 404
 
@@ -208,7 +211,9 @@ def _repeat(confirmation: Confirmation, client: ExchangeClient, holder: str, is_
     quote_id = _quote_id(confirmation)
     in_flight = 0
     reader: ExchangeClient | None = None
-    next_at = utc_now()
+    by_route: Callable[[], Confirmed | None] | None = None
+    routed_at = next_at = utc_now()
+    is_first = confirmation.attempts == 1
     sent_at = confirmation.last_sent_at  # the first attempt was noted with the lease
     while not is_stopped():
         now = utc_now()
@@ -217,12 +222,20 @@ def _repeat(confirmation: Confirmation, client: ExchangeClient, holder: str, is_
             if sent_at is None:
                 return
             killpoints.reach("confirm.noted")
-            _start(_attempt, client, quote_id, answers, sent_at)
+            if is_first:
+                by_route, routed_at = _by_route(confirmation), sent_at
+            if not is_first or by_route is None:
+                _start(_attempt, client, quote_id, answers, sent_at)
+            is_first = False
             in_flight, sent_at = in_flight + 1, None
             next_at = max(next_at, now) + repeat_after(confirmation.send_by - now)
         try:
-            answer = answers.get(timeout=max((next_at - utc_now()).total_seconds(), 0.005))
+            wait = max((next_at - utc_now()).total_seconds(), 0.005)
+            answer = answers.get(timeout=wait if by_route is None else min(wait, ROUTE_LOOK_SECONDS))
         except thread_queue.Empty:
+            if by_route is not None and (told := by_route()) is not None:
+                by_route = None
+                answers.put(Answer(routed_at, is_confirmed=told.is_done, text=told.text))
             if in_flight >= MOST_IN_FLIGHT:
                 next_at = utc_now() + REPEAT_EVERY
                 if utc_now() >= confirmation.send_by:
@@ -236,6 +249,21 @@ def _repeat(confirmation: Confirmation, client: ExchangeClient, holder: str, is_
         if answer.is_attempt:
             reader = reader or client_for(confirmation.quote.account_id, write=False)
             _start(_reading, reader, quote_id, answers, answer.sent_at)
+
+
+def _by_route(confirmation: Confirmation) -> Callable[[], Confirmed | None] | None:
+    """Hand the first attempt to another way than REST where there is one; None: by REST, as every repetition.
+
+    A repetition is harmless, so what this way cannot take, or might have taken, goes by REST too.
+    """
+    quote = confirmation.quote
+    try:
+        route = quote_route_of(quote.account_id)
+        return None if route is None else route.confirm(quote, confirmation.send_by)
+    except Exception:
+        # A boundary: the other way must never cost the window.
+        logger.exception("the confirmation of quote %s goes by REST", quote.pk)
+        return None
 
 
 def _start(work: Callable[..., None], *arguments: object) -> None:

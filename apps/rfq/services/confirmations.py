@@ -40,13 +40,15 @@ MARGIN: Final = timedelta(milliseconds=100)
 OFFSET_ERROR: Final = timedelta(milliseconds=100)
 # Heard by reading, and nothing dates it: it can have happened at any time since the reading before.
 READ_EVERY: Final = timedelta(milliseconds=1500)
+# Who tells by itself, so that what it takes is the way of a message.
+PUSHED: Final = frozenset({"ws", "fix"})
 # What was over for so long when the desk first saw a quote that others made is history, not an incident.
 HISTORY: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Who told of an accept, ws or rest, and when (our clock)."""
+    """Who told of an accept, ws, fix or rest, and when (our clock)."""
 
     by: str
     at: datetime
@@ -152,7 +154,7 @@ def deadline_of(quote: Quote, report: QuoteReport, heard: Heard) -> Deadline:
     )
     if report.accepted_at is not None and offset is not None:
         earliest = report.accepted_at - offset - OFFSET_ERROR
-    elif heard.by == "ws":
+    elif heard.by in PUSHED:
         earliest = heard.at - delay_of(environment).most(at=time.monotonic())
     else:
         earliest = heard.at - READ_EVERY
@@ -234,7 +236,7 @@ def _verdict(
         return {"state": State.MISSED, "reason": reason, "next_look_at": now}
     if quote.policy == Policy.MANUAL:
         return {}
-    if failing == "size" and heard.by == "ws":
+    if failing == "size" and heard.by in PUSHED:
         return {"next_look_at": now}  # the reading that follows tells which side, and how many
     return auto_verdict(failing, deadline, now=now)
 

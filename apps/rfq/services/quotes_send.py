@@ -29,6 +29,7 @@ from apps.rfq.services.confirmations import Heard
 from apps.rfq.services.last_look import MARKED, prices_read, reference_of
 from apps.rfq.services.quotes import IN_FLIGHT, LIVE, pull_want, quote_check
 from apps.rfq.services.quotes_apply import quote_apply
+from apps.rfq.services.routes import quote_route_of
 from apps.rfq.services.unsent import look_again, refuse_unsent, row_record
 
 logger = logging.getLogger(__name__)
@@ -54,20 +55,25 @@ def quote_send(quote_pk: int) -> Quote | None:
         if actor is None or not actor.may(Permission.RFQ_TRADE):
             raise NotAllowed("The person who quoted may no longer trade requests on this desk.")
         quote_check(actor, _offer_of(quote), quote.incoming, now=utc_now(), is_stored=True)
-        client = client_for(quote.account_id, write=True)
+        route = quote_route_of(quote.account_id)
+        client = client_for(quote.account_id, write=route is None)
     except DeskError as exc:
         return quote_end(quote, state=QuoteState.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
     _reference_read(quote, client)
+    quote_id = ""
     try:
-        quote_id = api.create_quote(
-            client,
-            rfq_id=quote.incoming.rfq_id,
-            yes_bid=format_price(quote.yes_bid),
-            no_bid=format_price(quote.no_bid),
-            rest_remainder=quote.rest_remainder,
-            post_only=quote.post_only,
-            subaccount=quote.subaccount,
-        )
+        if route is not None:
+            route.quote(quote)
+        else:
+            quote_id = api.create_quote(
+                client,
+                rfq_id=quote.incoming.rfq_id,
+                yes_bid=format_price(quote.yes_bid),
+                no_bid=format_price(quote.no_bid),
+                rest_remainder=quote.rest_remainder,
+                post_only=quote.post_only,
+                subaccount=quote.subaccount,
+            )
     except Refused as exc:
         return quote_end(quote, state=QuoteState.REFUSED, code=exc.code, text=exc.text)
     except NotSent as exc:
@@ -76,7 +82,23 @@ def quote_send(quote_pk: int) -> Quote | None:
         return quote_end(quote, state=QuoteState.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
     except ExchangeError as exc:
         return quote_end(quote, state=QuoteState.UNKNOWN, code=exc.code, text=exc.text)
-    return quote_opened(quote, quote_id)
+    return quote_opened(quote, quote_id) if quote_id else id_read(quote, client)
+
+
+def id_read(quote: Quote, client: ExchangeClient) -> Quote:
+    """Find the id of a quote that the exchange has by a name of ours; UNKNOWN, and read again, until it is listed."""
+    quote.refresh_from_db()
+    if quote.quote_id is None:  # else a message has told it meanwhile
+        try:
+            for record in api.get_quotes(client, own=True, rfq_id=quote.incoming.rfq_id):
+                join_or_apply(quote.account_id, reports.quote_from_rest(record))
+        except (ExchangeError, DeskError, WireFormatError) as exc:
+            logger.warning("the id of quote %s could not be read: %s", quote.pk, exc)
+        quote.refresh_from_db()
+    if quote.quote_id is None:
+        text = "The exchange has it by FIX and does not list it yet. Looking it up."
+        return quote_end(quote, state=QuoteState.UNKNOWN, code="unnamed", text=text)
+    return quote
 
 
 def _reference_read(quote: Quote, client: ExchangeClient) -> None:
@@ -149,7 +171,9 @@ def quote_delete(quote_pk: int) -> Quote | None:
     if quote.state != QuoteState.OPEN or not quote.quote_id:
         return None  # its outcome comes first; the sweep comes back
     try:
-        api.delete_quote(client_for(quote.account_id, write=True), quote.quote_id)
+        route = quote_route_of(quote.account_id)
+        if route is None or not route.withdraw(quote):
+            api.delete_quote(client_for(quote.account_id, write=True), quote.quote_id)
     except (NotSent, RateLimited, DeskError) as exc:
         look_again(quote, why=str(exc))
         return quote

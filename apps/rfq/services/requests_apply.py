@@ -1,6 +1,7 @@
 """Facts about own requests and the quotes on them, whoever tells: one door, duplicates change nothing."""
 
 import logging
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
@@ -103,21 +104,31 @@ def _new(rfq: Rfq, report: QuoteReport, *, now: datetime) -> ReceivedQuote:
         ended_at=report.cancelled_at if report.state == QuoteState.CANCELLED else None,
         cancellation_reason=report.reason[:200],
     )
-    if report.state == QuoteState.OPEN and report.maker:
-        others = ReceivedQuote.objects.filter(rfq=rfq, maker=report.maker, state=QuoteState.OPEN).exclude(pk=quote.pk)
-        newer = others.filter(created_at__gt=report.created_at) if report.created_at else others.none()
-        if newer.exists():  # heard late: the newer one stands
-            ReceivedQuote.objects.filter(pk=quote.pk).update(state=QuoteState.REPLACED, ended_at=now)
-            quote.refresh_from_db()
-        else:
-            others.update(state=QuoteState.REPLACED, ended_at=now, version=F("version") + 1)
+    _replace_others(quote, report, now=now)
     return quote
+
+
+def _replace_others(quote: ReceivedQuote, report: QuoteReport, *, now: datetime) -> None:
+    """A maker has one open quote on a request: the newest."""
+    if report.state != QuoteState.OPEN or not report.maker:
+        return
+    others = ReceivedQuote.objects.filter(rfq_id=quote.rfq_id, maker=report.maker, state=QuoteState.OPEN)
+    others = others.exclude(pk=quote.pk)
+    newer = others.filter(created_at__gt=report.created_at) if report.created_at else others.none()
+    if newer.exists():  # heard late: the newer one stands
+        ReceivedQuote.objects.filter(pk=quote.pk).update(state=QuoteState.REPLACED, ended_at=now)
+        quote.refresh_from_db()
+    else:
+        others.update(state=QuoteState.REPLACED, ended_at=now, version=F("version") + 1)
 
 
 def _changed(quote: ReceivedQuote, report: QuoteReport, *, now: datetime) -> bool:
     """Bring a row up to date; False when the report tells nothing new."""
     assert report.state is not None
-    before = (quote.state, quote.yes_bid, quote.no_bid, quote.yes_contracts, quote.no_contracts)
+    before = _told(quote)
+    is_named = not quote.maker and bool(report.maker)  # FIX does not say who quotes
+    if is_named:
+        quote.maker, quote.created_at = report.maker, report.created_at or quote.created_at
     if report.state != quote.state and quote_may_go(QuoteState(quote.state), report.state):
         quote.state = report.state
         if report.state == QuoteState.CANCELLED:
@@ -128,11 +139,17 @@ def _changed(quote: ReceivedQuote, report: QuoteReport, *, now: datetime) -> boo
         quote.changed_at = now
     quote.yes_contracts = report.yes_contracts if report.yes_contracts is not None else quote.yes_contracts
     quote.no_contracts = report.no_contracts if report.no_contracts is not None else quote.no_contracts
-    if before == (quote.state, quote.yes_bid, quote.no_bid, quote.yes_contracts, quote.no_contracts):
+    if before == _told(quote):
         return False
     quote.version += 1
     quote.save()
+    if is_named:
+        _replace_others(quote, report, now=now)
     return True
+
+
+def _told(quote: ReceivedQuote) -> tuple[object, ...]:
+    return quote.state, quote.yes_bid, quote.no_bid, quote.yes_contracts, quote.no_contracts, quote.maker
 
 
 def _touch(rfq: Rfq) -> None:
@@ -147,18 +164,25 @@ def _joined(account_id: int, report: RfqReport) -> Rfq | None:
         account_id=account_id,
         rfq_id=None,
         state__in=_IN_DOUBT,
-        ticker=report.ticker,
+        claimed_at__isnull=False,
+        ticker__in=["", report.ticker],
         contracts=report.contracts,
         target_cost=report.target_cost,
     )
     if report.created_at is not None:
         candidates = candidates.filter(claimed_at__lte=report.created_at + CLOCK_MARGIN)
-    rfq = candidates.order_by("claimed_at").last()
+    # One that left with legs alone has no ticker yet.
+    fitting = (one for one in candidates.order_by("-claimed_at") if one.ticker or _legs(one.legs) == _legs(report.legs))
+    rfq = next(fitting, None)
     if rfq is None or rfq.claimed_at is None:
         return None
     if report.created_at is not None and report.created_at < rfq.claimed_at - CLOCK_MARGIN:
         return None  # older than our send: another one
-    return rfq_opened(rfq, report.rfq_id)
+    return rfq_opened(rfq, report.rfq_id, ticker=report.ticker)
+
+
+def _legs(legs: Iterable[Mapping[str, str]]) -> set[tuple[str, str]]:
+    return {(leg["market_ticker"], leg["side"]) for leg in legs}
 
 
 def _external(account_id: int, report: RfqReport) -> Rfq:

@@ -26,6 +26,7 @@ from apps.rfq.models import ComboResolution, Rfq
 from apps.rfq.services.combos import combo_want
 from apps.rfq.services.combos_send import combo_resolve
 from apps.rfq.services.requests import close_want, rfq_check, room_check
+from apps.rfq.services.routes import request_route_of
 from apps.rfq.services.unsent import look_again, refuse_unsent, row_record
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ GOOD_FOR = timedelta(seconds=15)
 # In SENDING for longer than this its worker died: it is looked up.
 INTERRUPTED_AFTER = timedelta(seconds=20)
 TOO_LATE = "Not sent: the desk could not send it in time. Nothing reached the exchange."
+LEGS_GO = "legs"  # no ticker: those are in capitals
 
 
 def rfq_send(rfq_pk: int) -> Rfq | None:
@@ -51,9 +53,13 @@ def rfq_send(rfq_pk: int) -> Rfq | None:
     events.rfq_publish(rfq)
     try:
         _check_again(rfq)
+        route = request_route_of(rfq.account_id)
+        if route is not None:
+            rfq_id, ticker = route.request(rfq)
+            return rfq_opened(rfq, rfq_id, ticker=ticker)
         client = client_for(rfq.account_id, write=True)
-    except DeskError as exc:
-        return rfq_end(rfq, state=RfqState.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
+    except (ExchangeError, DeskError) as exc:
+        return _failed(rfq, exc)
     try:
         rfq_id = api.create_rfq(
             client,
@@ -69,13 +75,22 @@ def rfq_send(rfq_pk: int) -> Rfq | None:
     return rfq_opened(rfq, rfq_id)
 
 
-def rfq_opened(rfq: Rfq, rfq_id: str) -> Rfq:
-    """The exchange has it: SENDING, UNKNOWN, NOT_SEEN or REFUSED -> OPEN. A repeat changes nothing."""
+def rfq_opened(rfq: Rfq, rfq_id: str, *, ticker: str = "") -> Rfq:
+    """The exchange has it: SENDING, UNKNOWN, NOT_SEEN or REFUSED -> OPEN. A repeat changes nothing.
+
+    ticker: the market, of a request that left with legs alone.
+    """
     now = utc_now()
     with transaction.atomic():
         rows = Rfq.objects.filter(pk=rfq.pk, rfq_id=None)
         changed = rows.update(
-            rfq_id=rfq_id, state=RfqState.OPEN, answered_at=now, error_code="", error_text="", version=F("version") + 1
+            rfq_id=rfq_id,
+            state=RfqState.OPEN,
+            ticker=rfq.ticker or ticker,
+            answered_at=now,
+            error_code="",
+            error_text="",
+            version=F("version") + 1,
         )
         rfq.refresh_from_db()
         if changed:
@@ -119,7 +134,9 @@ def rfq_delete(rfq_pk: int) -> Rfq | None:
     if rfq.state != RfqState.OPEN or not rfq.rfq_id:
         return None  # its outcome comes first; the sweep comes back
     try:
-        api.delete_rfq(client_for(rfq.account_id, write=True), rfq.rfq_id)
+        route = request_route_of(rfq.account_id)
+        if route is None or not route.close(rfq):
+            api.delete_rfq(client_for(rfq.account_id, write=True), rfq.rfq_id)
     except (NotSent, RateLimited, DeskError) as exc:
         look_again(rfq, why=str(exc))
         return rfq
@@ -161,6 +178,8 @@ def _combo_known(rfq_pk: int) -> bool:
         return True
     try:
         ticker = _combo_ticker(rfq)
+        if ticker == LEGS_GO:
+            return True
         if ticker is None:
             return False
         room_check(replace(ask_of(rfq), ticker=ticker))
@@ -172,13 +191,21 @@ def _combo_known(rfq_pk: int) -> bool:
 
 
 def _combo_ticker(rfq: Rfq) -> str | None:
-    """Raises DeskError when the legs are refused, or nobody may ask."""
+    """Return the market, None while it is not known, LEGS_GO where the request may name its legs alone.
+
+    Raises DeskError when the legs are refused, or nobody may ask.
+    """
     actor = None if rfq.placed_by_id is None else actor_of(user_id=rfq.placed_by_id, desk_id=rfq.desk_id)
     if actor is None:
         raise NotAllowed("The person who asked is no longer on this desk.")
     ticker, wish = combo_want(actor, rfq.account, rfq.collection_ticker, ask_of(rfq).legs)
     if wish is None:
         return ticker
+    if request_route_of(rfq.account_id) is not None:
+        # By FIX the exchange makes the market of the legs itself; the wish counts it, and reads its name by REST.
+        rows = ComboResolution.objects.filter(pk=wish.pk, is_created=False)
+        rows.update(is_created=True, created_at=utc_now())
+        return LEGS_GO
     wish = combo_resolve(wish.pk)
     if wish.state == ComboResolution.State.REFUSED:
         raise DeskError(wish.problem["code"], wish.problem["text"])

@@ -43,7 +43,7 @@ def rfq_resolve(rfq_pk: int, *, now: datetime | None = None) -> Rfq:
         if rfq.rfq_id:
             rfq_read(client, rfq)
         elif rfq.state in (RfqState.UNKNOWN, RfqState.NOT_SEEN):
-            for record in api.get_rfqs(client, own=True, ticker=rfq.ticker):
+            for record in api.get_rfqs(client, own=True, ticker=rfq.ticker or None):
                 rfq_apply(rfq.account_id, reports.rfq_from_rest(record))
             found = Rfq.objects.select_related("account").get(pk=rfq_pk)
             if found.rfq_id:

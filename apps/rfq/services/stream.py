@@ -119,15 +119,16 @@ class Board:
         fresh: dict[str, Entry] = {}
         gone: set[str] = set()
         for at_ms, message in batch.created:
+            if message.id in self.entries:
+                continue  # told twice, by WebSocket and by FIX
+            self.seen += 1
             self._count(at_ms // 1_000)
             try:
                 report = reports.rfq_from_ws(message)
             except WireFormatError:
                 self.dropped += 1
                 continue
-            if report.rfq_id not in self.entries:
-                fresh[report.rfq_id] = self.entries[report.rfq_id] = Entry(report, at_ms)
-        self.seen += len(batch.created)
+            fresh[report.rfq_id] = self.entries[report.rfq_id] = Entry(report, at_ms)
         self.dropped += batch.dropped
         for snapshot in batch.snapshots:
             fresh |= self._list(snapshot, gone)

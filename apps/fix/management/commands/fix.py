@@ -9,7 +9,7 @@ from apps.accounts.models import User
 from apps.core.errors import DeskError
 from apps.core.permissions import Actor
 from apps.fix import routes, services
-from apps.fix.models import FixMessage, FixSession
+from apps.fix.models import FixMessage, FixRoute, FixSession
 from apps.fix.selectors import KINDS, decoded, message_name
 
 
@@ -41,9 +41,11 @@ class Command(BaseCommand):
         recover.add_argument("--end", default="", metavar="ExecID", help="inclusive; default: the newest")
         recover.add_argument("--why", required=True)
 
-        route = actions.add_parser("route", help="say how the orders of an account leave")
+        route = actions.add_parser("route", help="say how orders, quotes or requests of an account leave")
         route.add_argument("account", type=int, help="row id of the account")
-        route.add_argument("way", choices=["rest", "nr", "rt"])
+        route.add_argument("way", choices=FixRoute.Way.values)
+        route.add_argument("--what", choices=FixRoute.What.values, default=FixRoute.What.ORDERS.value)
+        route.add_argument("--better", action="store_true", help="requests: take a better quote where there is one")
         route.add_argument("--why", required=True)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -77,8 +79,16 @@ class Command(BaseCommand):
             )
             self.stdout.write(self._line(row))
         elif action == "route":
-            set_to = routes.route_set(actor, options["account"], options["way"], why=options["why"])
-            self.stdout.write(f"Orders of account {options['account']} leave by {set_to.get_way_display()}.")
+            set_to = routes.route_set(
+                actor,
+                options["account"],
+                options["way"],
+                why=options["why"],
+                what=options["what"],
+                prefers_better=options["better"],
+            )
+            what, way = set_to.get_what_display(), set_to.get_way_display()
+            self.stdout.write(f"{what} of account {options['account']} leave by {way}.")
         elif action == "recover":
             account = account_get(actor, options["account"])
             found = services.recovery_request(
