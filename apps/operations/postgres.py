@@ -1,4 +1,4 @@
-"""Load the tables of a backup into an empty PostgreSQL database, inside the caller's transaction (docs/adr/0010)."""
+"""Load the tables of a backup into an empty PostgreSQL database, inside the caller's transaction (docs/adr/0011)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The database as it was at one moment, while the desk goes on. Two kinds, one shape (docs/adr/0010).
+"""The database as it was at one moment, while the desk goes on. Two kinds, one shape (docs/adr/0011).
 
 SQLite: its online backup in one step, which reads one snapshot of the log and holds up no writer. PostgreSQL: COPY of
 each table in one REPEATABLE READ transaction. Neither needs a program besides the desk's own.
