@@ -29,8 +29,12 @@ test: install-dev ## install and pass the tests
 
 .PHONY: test-long
 test-long: install-dev ## the tests that take many seconds each: kills, recordings, whole days, loaded pages
-	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "long and not browser" $(PYTEST)
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "long and not browser and not drill" $(PYTEST)
 	$(BIN)/pytest -q -m "long and browser"
+
+.PHONY: drills
+drills: install-dev ## the outage drills of FIX at full size: 10,000 execution reports each by resend and by drop copy
+	$(BIN)/pytest -q -n $(WORKERS) -m drill $(PYTEST)
 
 .PHONY: test-sql
 test-sql: install-dev ## the tests that touch SQL, on the database that DATABASE_URL names

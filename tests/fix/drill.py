@@ -43,6 +43,9 @@ class End:
     recovery_id: int = 0
 
     def __post_init__(self) -> None:
+        # Read once: what a killed process reads again is its store, and keys cost 20 ms each.
+        self.key_id, pem = self.fix.paper.key_id(self.member), self.fix.paper.pem(self.member)
+        self.signer = KeySigner.from_pem(key_id=self.key_id, pem=pem, scopes=("read",))
         self.build()
 
     @property
@@ -55,10 +58,8 @@ class End:
 
     def build(self) -> None:
         """As the process starts: with what the disk has."""
-        key_id, pem = self.fix.paper.key_id(self.member), self.fix.paper.pem(self.member)
-        signer = KeySigner.from_pem(key_id=key_id, pem=pem, scopes=("read",))
         store: Store = FileStore(self.store) if RULES[self.kind].is_retained else MemoryStore()
-        self.session = Session(SessionConfig(self.kind, key_id, self.flags), store, signer.logon_signature)
+        self.session = Session(SessionConfig(self.kind, self.key_id, self.flags), store, self.signer.logon_signature)
 
     def connect(self) -> None:
         self.link = self.fix.connect(self.kind.value)
