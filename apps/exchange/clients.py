@@ -5,6 +5,7 @@ Only the worker and the gateway can open keys, so only they may call `client_for
 """
 
 import functools
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from apps.accounts.models import ExchangeAccount
-from apps.core import durability
+from apps.core import durability, ports
 from apps.core.errors import NotFound
 from apps.core.prepared import Prepared
 from apps.exchange import hosts
@@ -27,6 +28,8 @@ from apps.exchange.wire.limits import Budget
 from apps.exchange.wire.shared_limits import SharedLimiter
 from apps.vault.models import ApiKey
 from apps.vault.opening import signer_for
+
+logger = logging.getLogger(__name__)
 
 # Source: docs:rate_limits, tier Basic, the lowest. Used until GET /account/limits has answered.
 BASIC_READ = Budget(rate=200, capacity=200)
@@ -58,6 +61,9 @@ LIMITS_TRUSTED_FOR = 2.0
 
 _entries: dict[tuple[str, Any], _Entry] = {}
 _limits_read_at: dict[int, float] = {}
+# Seconds. A key that was deleted at the exchange is refused with each call; one test says so.
+REFUSED_AGAIN_AFTER = 3.0
+_refused_at: dict[int, float] = {}
 _lock = threading.Lock()
 
 
@@ -81,7 +87,8 @@ def client_for(account_id: int, *, write: bool) -> ExchangeClient:
     fingerprint = (account.environment, tuple(rest), keys_fingerprint(account_id))
 
     def build() -> ExchangeClient:
-        return ExchangeClient(rest, signer_for(account_id, write=write), limiter_for(account))
+        refused = functools.partial(key_refused, account_id)
+        return ExchangeClient(rest, signer_for(account_id, write=write), limiter_for(account), on_key_refused=refused)
 
     client = _cached(("write" if write else "read", account_id), fingerprint, build)
     # The limits may have been read anew since the client was built.
@@ -121,6 +128,20 @@ def limiter_for(account: ExchangeAccount) -> SharedLimiter:
     return limiter
 
 
+def key_refused(account_id: int) -> None:
+    """The exchange refused a signature of this account: have its keys tested, which ends one that was deleted there."""
+    now = time.monotonic()
+    with _lock:
+        if now - _refused_at.get(account_id, -REFUSED_AGAIN_AFTER) < REFUSED_AGAIN_AFTER:
+            return
+        _refused_at[account_id] = now
+    for key in _keys(account_id):
+        if key.status != ApiKey.Status.INVALID:
+            logger.warning("account %s: the exchange refused a signature; key row %s is tested", account_id, key.pk)
+            for enqueue in ports.key_test_enqueue:
+                enqueue(key.pk)
+
+
 def keys_fingerprint(account_id: int) -> Fingerprint:
     """Return what identifies the account's live REST keys; it changes with every new, rotated or revoked key."""
     return tuple((key.pk, key.version, key.purpose, key.key_id, key.sealing_key_id) for key in _keys(account_id))
@@ -132,6 +153,7 @@ def clients_forget() -> None:
         entries = list(_entries.values())
         _entries.clear()
         _limits_read_at.clear()
+        _refused_at.clear()
         _limiter.cache_clear()
     for entry in entries:
         entry.client.close()

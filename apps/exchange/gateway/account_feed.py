@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import time
+from functools import partial
 
 from apps.core import ports
 from apps.core.ports import FeedContext
 from apps.core.timestamps import unix_ms_now
+from apps.exchange.clients import key_refused
 from apps.exchange.gateway.inbox import Inbox
 from apps.exchange.gateway.reconciling import Reconciling
 from apps.exchange.gateway.threads import Threads
@@ -37,6 +39,8 @@ class AccountFeed:
         self.account_id = account_id
         self.environment = environment
         self._inbox = inbox
+        self._threads = threads
+        self._refused = asyncio.Event()
         self._session = Session(now=time.monotonic())
         for channel in CHANNELS:
             self._session.want(channel, None)
@@ -57,6 +61,14 @@ class AccountFeed:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._feed.run(), name=f"account-{self.account_id}-feed")
             group.create_task(self._reconciling.run(), name=f"account-{self.account_id}-reconcile")
+            group.create_task(self._keys_look(), name=f"account-{self.account_id}-keys")
+
+    async def _keys_look(self) -> None:
+        """A connection that the exchange refuses says at once what REST would say with its next call."""
+        while True:
+            await self._refused.wait()
+            self._refused.clear()
+            await self._threads.slow(partial(key_refused, self.account_id))
 
     def _deliver(self, output: events.Output) -> None:
         for event in output.events:
@@ -66,6 +78,8 @@ class AccountFeed:
                     self._inbox.put(event.type, context, event.body)
                 case events.Connected():
                     self.reconcile()
+                case events.Disconnected(refused=True):
+                    self._refused.set()
                 case events.ChannelGap():
                     logger.warning("account %s: frames of %s are missing, reading anew", self.account_id, event.channel)
                     self.reconcile()

@@ -36,6 +36,7 @@ class ExchangeClient:
             next one is tried only when no connection could be made to the one before.
         signer: None for calls that need no key.
         limiter: budgets of the account; None spends without counting.
+        on_key_refused: called when a signed request is answered 401. What it raises is logged and changes nothing.
 
     Writes are never repeated. A read is repeated once when no connection could be made.
     """
@@ -50,6 +51,7 @@ class ExchangeClient:
         timeout: httpx.Timeout = TIMEOUT,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         sleep: Callable[[float], None] = time.sleep,
+        on_key_refused: Callable[[], None] | None = None,
     ) -> None:
         if not hosts:
             raise ValueError("an exchange client needs at least one host")
@@ -59,6 +61,7 @@ class ExchangeClient:
         self._signer = signer
         self._now_ms = now_ms
         self._sleep = sleep
+        self._on_key_refused = on_key_refused
         self._preferred = 0
         self._http = httpx.Client(
             transport=transport or httpx.HTTPTransport(http2=False, retries=0, limits=_LIMITS, trust_env=False),
@@ -191,6 +194,12 @@ class ExchangeClient:
         told = server_time(response.headers.get("date"), response.headers.get(MS_HEADER))
         if told is not None:
             self.clock.note(sent_ms=sent_ms, received_ms=self._now_ms(), server_ms=told[0], resolution_ms=told[1])
+        if response.status_code == httpx.codes.UNAUTHORIZED and self._signer is not None and self._on_key_refused:
+            try:
+                self._on_key_refused()
+            except Exception:
+                # The answer counts, whatever fails here.
+                logger.exception("a key that was refused could not be looked at")
         return response
 
 
