@@ -7,7 +7,6 @@ difference is a row with both sides, a cause and a state; when it is gone in a l
 
 import logging
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -409,18 +408,3 @@ def _keep(account_id: int, comparison: Comparison, *, now: datetime) -> tuple[in
 def _prune(account_id: int, *, now: datetime) -> None:
     Sighting.objects.filter(account_id=account_id, seen_at__lt=now - KEEP_SIGHTINGS).delete()
     ReconcileRun.objects.filter(account_id=account_id, started_at__lt=now - KEEP_RUNS).delete()
-
-
-def sides_text(sides: Mapping[str, Side | None], name: str) -> str:
-    """Write one side for people: the fields that matter, or that it does not have the record."""
-    side = sides.get(name)
-    if side is None:
-        return "does not have it"
-    shown = (
-        ("contracts",)
-        if "contracts" in side
-        else ("result", "value", "yes_count", "no_count", "payout")
-        if "payout" in side
-        else ("side", "count", "price", "fee", "status", "filled", "remaining")
-    )
-    return ", ".join(f"{part} {side[part]}" for part in shown if side.get(part))

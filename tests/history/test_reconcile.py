@@ -2,9 +2,10 @@
 
 import csv
 import json
+import re
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
@@ -23,6 +24,7 @@ from apps.exchange.wire.schemas import Message, decode
 from apps.history import reconcile as module
 from apps.history import reconcile_adopt
 from apps.history.models import Discrepancy, ReconcileRun, Sighting, Subject
+from apps.history.pages import reconciliation as page_of_differences
 from apps.history.pages.reconciliation import proof_lines
 from apps.history.reconcile import GRACE, reconcile
 from apps.history.reconcile_feed import sightings_record
@@ -465,3 +467,35 @@ def test_the_page_lists_both_sides_and_a_viewer_has_no_control(desk: PaperDesk) 
     assert row.state == State.IGNORED
     proof = lead.post(reverse("history_reconciliation_proof"), {"state": "all"})
     assert proof["Content-Disposition"].startswith('attachment; filename="reconciliation-paper-')
+
+
+def test_pages_of_differences_meet_while_new_ones_begin(desk: PaperDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_of_differences, "SHOWN", 3)
+    begun = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    def begin(number: int) -> None:
+        at = begun + timedelta(minutes=number // 2)  # two of each instant
+        sides: dict[str, Any] = {"rest": {"count": "1"}, "ledger": None}
+        Discrepancy.objects.create(
+            account=desk.account,
+            subject=Subject.TRADE,
+            kind=Kind.NOT_IN_LEDGER,
+            key=f"key-{number:02d}",
+            sides=sides,
+            first_seen_at=at,
+            last_seen_at=at,
+        )
+
+    for number in range(8):
+        begin(number)
+    viewer = client_of(User.objects.get(pk=desk.place.viewer.user_id))
+    seen: list[str] = []
+    address = reverse("history_reconciliation_list")
+    while address:
+        text = viewer.get(address).content.decode()
+        seen += re.findall(r'title="(key-\d\d)"', text)
+        begin(50 + len(seen))
+        older = re.search(r'href="([^"]*after=[^"]*)">Older', text)
+        address = reverse("history_reconciliation_list") + older[1].replace("&amp;", "&") if older else ""
+
+    assert seen == [f"key-{number:02d}" for number in reversed(range(8))]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -20,7 +21,6 @@ from apps.core.errors import DeskError
 from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import format_rfc3339, utc_now
 from apps.history.models import Discrepancy, ReconcileRun, Subject
-from apps.history.reconcile import sides_text
 from apps.history.reconcile_resolve import (
     discrepancy_adopt,
     discrepancy_ignore,
@@ -29,11 +29,18 @@ from apps.history.reconcile_resolve import (
 )
 from apps.history.reconcile_sides import COMPARED, side_hash
 from apps.orders.pages.export import export_chunks, safe_cell
+from apps.rfq.selectors.blotters import Cursor, cursor_from
 
-SHOWN = 200
+SHOWN = 100
 STATES = {"open": "Open", "resolved": "Resolved", "ignored": "Ignored", "all": "All"}
 SUBJECTS = {"": "Everything", **{subject.value: f"{subject.label}s" for subject in Subject}}
 PUSHED = ("ws", "fix")
+_SHOWN_PARTS = {
+    Subject.TRADE: ("side", "count", "price", "fee"),
+    Subject.ORDER: ("side", "count", "price", "status", "filled", "remaining"),
+    Subject.POSITION: ("contracts",),
+    Subject.SETTLEMENT: ("result", "value", "yes_count", "no_count", "payout"),
+}
 PROOF_COLUMNS = (
     "subject",
     "key",
@@ -199,21 +206,42 @@ def _chosen(account: ExchangeAccount, state: str, subject: str) -> Any:
         rows = rows.filter(state=state)
     if subject in Subject.values:
         rows = rows.filter(subject=subject)
-    return rows.order_by("-last_seen_at", "-pk")
+    # By when it began, which no later run moves: a page is the same when it is asked for again.
+    return rows.order_by("-first_seen_at", "-pk")
+
+
+def _after(request: DeskRequest) -> Cursor | None:
+    try:
+        return cursor_from(request.GET.get("after", ""))
+    except DeskError:
+        return None
+
+
+def _page(rows: Any, after: Cursor | None) -> tuple[list[Discrepancy], str]:
+    """Return the rows of a page and where the next one begins, "" at the end."""
+    if after is not None:
+        rows = rows.filter(Q(first_seen_at__lt=after.at) | Q(first_seen_at=after.at, pk__lt=after.pk))
+    found = list(rows.select_related("resolved_by")[: SHOWN + 1])
+    if len(found) <= SHOWN:
+        return found, ""
+    last = found[SHOWN - 1]
+    return found[:SHOWN], str(Cursor(last.first_seen_at, last.pk))
 
 
 def list_context(request: DeskRequest, account: ExchangeAccount) -> dict[str, Any]:
     state, subject = request.GET.get("state", "open"), request.GET.get("subject", "")
     state, subject = state if state in STATES else "open", subject if subject in SUBJECTS else ""
-    rows = _chosen(account, state, subject)
+    after = _after(request)
+    rows, older = _page(_chosen(account, state, subject), after)
     counts = {name: _chosen(account, name, subject).count() for name in STATES}
     runs = ReconcileRun.objects.filter(account=account).select_related("asked_by").order_by("-started_at")
     last = runs.exclude(finished_at=None).first()
     return {
         "account": account,
-        "rows": [_row(row) for row in rows.select_related("resolved_by")[:SHOWN]],
+        "rows": [_row(row) for row in rows],
         "total": counts[state],
-        "shown": SHOWN,
+        "after": str(after or ""),
+        "older": older,
         "states": [{"name": name, "words": words, "count": counts[name]} for name, words in STATES.items()],
         "state": state,
         "subjects": SUBJECTS.items(),
@@ -239,14 +267,20 @@ def _compared(run: ReconcileRun | None) -> str:
 
 def _row(row: Discrepancy) -> dict[str, Any]:
     pushed = next((name for name in PUSHED if name in row.sides), "ws")
+    differing = _differing(row)
+    names = (("REST", "rest"), ("Ledger", "ledger"), ("FIX" if pushed == "fix" else "WebSocket", pushed))
     return {
         "row": row,
         "age": timesince(row.first_seen_at, row.resolved_at or utc_now()).split(",")[0],
-        "fields": ", ".join(_differing(row)),
-        "rest": sides_text(row.sides, "rest"),
-        "ledger": sides_text(row.sides, "ledger"),
-        "pushed": sides_text(row.sides, pushed),
-        "pushed_by": "FIX" if pushed == "fix" else "WebSocket",
+        "fields": ", ".join(differing),
+        "sides": [(words, _parts(row, row.sides.get(name), differing)) for words, name in names],
         "tone": {"open": "danger", "resolved": "ok", "ignored": "muted"}[row.state],
         "may_adopt": row.subject != Subject.POSITION and row.sides.get("rest") is not None,
     }
+
+
+def _parts(row: Discrepancy, side: dict[str, str | None] | None, differing: list[str]) -> list[tuple[str, str, bool]]:
+    """What one source says: (field, value, whether the sources differ in it); empty where it has no such record."""
+    told = side or {}
+    names = dict.fromkeys((*_SHOWN_PARTS[Subject(row.subject)], *differing))
+    return [(name, str(told[name]), name in differing) for name in names if told.get(name)]
