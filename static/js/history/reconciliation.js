@@ -30,3 +30,5 @@ async function readAgain() {
 }
 
 setInterval(() => void readAgain(), EVERY_MS);
+
+export {};
