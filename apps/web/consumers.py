@@ -18,7 +18,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from apps.accounts.access import account_is_visible, actor_for_session
-from apps.accounts.sign_ins import seen
+from apps.accounts.sign_ins import acted, idle_left, seen
 from apps.core import ports
 from apps.core.errors import DeskError, NotAllowed, WireFormatError
 from apps.core.permissions import Actor, Permission
@@ -184,6 +184,11 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return None
         if message.cmd == "ping":
             return {"at": message.at, "server_ms": time.time_ns() // 1_000_000}
+        if message.cmd == "session":
+            session: dict[str, Any] = await database_sync_to_async(self._session)(
+                is_act=message.params.get("is_act") is True
+            )
+            return session
         if message.cmd == "subscribe":
             return await self._subscribe(message.topics, actor)
         if message.cmd == "unsubscribe":
@@ -204,8 +209,15 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             raise NotAllowed
         with tracing():
             if command.permission is not Permission.DESK_VIEW:  # previews come with each key that is pressed
+                acted(self._user_id, self._session_key)
                 logger.info("command %s of user %s on desk %s", command.name, actor.user_id, actor.desk_id)
             return actor, command.handler(actor, params)
+
+    def _session(self, *, is_act: bool) -> dict[str, Any]:
+        """Say how long the sign-in lasts without an act, after noting one if this is one."""
+        if is_act:
+            acted(self._user_id, self._session_key)
+        return {"left_s": idle_left(self._session_key)}
 
     async def _subscribe(self, topics: list[str], actor: Actor) -> dict[str, Any]:
         names = list(dict.fromkeys(parse_topic(topic) for topic in topics))

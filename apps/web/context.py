@@ -94,6 +94,7 @@ def _signed_in(request: HttpRequest, user: User) -> dict[str, object]:
         "permissions": sorted(permission.value for permission in Permission if actor and actor.may(permission)),
         "pages": [{"url": page["url"], "label": page["label"]} for page in pages],
         "now_ms": unix_ms_now(),
+        "idle_s": settings.SESSION_IDLE_S,
     }
     return values
 

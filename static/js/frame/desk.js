@@ -18,6 +18,7 @@ import { createTopics } from "../core/topics.js";
  * @property {string[]} permissions
  * @property {{url: string, label: string}[]} pages
  * @property {number} now_ms
+ * @property {number} idle_s seconds without an act after which the sign-in ends; 0: it does not
  */
 
 /** @returns {FrameData} */

@@ -4,6 +4,7 @@ import { applyTheme, otherTheme } from "../core/theme.js";
 import { startBar } from "./bar.js";
 import { desk } from "./desk.js";
 import { csrfToken, element, setText } from "./dom.js";
+import { startIdle } from "./idle.js";
 import { createPalette } from "./palette.js";
 import { announce } from "./toasts.js";
 
@@ -152,3 +153,4 @@ watchMenus();
 watchLink();
 startBar(document);
 desk.start();
+startIdle();

@@ -1,0 +1,35 @@
+/** The warning before a sign-in ends because nobody acts: core/idle.js on the page. */
+
+import { createIdle } from "../core/idle.js";
+import { desk } from "./desk.js";
+import { setText } from "./dom.js";
+
+const ACTS = ["pointerdown", "keydown", "wheel", "touchstart"];
+
+function toSignIn() {
+  location.assign(`/accounts/login/?next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
+export function startIdle() {
+  const dialog = /** @type {HTMLDialogElement} */ (document.querySelector("[data-idle-dialog]"));
+  const left = dialog.querySelector("[data-idle-left]");
+  const idle = createIdle({
+    idleS: desk.data.idle_s ?? 0,
+    async ask(isAct) {
+      const outcome = await desk.socket.command("session", { is_act: isAct });
+      return outcome.kind === "ok" ? outcome.value.left_s : null;
+    },
+    warn(leftS) {
+      setText(left, String(leftS));
+      if (!dialog.open) dialog.showModal();
+    },
+    calm: () => dialog.close(),
+    over: toSignIn,
+  });
+  ACTS.forEach((name) => addEventListener(name, idle.act, { capture: true, passive: true }));
+  idle.start();
+  desk.socket.onLink((link) => {
+    // Whoever ended it, here or elsewhere: nothing of the desk stays on a screen that nobody watches.
+    if (desk.data.idle_s && link.state === "closed" && link.why.startsWith("signed out")) toSignIn();
+  });
+}
