@@ -13,6 +13,7 @@ urlpatterns = [
     path("history/", include("apps.history.urls")),
     path("fix/", include("apps.fix.urls")),
     path("monitor/", include("apps.monitoring.urls")),
+    path("alerts/", include("apps.monitoring.alerts.urls")),
     path("", include("apps.monitoring.health_urls")),
     path("", include("apps.data_api.urls")),
     path("", include("apps.accounts.urls")),

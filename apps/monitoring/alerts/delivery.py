@@ -15,6 +15,7 @@ from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
+from apps.accounts.access import roles_of
 from apps.accounts.models import Membership
 from apps.core.permissions import Actor
 from apps.core.timestamps import utc_now
@@ -135,7 +136,7 @@ def _may_still(row: AlertDelivery) -> bool:
     ).first()
     if member is None:
         return False
-    return known(row.alert.kind).may_know(Actor(member.user_id, member.desk_id, frozenset(member.roles)))
+    return known(row.alert.kind).may_know(Actor(member.user_id, member.desk_id, roles_of(member)))
 
 
 def _ended(row: AlertDelivery, outcome: Outcome, now: datetime) -> None:

@@ -160,7 +160,7 @@ def trial_send(actor: Actor, *, webhook_id: int | None = None, now: datetime | N
     name = User.objects.get(pk=actor.user_id)
     with transaction.atomic():
         recent = Alert.objects.filter(desk_id=actor.desk_id, kind="test", copies__user_id=actor.user_id)
-        if recent.filter(at__gt=now.replace(second=0, microsecond=0)).count() >= 6:
+        if recent.filter(at__gte=now.replace(second=0, microsecond=0)).count() >= 6:
             raise DeskError("too_many", "Six tests in this minute. Wait for the next one.")
         alert = Alert.objects.create(
             desk_id=actor.desk_id,

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
+from apps.accounts.access import roles_of
 from apps.accounts.models import Membership
 from apps.core.permissions import Actor
 from apps.monitoring.alerts.kinds import Kind, known
@@ -258,4 +259,4 @@ def reach_of(user_ids: Iterable[int]) -> dict[int, Reach]:
 def _actors(desk_id: int) -> dict[int, Actor]:
     """What each member may do now: a role lowered a moment ago counts."""
     rows = Membership.objects.filter(desk_id=desk_id, is_active=True, user__is_active=True).order_by("user_id")
-    return {row.user_id: Actor(row.user_id, desk_id, frozenset(row.roles)) for row in rows}
+    return {row.user_id: Actor(row.user_id, desk_id, roles_of(row)) for row in rows}

@@ -1,5 +1,6 @@
 /** Wires the frame: top bar, palette, menus, drawer, keys, theme. Pages import what they share from desk.js. */
 
+import { startBell } from "../alerts/bell.js";
 import { applyTheme, otherTheme } from "../core/theme.js";
 import { startBar } from "./bar.js";
 import { desk } from "./desk.js";
@@ -24,6 +25,7 @@ function toggleDrawer() {
   drawer.hidden = !drawer.hidden;
   const opener = /** @type {HTMLElement | null} */ (document.querySelector(".bar [data-action=drawer]"));
   opener?.setAttribute("aria-expanded", String(!drawer.hidden));
+  bell.drawer(!drawer.hidden);
   if (drawer.hidden) opener?.focus();
   else /** @type {HTMLElement | null} */ (drawer.querySelector("button"))?.focus();
 }
@@ -102,6 +104,7 @@ const haltOpener = /** @type {HTMLElement | null} */ (document.querySelector("[d
 const palette = createPalette([
   { kind: "action", label: "Switch dark or light", detail: "Shift D", run: switchTheme },
   { kind: "action", label: "Show notifications", detail: "Shift N", run: toggleDrawer },
+  { kind: "page", label: "Alerts", detail: "/alerts/", run: () => location.assign("/alerts/") },
   { kind: "action", label: "List the keys of this page", detail: "?", run: showKeys },
   ...(haltOpener
     ? [
@@ -149,6 +152,7 @@ document.addEventListener("keydown", (event) => {
   if (desk.keys.handle(event, { isTyping: isTyping(event.target) })) event.preventDefault();
 });
 
+const bell = startBell();
 watchMenus();
 watchLink();
 startBar(document);

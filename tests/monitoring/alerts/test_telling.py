@@ -12,10 +12,11 @@ from apps.core.permissions import Actor
 from apps.core.timestamps import utc_now
 from apps.history.models import Discrepancy
 from apps.monitoring import health
-from apps.monitoring.alerts import inbox, looking
+from apps.monitoring.alerts import inbox, looking, watch
 from apps.monitoring.alerts.models import Alert, AlertCopy, AlertDelivery, AlertItem, AlertPerson, AlertRule
 from apps.monitoring.alerts.rules import Wish, rule_save, rule_switch
 from apps.orders.models import Fill, OrderIntent
+from apps.orders.pages.limits import Bar
 from apps.orders.services import intent_submit, send
 from tests.orders.conftest import TICKER, Place, commits, make_ticket, place, published
 from tests.support.people import actor_of, make_account, make_desk, make_person
@@ -290,9 +291,6 @@ def test_a_difference_between_sources_is_told_after_a_minute_and_ends_when_resol
 
 def test_limits_near_and_full_are_two_kinds(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     rule(place.trader, "limit.near", "limit.full")
-    from apps.monitoring.alerts import watch
-    from apps.orders.pages.limits import Bar
-
     share = 800
 
     def use(*_: Any, **__: Any) -> list[dict[str, Any]]:
