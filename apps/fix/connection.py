@@ -12,15 +12,16 @@ from django.conf import settings
 from apps.core.errors import DeskError
 from apps.core.ports import GatewayTools
 from apps.core.timestamps import from_unix_ms, utc_now
-from apps.fix import endpoints, records
+from apps.fix import console_feed, endpoints, records
 from apps.fix.applier import Applier, Clock
 from apps.fix.engine import reconnect
 from apps.fix.engine.errors import NotEncodable, SendRefused, StoreCorrupt
 from apps.fix.engine.outputs import Deliver, End, Ended, LoggedOn, Missed, Noted, Output, Seen, Transmit
-from apps.fix.engine.rules import RULES, Kind
+from apps.fix.engine.rules import Kind
 from apps.fix.engine.session import Session, SessionConfig, State
 from apps.fix.engine.store import FileStore, MemoryStore, set_aside
 from apps.fix.lease import LEASE, key_digest, lease_release, lease_take
+from apps.fix.market_data import Watch
 from apps.fix.messages.common import ExecId
 from apps.fix.messages.drop_copy import Recovery
 from apps.fix.models import FixSession
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 TICK: Final = 0.2  # seconds
 REPORT_SECONDS: Final = 1.0
+PASSED_SECONDS: Final = 0.1
 LEASE_SECONDS: Final = 3.0
 QUIET_SECONDS: Final = 60.0  # a connection that lasted this long ends a row of failures
 PRUNE_EVERY: Final = 2_000  # messages
@@ -56,6 +58,7 @@ class Connection:
     _passed: list[records.Passed] = field(default_factory=list)
     _stored: int = 0
     _flushed_at: float = 0.0
+    _state_at: float = 0.0
     _row: dict[str, Any] = field(default_factory=dict)
     _ended: Ended | None = None
     _alarm: str = ""
@@ -66,8 +69,9 @@ class Connection:
         """Raises only CancelledError: a session that cannot run says why in its row."""
         self._clock = Clock()
         self._session = await self._build()
-        if RULES[self.wish.kind].sends & COMMANDED and not self.wish.flags.listener:
+        if self.wish.rules.sends & COMMANDED and not (self.wish.flags.listener or self.wish.is_margin):
             self._outbox = Outbox(self.wish.session_id, self.wish.account_id)
+        self._watch = Watch(self.wish.symbols) if self.wish.kind is Kind.MD else None
         self._applier = Applier(self.wish, self._session, self.tools, outbox=self._outbox)
         applying = asyncio.create_task(self._applier.run(self._clock))
         try:
@@ -116,7 +120,7 @@ class Connection:
         self._ended = None
         try:
             await self._show(_STATE.CONNECTING, "")
-            endpoint = endpoints.endpoint(self.wish.environment, self.wish.kind)
+            endpoint = endpoints.endpoint(self.wish.environment, self.wish.kind, is_margin=self.wish.is_margin)
             signer = await self.tools.database(lambda: signer_for_key(self.wish.key_row))
             self._signer_sign = signer.logon_signature
             transport = await Transport.open(endpoint)
@@ -178,6 +182,9 @@ class Connection:
         asked, self.asked = self.asked, []
         for kind in asked:
             await self._took(self._session.ask_again(now) if kind == "resend" else self._session.test(now))
+        if self._watch is not None and is_active and (fields := self._watch.next_request(now)) is not None:
+            _, outputs = self._session.send("V", fields, now)
+            await self._took(outputs)
         if self.wish.kind is Kind.DC and is_active and self._applier.recovery is not None:
             fields = self._applier.recovery.next_request(now)
             if fields is not None:
@@ -213,6 +220,8 @@ class Connection:
                 case Deliver(message, seq, _):
                     self._pass(is_outgoing=False, seq=seq, msg_type=message.msg_type, fields=message.fields)
                     self._applier.put(one)
+                    if self._watch is not None:
+                        self._watch.take(message)
                 case Seen(message):
                     seen = message.whole(34) or 0
                     self._pass(is_outgoing=False, seq=seen, msg_type=message.msg_type, fields=message.fields)
@@ -224,7 +233,7 @@ class Connection:
                     logger.log(logging.ERROR if is_alarm else logging.INFO, "FIX %s: %s", self.wish.session_id, text)
                     if is_alarm:
                         self._alarm = f"{code}: {text}"
-                    if code in UNREAD:
+                    if code in UNREAD and not self.wish.is_margin:
                         await self.tools.database(functools.partial(records.account_read, self.wish.account_id))
                 case Ended():
                     self._ended = one
@@ -238,6 +247,9 @@ class Connection:
         if self.reset_wanted and was_reset:
             self.reset_wanted = False
             await self.tools.database(lambda: records.reset_done(wish.session_id))
+        if self._watch is not None:
+            self._watch.logged_on()
+            self._alarm = "" if wish.symbols else "No books are named: define the session with symbols."
         await self._show(_STATE.LOGGED_ON, self._alarm)
         await self.tools.database(functools.partial(records.session_audit, wish, "logged_on", was_reset=was_reset))
         if self._outbox is not None and was_reset:
@@ -250,9 +262,9 @@ class Connection:
     async def _mend(self, why: str) -> None:
         """What was told meanwhile may be missing: fill the hole."""
         if self.wish.kind in (Kind.NR, Kind.RT):
-            account = self.wish.account_id
-            await self.tools.database(lambda: records.hole_mend(account, why))
-        if self.wish.kind in (Kind.RFQ, Kind.RT):
+            account, is_margin = self.wish.account_id, self.wish.is_margin
+            await self.tools.database(lambda: records.hole_mend(account, why, is_margin=is_margin))
+        if self.wish.kind in (Kind.RFQ, Kind.RT) and not self.wish.is_margin:
             await self.tools.database(functools.partial(records.requests_read, self.wish.account_id))
 
     async def _renew(self, digest: str, fence: int) -> None:
@@ -281,18 +293,24 @@ class Connection:
         await self.tools.database(functools.partial(records.state_store, self.wish.session_id, **values))
 
     async def _flush(self, *, force: bool = False) -> None:
-        """Write state and messages, at most once a second. A database that is away does not end the session."""
+        """Write state each second, and what passed sooner: people watch it.
+
+        A database that is away does not end the session.
+        """
         loop_time = asyncio.get_running_loop().time()
-        if not force and loop_time - self._flushed_at < REPORT_SECONDS:
+        if not force and loop_time - self._flushed_at < (PASSED_SECONDS if self._passed else REPORT_SECONDS):
             return
         self._flushed_at = loop_time
         try:
-            await self._write()
+            if force or loop_time - self._state_at >= REPORT_SECONDS:
+                self._state_at = loop_time
+                await self._write_state()
+            await self._write_passed()
         except Exception:
             logger.exception("the state of FIX session %s was not written", self.wish.session_id)
             del self._passed[:-MOST_PASSED]
 
-    async def _write(self) -> None:
+    async def _write_state(self) -> None:
         session = self._session
         row: dict[str, Any] = {
             "next_in": session.next_in,
@@ -305,22 +323,31 @@ class Connection:
         }
         if session.state is State.ACTIVE:
             row["state"] = _STATE.RECOVERING if session.gap else _STATE.LOGGED_ON
+        if self._watch is not None:
+            row["books"] = self._watch.rows()
+            if self._watch.refused:
+                row["state_text"] = f"The exchange refused the books: {self._watch.refused}"[:400]
         if row != self._row:
             await self.tools.database(functools.partial(records.state_store, self.wish.session_id, **row))
             self._row = row
+        if self.wish.kind is Kind.DC and self._applier.recovery is None and session.state is State.ACTIVE:
+            await self._recovery_take()
+
+    async def _write_passed(self) -> None:
         passed = self._passed[:]
         if passed:
             await self.tools.database(functools.partial(records.messages_store, self.wish.session_id, passed))
             del self._passed[: len(passed)]
+            console_feed.stored.tell()
             self._stored += len(passed)
         if self._stored >= PRUNE_EVERY:
             self._stored = 0
             await self.tools.database(functools.partial(records.messages_prune, self.wish.session_id))
-        if self.wish.kind is Kind.DC and self._applier.recovery is None and session.state is State.ACTIVE:
-            await self._recovery_take()
 
     async def _recovery_take(self) -> None:
-        found = await self.tools.database(functools.partial(records.recovery_next, self.wish.account_id))
+        found = await self.tools.database(
+            functools.partial(records.recovery_next, self.wish.account_id, is_margin=self.wish.is_margin)
+        )
         if found is None:
             return
         row, begin, end = found
@@ -336,10 +363,10 @@ class Connection:
     async def _build(self) -> Session:
         wish = self.wish
         config = SessionConfig(wish.kind, wish.key_id, wish.flags, heartbeat=wish.heartbeat)
-        if not RULES[wish.kind].is_retained:
+        if not wish.rules.is_retained:
             return Session(config, MemoryStore(), self._sign)
         digest = key_digest(wish.environment, wish.key_id)
-        path = settings.FIX_STORE_DIR / f"{wish.kind.name.lower()}-{digest[:24]}.fix"
+        path = settings.FIX_STORE_DIR / f"{wish.source}-{digest[:24]}.fix"
         try:
             store = FileStore(path)
         except StoreCorrupt as exc:

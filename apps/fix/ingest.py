@@ -5,13 +5,14 @@ order that exists; what became of a rejected order is told by the answer to its 
 """
 
 import logging
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from hashlib import sha256
 from typing import Final
 
-from django.db import IntegrityError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 
 from apps.audit import services as audit
@@ -32,6 +33,9 @@ from apps.orders.services import fills_record, order_apply
 logger = logging.getLogger(__name__)
 
 REPLACED: Final = "5"  # ExecType
+MOST_TOGETHER: Final = 100
+TOGETHER_SECONDS: Final = 0.05  # others wait for the write lock
+AWAY: Final = (OperationalError, InterfaceError)
 _STATUS = {"0": "resting", "1": "resting", "5": "resting", "2": "executed", "4": "canceled", "C": "canceled"}
 
 
@@ -47,83 +51,184 @@ class Ingested:
     newest: ExecId | None = None
     ids: list[ExecId] = field(default_factory=list)
 
+    def saw(self, exec_id: ExecId) -> None:
+        self.ids.append(exec_id)
+        self.newest = exec_id if self.newest is None else max(self.newest, exec_id)
+
+    def add(self, part: "Ingested") -> None:
+        self.applied += part.applied
+        self.known += part.known
+        self.skipped += part.skipped
+        self.unreadable += part.unreadable
+        self.conflicts += part.conflicts
+        for exec_id in part.ids:
+            self.saw(exec_id)
+
 
 def reports_apply(account_id: int, messages: Iterable[Message], *, prices: Prices, kind: str) -> Ingested:
-    """Apply execution reports in their order; one that cannot be used makes the desk read instead."""
+    """Apply execution reports in their order; one that cannot be used makes the desk read instead.
+
+    Up to MOST_TOGETHER of them, or what TOGETHER_SECONDS allow, are one transaction: each commit waits for the disk.
+    One that fails there takes none of the others with it, because they are done again one by one.
+
+    Raises OperationalError, InterfaceError: the database is away, and what was not told as applied comes again.
+    """
     done = Ingested()
-    told_orders: list[OrderReport] = []
-    told_trades: list[FillReport] = []
-    for message in messages:
-        try:
-            report = ExecutionReport.read(message, prices)
-            told = _order_report(account_id, report)
-            fill = _fill_report(report) if report.trade is not None else None
-            _apply(account_id, report, told, fill, kind=kind, done=done)
-            # A replay tells how orders were: of trades that is the whole story, of orders it is not.
-            told_orders += [told] if told is not None and kind != "dc" else []
-            told_trades += [fill] if fill is not None else []
-        except WireFormatError as exc:
-            done.unreadable += 1
-            logger.warning("an execution report for account %s cannot be used, reading instead: %s", account_id, exc)
-            queue.enqueue(queue.ACCOUNT_SYNC, account_id)
-    if told_orders or told_trades:
-        at = utc_now()
-        for tell in ports.fix_orders:
-            tell(account_id, told_orders, at)
-        for tell in ports.fix_trades:
-            tell(account_id, told_trades, at)
+    waiting = list(messages)
+    while waiting:
+        batch = _Batch(account_id, prices, kind)
+        taken = batch.run(waiting[:MOST_TOGETHER])
+        batch.tell()
+        done.add(batch.done)
+        waiting = waiting[taken:]
     return done
 
 
-def _apply(
-    account_id: int,
-    report: ExecutionReport,
-    told: OrderReport | None,
-    fill: FillReport | None,
-    *,
-    kind: str,
-    done: Ingested,
-) -> None:
-    if told is None:
-        done.skipped += 1
-        return
-    done.ids.append(report.exec_id)
-    if done.newest is None or report.exec_id > done.newest:
-        done.newest = report.exec_id
-    if not _is_new(account_id, report, done):
-        return
-    order_apply(account_id, told, source="fix")
-    if fill is not None:
-        fills_record(account_id, [fill], source="fix")
+@dataclass(slots=True)
+class _Batch:
+    """Reports that are stored together."""
+
+    account_id: int
+    prices: Prices
+    kind: str
+    done: Ingested = field(default_factory=Ingested)
+    told_orders: list[OrderReport] = field(default_factory=list)
+    told_trades: list[FillReport] = field(default_factory=list)
+    known: dict[ExecId, FixExecution] = field(default_factory=dict)
+    fills: list[FillReport] = field(default_factory=list)  # not stored yet
+    unstored: list[FixExecution] = field(default_factory=list)
+
+    def run(self, messages: list[Message]) -> int:
+        """Apply as many as fit; returns how many."""
+        try:
+            with transaction.atomic():
+                return self._together(messages)
+        except AWAY:
+            raise
+        except Exception:
+            # A boundary: one report must not keep the others out.
+            logger.exception("reports of account %s are applied one by one", self.account_id)
+        self._forget()
+        for message in messages:
+            self._alone(message)
+        return len(messages)
+
+    def _together(self, messages: list[Message]) -> int:
+        self._look_up(messages)
+        began = time.monotonic()
+        taken = 0
+        for message in messages:
+            self._apply(message)
+            taken += 1
+            if time.monotonic() - began > TOGETHER_SECONDS:
+                break
+        self._store()
+        return taken
+
+    def _alone(self, message: Message) -> None:
+        part = _Batch(self.account_id, self.prices, self.kind)
+        try:
+            with transaction.atomic():
+                part._together([message])
+        except AWAY:
+            raise
+        except Exception:
+            logger.exception("an execution report for account %s cannot be stored, reading instead", self.account_id)
+            self.done.unreadable += 1
+            queue.enqueue(queue.ACCOUNT_SYNC, self.account_id)
+            return
+        self.done.add(part.done)
+        self.told_orders += part.told_orders
+        self.told_trades += part.told_trades
+
+    def _forget(self) -> None:
+        self.done = Ingested()
+        self.told_orders, self.told_trades, self.known, self.fills, self.unstored = [], [], {}, [], []
+
+    def tell(self) -> None:
+        """Say what FIX told, beside the ledger. After the commit."""
+        if not self.told_orders and not self.told_trades:
+            return
+        at = utc_now()
+        for tell in ports.fix_orders:
+            tell(self.account_id, self.told_orders, at)
+        for tell in ports.fix_trades:
+            tell(self.account_id, self.told_trades, at)
+
+    def _apply(self, message: Message) -> None:
+        try:
+            report = ExecutionReport.read(message, self.prices)
+            if report.exec_type == REPLACED:
+                self._store()  # it asks what was applied before
+            told = _order_report(self.account_id, report)
+            fill = _fill_report(report) if report.trade is not None else None
+        except WireFormatError as exc:
+            self.done.unreadable += 1
+            logger.warning("a report for account %s cannot be used, reading instead: %s", self.account_id, exc)
+            queue.enqueue(queue.ACCOUNT_SYNC, self.account_id)
+            return
+        # A replay tells how orders were: of trades that is the whole story, of orders it is not.
+        self.told_orders += [told] if told is not None and self.kind != "dc" else []
+        self.told_trades += [fill] if fill is not None else []
+        if told is None:
+            self.done.skipped += 1
+            return
+        self.done.saw(report.exec_id)
+        if not self._is_new(report):
+            return
+        order_apply(self.account_id, told, source="fix")
+        if fill is not None:
+            self.fills.append(fill)
+        row = FixExecution(
+            account_id=self.account_id,
+            first=report.exec_id.first,
+            second=report.exec_id.second,
+            digest=_digest(report),
+            order_id=report.order_id[:80],
+            seen_at=utc_now(),
+            source=self.kind,
+        )
+        self.known[report.exec_id] = row
+        self.unstored.append(row)
+        self.done.applied += 1
+
+    def _store(self) -> None:
+        """Another session may tell the same at this moment: the doors took it once, and its id stands once."""
+        if self.fills:
+            fills_record(self.account_id, self.fills, source="fix")
+            self.fills = []
+        if self.unstored:
+            FixExecution.objects.bulk_create(self.unstored, ignore_conflicts=True)
+            self.unstored = []
+
+    def _look_up(self, messages: list[Message]) -> None:
+        ids = [one for message in messages if (one := _exec_id(message)) is not None]
+        rows = FixExecution.objects.filter(
+            account_id=self.account_id, first__in={one.first for one in ids}, second__in={one.second for one in ids}
+        )
+        self.known = {ExecId(row.first, row.second): row for row in rows}
+
+    def _is_new(self, report: ExecutionReport) -> bool:
+        known = self.known.get(report.exec_id)
+        if known is None:
+            return True
+        if known.digest == _digest(report):
+            self.done.known += 1
+            return False
+        self.done.conflicts += 1
+        self._store()
+        row = FixExecution.objects.select_related("account").get(
+            account_id=self.account_id, first=report.exec_id.first, second=report.exec_id.second
+        )
+        _conflict_record(row, report)
+        return False
+
+
+def _exec_id(message: Message) -> ExecId | None:
     try:
-        with transaction.atomic():
-            FixExecution.objects.create(
-                account_id=account_id,
-                first=report.exec_id.first,
-                second=report.exec_id.second,
-                digest=_digest(report),
-                order_id=report.order_id[:80],
-                seen_at=utc_now(),
-                source=kind,
-            )
-        done.applied += 1
-    except IntegrityError:
-        # Another session told it at the same moment; the doors took it once.
-        done.known += 1
-
-
-def _is_new(account_id: int, report: ExecutionReport, done: Ingested) -> bool:
-    known = FixExecution.objects.filter(
-        account_id=account_id, first=report.exec_id.first, second=report.exec_id.second
-    ).first()
-    if known is None:
-        return True
-    if known.digest == _digest(report):
-        done.known += 1
-    else:
-        done.conflicts += 1
-        _conflict_record(known, report)
-    return False
+        return ExecId.read(message.text(17))
+    except WireFormatError:
+        return None
 
 
 def _digest(report: ExecutionReport) -> str:

@@ -1,12 +1,18 @@
 """Execution reports enter by the doors of orders and fills: once, in any order, beside REST and WebSocket."""
 
 import itertools
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.db import DataError, OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.audit.models import AuditEntry
+from apps.fix import ingest
+from apps.fix.engine.codec import Message
 from apps.fix.ingest import last_seen
 from apps.fix.messages.common import ExecId, Prices
 from apps.fix.models import FixExecution
@@ -183,3 +189,63 @@ def test_a_replacement_in_the_same_millisecond_counts_and_a_late_one_does_not(pl
     apply(report("4;8", **bigger))
     order.refresh_from_db()
     assert (order.price, order.remaining_count) == (Decimal("0.58"), 11)
+
+
+# --- together ------------------------------------------------------------------------------------------
+
+
+def many(count: int) -> list[Message]:
+    """Reports of orders of their own, each with a trade."""
+    names = [dict.fromkeys(("_37", "_11"), f"m-{number}") | {"_880": f"t-{number}"} for number in range(count)]
+    return [trade(f"9;{number}", **given) for number, given in enumerate(names)]
+
+
+def test_a_bad_report_does_not_lose_its_batch(
+    apply: Callable[..., ingest.Ingested], queued: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ingest.order_apply
+
+    def refuses(account_id: int, report: Any, **source: Any) -> Any:
+        if report.order_id == "m-2":
+            Order.objects.create(account_id=account_id, order_id="half")
+            raise DataError("out of range")
+        return store(account_id, report, **source)
+
+    monkeypatch.setattr(ingest, "order_apply", refuses)
+    done = apply(*many(5))
+
+    assert (done.applied, done.unreadable) == (4, 1)
+    assert sorted(Order.objects.values_list("order_id", flat=True)) == ["m-0", "m-1", "m-3", "m-4"]
+    assert (Fill.objects.count(), FixExecution.objects.count()) == (4, 4)
+    assert queued[-1][0] == "account_orders_sync"
+
+
+def test_a_database_that_is_away_leaves_nothing_half(
+    apply: Callable[..., ingest.Ingested], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not told as applied comes again, whole."""
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "fills_record", lambda *args, **source: (_ for _ in ()).throw(OperationalError("gone")))
+        with pytest.raises(OperationalError):
+            apply(*many(3))
+    assert not Order.objects.exists()
+    assert not FixExecution.objects.exists()
+    assert apply(*many(3)).applied == 3
+
+
+def test_the_same_report_twice_in_a_batch_is_applied_once(apply: Callable[..., ingest.Ingested]) -> None:
+    done = apply(*many(2), *many(2))
+    assert (done.applied, done.known, Fill.objects.count()) == (2, 2, 2)
+
+
+def test_a_batch_ends_in_time_and_everything_is_applied(
+    apply: Callable[..., ingest.Ingested], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others wait for the write lock: without time each report is a transaction of its own."""
+    monkeypatch.setattr(ingest, "TOGETHER_SECONDS", -1.0)
+    assert apply(*many(4)).applied == 4
+    monkeypatch.setattr(ingest, "TOGETHER_SECONDS", 60.0)
+    with CaptureQueriesContext(connection) as told:
+        apply(*[message for message in many(30) if int(message.text(17)[2:]) >= 4])
+    stored = [one["sql"] for one in told if 'INTO "fix_fixexecution"' in one["sql"]]
+    assert (len(stored), FixExecution.objects.count()) == (1, 30)
