@@ -72,8 +72,12 @@ INSTALLED_APPS = [
     "apps.paper",
 ]
 
+# Whose X-Forwarded-Proto is believed: this machine, and the networks that Docker makes.
+PROXIES = env.names("DESK_PROXIES", "127.0.0.0/8,::1,172.16.0.0/12")
+
 MIDDLEWARE = [
     "apps.monitoring.tracing.TraceMiddleware",
+    "kalshi_desk.proxies.ProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -402,7 +406,10 @@ LOGGING = {
     "disable_existing_loggers": False,
     "filters": {"trace": {"()": "kalshi_desk.logs.TraceFilter"}},
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(trace)s] %(message)s"},
+        "line": {
+            "()": "kalshi_desk.logs.LineFormatter",
+            "fmt": "%(asctime)s %(levelname)s %(name)s [%(trace)s] %(message)s",
+        },
         "json": {"()": "kalshi_desk.logs.JsonFormatter"},
     },
     "handlers": {
