@@ -41,7 +41,7 @@ ANSWER_SECONDS: Final = 10.0  # as long as a REST write is waited for
 CREATE_TOKENS: Final = 10
 CANCEL_TOKENS: Final = 2
 _TIMES: Final = {"good_till_canceled": "gtc", "immediate_or_cancel": "ioc", "fill_or_kill": "fok"}
-_UP: Final = (FixSession.State.LOGGED_ON, FixSession.State.RECOVERING)
+UP: Final = (FixSession.State.LOGGED_ON, FixSession.State.RECOVERING)
 _State = FixCommand.State
 CREATES: Final = frozenset({"D", "UOG", "S", "R", "UA"})
 
@@ -55,7 +55,7 @@ def open_session(account_id: int, way: str) -> FixSession:
     name = FixRoute.Way(way).label
     if session is None or session.is_listener or not session.is_wanted:
         raise NotSent("fix_stopped", f"This leaves by {name}, and that session is not started.")
-    if session.state not in _UP:
+    if session.state not in UP:
         raise NotSent("fix_down", f"{name} is not logged on ({session.get_state_display().lower()}).")
     return session
 

@@ -21,9 +21,8 @@ from apps.fix import console, services
 from apps.fix.console_latency import latencies
 from apps.fix.console_log import LogChoice, log_page
 from apps.fix.engine.reconnect import next_maintenance
-from apps.fix.engine.rules import RULES
 from apps.fix.models import FixSession
-from apps.fix.selectors import KINDS, PURPOSES
+from apps.fix.selectors import PURPOSES, rules_for
 from apps.vault.models import ApiKey
 
 DETAIL_MESSAGES: Final = 25
@@ -91,7 +90,7 @@ def acts_for(actor: Actor, session: FixSession) -> list[dict[str, Any]]:
             "resend",
             "Ask again",
             "Sends a ResendRequest for the messages that are missing.",
-            RULES[KINDS[session.kind]].is_retained,
+            rules_for(session.kind).is_retained,
         ),
         (
             Permission.FIX_LOGOUT,
@@ -127,49 +126,32 @@ def _acted(request: DeskRequest, session_id: int, act: Act, done: str) -> HttpRe
     return redirect("fix_session", fix_session_id=session_id)
 
 
-@requires(Permission.FIX_START)
-@require_POST
-def fix_session_start(request: DeskRequest, fix_session_id: int) -> HttpResponse:
-    return _acted(request, fix_session_id, services.session_start, "The gateway connects the session now.")
+def act_view(permission: Permission, act: Act, done: str, *, asks_who: bool = False) -> Callable[..., HttpResponse]:
+    """Return the view of one act, under a permission of its own. asks_who: the person proves who they are first."""
+
+    def acts(request: DeskRequest, fix_session_id: int) -> HttpResponse:
+        return _acted(request, fix_session_id, act, done)
+
+    view: Callable[..., HttpResponse] = require_POST(acts)
+    if asks_who:
+        view = steps_up("fix_sessions")(view)
+    return requires(permission)(view)
 
 
-@requires(Permission.FIX_STOP)
-@require_POST
-def fix_session_stop(request: DeskRequest, fix_session_id: int) -> HttpResponse:
-    return _acted(request, fix_session_id, services.session_stop, "The session logs out and stays so.")
-
-
-@requires(Permission.FIX_LOGON)
-@require_POST
-def fix_session_logon(request: DeskRequest, fix_session_id: int) -> HttpResponse:
-    return _acted(request, fix_session_id, services.session_log_on, "The session is tried now.")
-
-
-@requires(Permission.FIX_LOGOUT)
-@require_POST
-def fix_session_logout(request: DeskRequest, fix_session_id: int) -> HttpResponse:
-    return _acted(request, fix_session_id, services.session_log_out, "The session logs out, and on again.")
-
-
-@requires(Permission.FIX_RESET)
-@steps_up("fix_sessions")
-@require_POST
-def fix_session_reset(request: DeskRequest, fix_session_id: int) -> HttpResponse:
-    return _acted(
-        request, fix_session_id, services.session_reset, "Both sides' numbers begin at 1 with the next logon."
-    )
-
-
-@requires(Permission.FIX_TEST)
-@require_POST
-def fix_session_test(request: DeskRequest, fix_session_id: int) -> HttpResponse:
-    return _acted(request, fix_session_id, services.session_test, "A test request leaves now; see the round trip.")
-
-
-@requires(Permission.FIX_RESEND)
-@require_POST
-def fix_session_resend(request: DeskRequest, fix_session_id: int) -> HttpResponse:
-    return _acted(request, fix_session_id, services.session_resend, "The missing messages are asked for again.")
+ACTS: Final = {
+    "start": act_view(Permission.FIX_START, services.session_start, "The gateway connects the session now."),
+    "stop": act_view(Permission.FIX_STOP, services.session_stop, "The session logs out and stays so."),
+    "logon": act_view(Permission.FIX_LOGON, services.session_log_on, "The session is tried now."),
+    "logout": act_view(Permission.FIX_LOGOUT, services.session_log_out, "The session logs out, and on again."),
+    "reset": act_view(
+        Permission.FIX_RESET,
+        services.session_reset,
+        "Both sides' numbers begin at 1 with the next logon.",
+        asks_who=True,
+    ),
+    "test": act_view(Permission.FIX_TEST, services.session_test, "A test request leaves now; see the round trip."),
+    "resend": act_view(Permission.FIX_RESEND, services.session_resend, "The missing messages are asked for again."),
+}
 
 
 @requires(Permission.FIX_OPERATE)
