@@ -21,4 +21,5 @@ RUN DESK_SECRET_KEY=build-only-not-used-at-run-time DESK_STATIC=/desk/collected 
 ENV DESK_DATA=/data DESK_STATIC=/desk/collected DJANGO_SETTINGS_MODULE=kalshi_desk.settings.production
 USER desk
 EXPOSE 8000
-CMD ["daphne", "--bind", "0.0.0.0", "--port", "8000", "--no-server-name", "kalshi_desk.asgi:application"]
+# The limit of a message counts for what is sent, too: see apps/web/client.py.
+CMD ["daphne", "--bind", "0.0.0.0", "--port", "8000", "--no-server-name", "--websocket-max-message-size", "16777216", "kalshi_desk.asgi:application"]

@@ -14,6 +14,10 @@ from apps.web.outbox import Frame, Outbox
 
 WINDOW = 1_048_576  # bytes on their way to one browser
 PROBE = 131_072  # bytes after which a heartbeat goes along, so that acknowledgements come often enough
+# Frames that wait go together up to this, larger ones alone. Daphne drops what is over its own limit, in silence; the
+# supervisor sets that limit (MESSAGE_AT_MOST) to what the largest frame, all positions of an account, stays far below.
+TOGETHER = 524_288  # characters
+MESSAGE_AT_MOST = 16_777_216  # bytes
 STALL_SECONDS = 10.0  # a browser that does not move for this long is closed
 MAX_REPLIES = 500
 # Market data goes out at most this often per browser, several frames in one message: messages, not bytes, cost
@@ -127,10 +131,33 @@ class Client:
             texts.append(f'{{"hb":{beat}}}')
         if not texts:
             return
-        text = texts[0] if len(texts) == 1 else f"[{','.join(texts)}]"
-        self._sent += len(text)
+        messages = _together(texts)
+        if max(map(len, messages)) * _WIDEST > MESSAGE_AT_MOST and max(map(_bytes, messages)) > MESSAGE_AT_MOST:
+            raise ConnectionError("a frame is larger than the server sends")
+        self._sent += sum(map(len, messages))
         if beat is not None:
             # Before the send: the answer may come while it is still awaited.
             self._beats.append((beat, self._sent))
             self._probed_at = self._sent
-        await self._send(text)
+        for message in messages:
+            await self._send(message)
+
+
+_WIDEST = 4  # bytes of one character
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode())
+
+
+def _together(texts: list[str]) -> list[str]:
+    """Put texts into few messages, in their order."""
+    parts: list[list[str]] = [[]]
+    size = 0
+    for text in texts:
+        if parts[-1] and size + len(text) > TOGETHER:
+            parts.append([])
+            size = 0
+        parts[-1].append(text)
+        size += len(text)
+    return [part[0] if len(part) == 1 else f"[{','.join(part)}]" for part in parts]

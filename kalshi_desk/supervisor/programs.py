@@ -83,9 +83,12 @@ def _web(place: Place) -> Callable[[], None]:
         os.environ.pop("DESK_VAULT_PRIVATE_KEY", None)
         from daphne.cli import CommandLineInterface
 
-        CommandLineInterface().run(
-            ["-v", "0", "-b", "127.0.0.1", "-p", str(place.port), "--no-server-name", "kalshi_desk.asgi:application"]
-        )
+        from apps.web.client import MESSAGE_AT_MOST
+
+        # Autobahn's limit of a message counts for what is sent, too; that of a frame only for what comes in.
+        arguments = ("-v", "0", "-b", "127.0.0.1", "-p", str(place.port), "--no-server-name")
+        limit = ("--websocket-max-message-size", str(MESSAGE_AT_MOST))
+        CommandLineInterface().run([*arguments, *limit, "kalshi_desk.asgi:application"])
 
     return start
 

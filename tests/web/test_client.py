@@ -102,6 +102,34 @@ async def test_answers_are_all_sent_in_order_before_frames():
     await client.stop()
 
 
+async def test_frames_go_together_up_to_a_size_and_a_larger_one_alone(monkeypatch):
+    monkeypatch.setattr(client_module, "TOGETHER", 1_000)
+    wire = Wire()
+    client = Client(wire.send, wire.close)
+    for topic, size in (("a", 300), ("b", 300), ("c", 2_000), ("d", 300), ("e", 300)):
+        client.put(Frame.of(topic, 1, "x" * size, "whole"))
+    client.start()
+    await settle()
+
+    topics = [part["topic"] for part in wire.parts() if "topic" in part]
+    assert topics == ["a", "b", "c", "d", "e"]
+    assert [len(text) < 1_100 for text in wire.messages] == [True, False, True]
+    await client.stop()
+
+
+async def test_a_frame_that_the_server_would_drop_closes_the_socket(monkeypatch):
+    monkeypatch.setattr(client_module, "MESSAGE_AT_MOST", 1_000)
+    wire = Wire()
+    client = Client(wire.send, wire.close)
+    client.start()
+    client.put(frame(1, 1_100))
+
+    await eventually(lambda: wire.closed_with)
+    assert wire.closed_with == 1011
+    assert wire.messages == []
+    await client.stop()
+
+
 async def test_heartbeats_rise_even_within_one_millisecond():
     wire = Wire()
     client = Client(wire.send, wire.close)
