@@ -13,7 +13,7 @@ from django.conf import settings
 from apps.core.errors import WireFormatError
 from apps.core.ports import GatewayTools
 from apps.core.timestamps import unix_ms_now, utc_now
-from apps.fix import ingest, records, rfq_ingest
+from apps.fix import ingest, margin, records, rfq_ingest
 from apps.fix.engine.codec import Message
 from apps.fix.engine.outputs import Deliver
 from apps.fix.engine.rules import Kind
@@ -120,12 +120,16 @@ class Applier:
             await self._database(lambda: self._doors.take(one.message, at))
 
     async def _reports(self, messages: list[Message]) -> ingest.Ingested:
+        if self.wish.is_margin:
+            return await self._database(
+                functools.partial(margin.reports_note, self.wish.account_id, messages, kind=self.wish.source)
+            )
         work = functools.partial(
             ingest.reports_apply,
             self.wish.account_id,
             messages,
             prices=self.prices,
-            kind=self.wish.kind.name.lower(),
+            kind=self.wish.source,
         )
         return await self._database(work)
 

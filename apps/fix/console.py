@@ -10,10 +10,9 @@ from apps.core.timestamps import to_unix_ms
 from apps.fix.console_veil import HIDDEN_KEY
 from apps.fix.engine.dictionary import kalshi
 from apps.fix.engine.errors import SendRefused
-from apps.fix.engine.rules import RULES
 from apps.fix.lease import key_digest
 from apps.fix.models import FixLease, FixRecovery, FixSession
-from apps.fix.selectors import KINDS, PURPOSES, flags_of
+from apps.fix.selectors import KINDS, PURPOSES, flags_of, rules_for, target_words
 from apps.vault.models import ApiKey
 
 Row = dict[str, Any]
@@ -86,11 +85,11 @@ def session_row(row: FixSession, key: ApiKey | None, lease: FixLease | None) -> 
         "environment": row.account.environment,
         "kind": row.kind,
         "kind_text": row.get_kind_display(),
-        "target": KINDS[row.kind].value,
+        "target": target_words(row.kind),
         "is_listener": row.is_listener,
         "is_wanted": row.is_wanted,
         "is_up": is_up,
-        "is_retained": RULES[KINDS[row.kind]].is_retained,
+        "is_retained": rules_for(row.kind).is_retained,
         "has_key": key is not None,
         "state": row.state,
         "state_text": _STATE(row.state).label,
@@ -142,7 +141,7 @@ def advice(row: FixSession, key: ApiKey | None) -> str:
 def reset_words(row: FixSession) -> str:
     """Say what a reset of the sequence numbers does to this session (docs:fix/session-management)."""
     name = KINDS[row.kind].value
-    if RULES[KINDS[row.kind]].is_retained:
+    if rules_for(row.kind).is_retained:
         return (
             f"The session logs out and on again with 141=Y; both sides begin at 1. {name} then sends nothing again "
             "that was sent before: what this desk missed cannot be asked for by ResendRequest any more. The desk reads "
@@ -181,7 +180,7 @@ def recovery_row(row: FixRecovery) -> Row:
         "key": f"recovery:{row.pk}",
         "id": row.pk,
         "account_id": row.account_id,
-        "account": row.account.name,
+        "account": f"{row.account.name} (margin)" if row.is_margin else row.account.name,
         "begin": row.begin,
         "end": row.end,
         "why": row.why,

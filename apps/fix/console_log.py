@@ -23,7 +23,7 @@ from apps.fix.console_veil import Decoded, Veil, decoded
 from apps.fix.engine.dictionary import kalshi
 from apps.fix.engine.values import timestamp_read
 from apps.fix.models import FixMessage, FixSession
-from apps.fix.selectors import KINDS, message_name
+from apps.fix.selectors import message_name, target_words
 
 PAGE: Final = 100
 TRACE_MOST: Final = 500
@@ -264,7 +264,7 @@ def _summary(first: Mapping[int, str]) -> str:
 
 def session_name(session: FixSession) -> str:
     listener = " listener" if session.is_listener else ""
-    return f"{KINDS[session.kind].value}{listener}, {session.account.name}"
+    return f"{target_words(session.kind)}{listener}, {session.account.name}"
 
 
 CSV_COLUMNS: Final = (
@@ -309,7 +309,7 @@ def raw_lines(messages: QuerySet[FixMessage], veil: Veil) -> Iterator[str]:
         way = "out" if message.is_outgoing else "in"
         # Text of the exchange must not begin a line of its own.
         raw = veil.raw(message).replace("\r", " ").replace("\n", " ")
-        yield f"{format_rfc3339(message.at)} {way} {KINDS[message.session.kind].value} {raw}\n"
+        yield f"{format_rfc3339(message.at)} {way} {target_words(message.session.kind)} {raw}\n"
 
 
 def types_seen(actor: Actor) -> list[tuple[str, str]]:

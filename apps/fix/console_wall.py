@@ -28,7 +28,7 @@ from apps.fix.engine.values import timestamp_read
 from apps.fix.messages.common import ExecId, Prices
 from apps.fix.messages.orders import ExecutionReport
 from apps.fix.models import FixMessage, FixSession
-from apps.fix.selectors import KINDS, flags_of
+from apps.fix.selectors import flags_of, target_words
 from apps.orders.pages.export import safe_cell
 
 Row = dict[str, Any]
@@ -113,7 +113,7 @@ def wall_row(message: FixMessage) -> Row:
         "client_order_id": message.client_order_id,
         "is_again": fields.get(43) == "Y" or fields.get(97) == "Y",
         "text": fields.get(58, ""),
-        "kind": KINDS[message.session.kind].value,
+        "kind": target_words(message.session.kind),
     }
     return row | _amounts(message)
 
@@ -169,7 +169,7 @@ def day_record(actor: Actor, account_id: int, day: date) -> DayRecord:
         reports=reports.count(),
         first=ends.first(),
         last=ends.reverse().first(),
-        breaks=[(one.at, words[one.msg_type], KINDS[one.session.kind].value) for one in others],
+        breaks=[(one.at, words[one.msg_type], target_words(one.session.kind)) for one in others],
     )
 
 

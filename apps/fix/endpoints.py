@@ -20,6 +20,8 @@ from apps.fix.engine.rules import Kind
 
 # As the documented ports 8228 to 8232 lie behind one another (docs:fix/connectivity).
 PORT_OFFSETS: Final = {Kind.NR: 0, Kind.DC: 1, Kind.RT: 2, Kind.PT: 3, Kind.RFQ: 4}
+# Of the margin exchange (docs:fix-margin/connectivity). Its market data has a host of its own, which has its own setting.
+MARGIN_OFFSETS: Final = {Kind.NR: 0, Kind.DC: 1, Kind.RT: 2, Kind.MD: 0}
 
 
 class EndpointMissing(DeskError):
@@ -63,21 +65,31 @@ class Endpoint:
         return not self.pin or (certificate is not None and sha256(certificate).hexdigest() == self.pin)
 
 
-def endpoint(environment: str, kind: Kind) -> Endpoint:
+def endpoint(environment: str, kind: Kind, *, is_margin: bool = False) -> Endpoint:
     """Return where to connect. Raises EnvironmentRefused, EndpointMissing."""
     environment_check(environment)
-    row: dict[str, Any] = settings.FIX_ENDPOINTS.get(environment, {})
+    offset = (MARGIN_OFFSETS if is_margin else PORT_OFFSETS).get(kind)
+    if offset is None:
+        raise EndpointMissing(f"There is no {kind} on the {'margin' if is_margin else 'event'} exchange.")
+    variant = _variant(kind, is_margin=is_margin)
+    row: dict[str, Any] = settings.FIX_ENDPOINTS.get(f"{environment}{variant}", {})
     options = {"ca_path": row.get("ca", ""), "pin": row.get("pin", "").replace(":", "").lower()}
     if row.get("url"):
-        return _from_url(row["url"], kind, options)
+        return _from_url(row["url"], offset, options)
     if row.get("file"):
-        return _announced(Path(row["file"]), kind)
-    raise EndpointMissing(
-        f"There is no FIX address for {environment}. An operator sets DESK_FIX_{environment.upper()}."
-    )
+        return _announced(Path(row["file"]), kind, is_margin=is_margin)
+    name = f"DESK_FIX_{environment}{variant}".upper().replace(".", "_")
+    raise EndpointMissing(f"There is no FIX address for {kind} of {environment}. An operator sets {name}.")
 
 
-def _from_url(url: str, kind: Kind, options: dict[str, str]) -> Endpoint:
+def _variant(kind: Kind, *, is_margin: bool) -> str:
+    """Which of an environment's addresses: of the event exchange, of margin, or of margin's market data."""
+    if not is_margin:
+        return ""
+    return ".market_data" if kind is Kind.MD else ".margin"
+
+
+def _from_url(url: str, offset: int, options: dict[str, str]) -> Endpoint:
     parts = urlsplit(url)
     try:
         port = parts.port
@@ -85,14 +97,14 @@ def _from_url(url: str, kind: Kind, options: dict[str, str]) -> Endpoint:
         port = None
     if parts.scheme not in ("tls", "plain") or not parts.hostname or not port:
         raise EndpointMissing("An address for FIX is tls://host:port (or plain:// on loopback), with KalshiNR's port.")
-    return Endpoint(parts.hostname, port + PORT_OFFSETS[kind], tls=parts.scheme == "tls", **options)
+    return Endpoint(parts.hostname, port + offset, tls=parts.scheme == "tls", **options)
 
 
-def _announced(path: Path, kind: Kind) -> Endpoint:
+def _announced(path: Path, kind: Kind, *, is_margin: bool) -> Endpoint:
     """Read what the paper exchange wrote when it started: its ports may differ each time."""
     try:
         fix = json.loads(path.read_text(encoding="utf-8")).get("fix") or {}
-        port = int(fix["sessions"][kind.value])
+        port = int((fix["margin"] if is_margin else fix)["sessions"][kind.value])
         ca_path = str(fix.get("ca_path") or "")
         return Endpoint(str(fix["host"]), port, tls=bool(fix.get("tls", ca_path)), ca_path=ca_path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:

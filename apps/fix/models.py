@@ -9,7 +9,8 @@ COMMANDS = "fix-commands"  # Redis channel: the row id of a session that has a c
 class FixSession(models.Model):
     """One FIX session of one account: what people want of it, and how the gateway last saw it.
 
-    A key takes one connection, and an account has one key per kind, so it has one session per kind.
+    A key takes one connection, and an account has one key per kind, so it has one session per kind. Kinds that begin
+    with m are of the margin exchange.
     """
 
     class Kind(models.TextChoices):
@@ -18,6 +19,10 @@ class FixSession(models.Model):
         DC = "dc", "Drop copy (KalshiDC)"
         PT = "pt", "Settlement (KalshiPT)"
         RFQ = "rfq", "RFQ (KalshiRFQ)"
+        MARGIN_NR = "mnr", "Margin order entry (KalshiNR)"
+        MARGIN_RT = "mrt", "Margin order entry with retransmission (KalshiRT)"
+        MARGIN_DC = "mdc", "Margin drop copy (KalshiDC)"
+        MARGIN_MD = "mmd", "Margin market data (KalshiMD)"
 
     class State(models.TextChoices):
         STOPPED = "stopped", "Stopped"
@@ -35,6 +40,7 @@ class FixSession(models.Model):
     use_dollars = models.BooleanField(default=True, help_text="21005=Y: prices in dollars")
     cancel_on_disconnect = models.BooleanField(default=False, help_text="8013=Y")
     receive_settlements = models.BooleanField(default=False, help_text="20127=Y, of KalshiRT")
+    symbols = models.JSONField(default=list, help_text="of market data: the books to follow")
     is_wanted = models.BooleanField(default=False)
     is_reset_wanted = models.BooleanField(default=False, help_text="141=Y at the next logon of KalshiRT and KalshiPT")
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
@@ -50,6 +56,7 @@ class FixSession(models.Model):
     last_out_at = models.DateTimeField(null=True)
     rtt_ms = models.PositiveIntegerField(null=True)
     rejects = models.PositiveIntegerField(default=0)  # sent and received since the logon
+    books = models.JSONField(default=list)  # of market data: rows of `market_data.book_rows`
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "kind"], name="fix_session_once_per_kind")]
@@ -124,6 +131,24 @@ class FixExecution(models.Model):
         indexes = [models.Index(fields=["account", "seen_at"])]
 
 
+class FixMarginExecution(models.Model):
+    """An ExecID of the margin exchange, which counts by itself. Such reports are shown and never booked."""
+
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="+")
+    first = models.BigIntegerField()
+    second = models.BigIntegerField()
+    digest = models.CharField(max_length=64)  # of what the report says about the order
+    order_id = models.CharField(max_length=80)
+    seen_at = models.DateTimeField()  # our clock
+    source = models.CharField(max_length=3)  # kind of the session
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "first", "second"], name="fix_margin_execution_once"),
+        ]
+        indexes = [models.Index(fields=["account", "seen_at"])]
+
+
 class FixRecovery(models.Model):
     """One range of execution reports asked for by drop copy."""
 
@@ -138,6 +163,7 @@ class FixRecovery(models.Model):
     OPEN = ("waiting", "running")
 
     account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="fix_recoveries")
+    is_margin = models.BooleanField(default=False)
     begin = models.CharField(max_length=40)
     end = models.CharField(max_length=40, blank=True)  # "": up to the newest
     why = models.CharField(max_length=200)
@@ -152,7 +178,9 @@ class FixRecovery(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["account"], condition=models.Q(state__in=["waiting", "running"]), name="fix_recovery_one_open"
+                fields=["account", "is_margin"],
+                condition=models.Q(state__in=["waiting", "running"]),
+                name="fix_recovery_one_open",
             ),
         ]
 

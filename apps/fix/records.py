@@ -10,10 +10,11 @@ from django.db.models import F, Q
 
 from apps.audit import services as audit
 from apps.core.timestamps import from_unix_ms, utc_now
+from apps.fix import margin
 from apps.fix.engine.codec import Fields, redacted
 from apps.fix.ingest import last_seen
 from apps.fix.messages.drop_copy import Recovery, Result
-from apps.fix.models import FixAsk, FixCommand, FixExecution, FixMessage, FixRecovery, FixSession
+from apps.fix.models import FixAsk, FixCommand, FixExecution, FixMarginExecution, FixMessage, FixRecovery, FixSession
 from apps.fix.selectors import Wish
 from apps.orders import queue
 from apps.rfq.queue import ACCOUNT_READ
@@ -74,6 +75,8 @@ def messages_prune(session_id: int) -> None:
     if session is not None:
         old = FixExecution.objects.filter(account_id=session.account_id, seen_at__lt=utc_now() - KEPT_EXECUTIONS)
         old.delete()
+        told = FixMarginExecution.objects.filter(account_id=session.account_id)
+        told.filter(seen_at__lt=utc_now() - KEPT_EXECUTIONS).delete()
         # A change names its order for as long as that rests.
         commands = FixCommand.objects.filter(session=session, created_at__lt=utc_now() - KEPT_EXECUTIONS)
         commands.exclude(msg_type="G").delete()
@@ -124,24 +127,31 @@ def requests_read(account_id: int) -> None:
     queue.enqueue(ACCOUNT_READ, account_id)
 
 
-def hole_mend(account_id: int, why: str) -> None:
-    """Reports may be missing: ask for those since the last one seen, by drop copy where there is one; always read."""
-    queue.enqueue(queue.ACCOUNT_SYNC, account_id)
-    newest = last_seen(account_id)
-    if newest is None or not FixSession.objects.filter(account_id=account_id, kind="dc", is_wanted=True).exists():
+def hole_mend(account_id: int, why: str, *, is_margin: bool = False) -> None:
+    """Reports may be missing: ask for those since the last one seen, by drop copy where there is one.
+
+    Of the event exchange the account is always read, too; there is no reading of margin.
+    """
+    if not is_margin:
+        queue.enqueue(queue.ACCOUNT_SYNC, account_id)
+    newest = margin.last_seen(account_id) if is_margin else last_seen(account_id)
+    copying = "mdc" if is_margin else "dc"
+    if newest is None or not FixSession.objects.filter(account_id=account_id, kind=copying, is_wanted=True).exists():
         return
+    wanted = {"account_id": account_id, "is_margin": is_margin}
     try:
         with transaction.atomic():
-            FixRecovery.objects.create(account_id=account_id, begin=str(newest), why=why[:200], created_at=utc_now())
+            FixRecovery.objects.create(**wanted, begin=str(newest), why=why[:200], created_at=utc_now())
     except IntegrityError:
         # What runs already does not bring what was missed since it was asked for: let it run once more.
-        again = FixRecovery.objects.filter(account_id=account_id, state=FixRecovery.State.RUNNING)
+        again = FixRecovery.objects.filter(**wanted, state=FixRecovery.State.RUNNING)
         again.update(state=FixRecovery.State.WAITING, why=why[:200])
 
 
-def recovery_next(account_id: int) -> tuple[int, str, str] | None:
+def recovery_next(account_id: int, *, is_margin: bool = False) -> tuple[int, str, str] | None:
     """Return (id, begin, end) of the account's open recovery."""
-    row = FixRecovery.objects.filter(account_id=account_id, state__in=FixRecovery.OPEN).first()
+    rows = FixRecovery.objects.filter(account_id=account_id, is_margin=is_margin, state__in=FixRecovery.OPEN)
+    row = rows.first()
     if row is None:
         return None
     FixRecovery.objects.filter(pk=row.pk).update(state=FixRecovery.State.RUNNING)
@@ -170,7 +180,7 @@ def recovery_finish(wish: Wish, recovery_id: int, recovery: Recovery) -> None:
             target=f"fix_recovery:{recovery_id}",
             data={"result": recovery.result.value, "received": recovery.received, "begin": str(recovery.begin)},
         )
-    if recovery.result is not Result.COMPLETE:
+    if recovery.result is not Result.COMPLETE and not wish.is_margin:
         queue.enqueue(queue.ACCOUNT_SYNC, wish.account_id)
 
 

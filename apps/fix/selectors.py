@@ -7,11 +7,13 @@ from django.conf import settings
 
 from apps.fix.engine.dictionary import kalshi
 from apps.fix.engine.logon import LogonFlags
-from apps.fix.engine.rules import Kind
+from apps.fix.engine.rules import Kind, SessionRules, rules_of
 from apps.fix.models import FixMessage, FixSession
 from apps.vault.models import ApiKey
 
-KINDS = {one.value: Kind[one.value.upper()] for one in FixSession.Kind}
+MARGIN = frozenset({"mnr", "mrt", "mdc", "mmd"})  # kinds of the margin exchange
+KINDS = {one.value: Kind[(one.value[1:] if one.value in MARGIN else one.value).upper()] for one in FixSession.Kind}
+_TRADING = (Kind.NR, Kind.RT, Kind.RFQ)
 PURPOSES = {one.value: ApiKey.Purpose(f"fix_{one.value}") for one in FixSession.Kind}
 
 
@@ -31,6 +33,22 @@ class Wish:
     key_version: int
     may_write: bool
     changed_at: datetime | None
+    symbols: tuple[str, ...] = ()
+
+    @property
+    def is_margin(self) -> bool:
+        return self.flags.is_margin
+
+    @property
+    def rules(self) -> SessionRules:
+        rules = rules_of(self.kind, is_margin=self.is_margin)
+        assert rules is not None, "checked when the session was defined"
+        return rules
+
+    @property
+    def source(self) -> str:
+        """What rows call the session's kind ("nr", "mnr")."""
+        return ("m" if self.is_margin else "") + self.kind.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +59,27 @@ class Unable:
     text: str
 
 
+def rules_for(kind: str) -> SessionRules:
+    """Return the rules of a kind of rows."""
+    rules = rules_of(KINDS[kind], is_margin=kind in MARGIN)
+    assert rules is not None
+    return rules
+
+
+def target_words(kind: str) -> str:
+    """Return TargetCompID, and of which exchange when it is the margin exchange's."""
+    return f"{KINDS[kind].value} (margin)" if kind in MARGIN else KINDS[kind].value
+
+
 def flags_of(row: FixSession) -> LogonFlags:
     settlements = row.receive_settlements if row.kind == FixSession.Kind.RT else None
+    is_margin = row.kind in MARGIN
     if row.is_listener:
-        return LogonFlags.listening(use_dollars=row.use_dollars, receive_settlements=settlements or None)
+        return LogonFlags.listening(
+            use_dollars=row.use_dollars, receive_settlements=settlements or None, is_margin=is_margin
+        )
     return LogonFlags(
+        is_margin=is_margin,
         use_dollars=row.use_dollars,
         cancel_on_disconnect=row.cancel_on_disconnect,
         receive_settlements=settlements or None,
@@ -80,6 +114,7 @@ def wishes() -> tuple[list[Wish], list[Unable], set[int]]:
                 key_version=key.version,
                 may_write="write" in key.scopes,
                 changed_at=row.changed_at,
+                symbols=tuple(row.symbols),
             )
         )
     return found, unable, {row.pk for row in rows if row.is_reset_wanted}
@@ -119,7 +154,7 @@ def _key(row: FixSession) -> ApiKey | str:
     key = keys.exclude(status__in=[ApiKey.Status.REVOKED, ApiKey.Status.INVALID]).exclude(key_id="").first()
     if key is None:
         return f"There is no working key for “{purpose.label}” in the vault. Add one in Settings > Vault."
-    trades = row.kind in (FixSession.Kind.NR, FixSession.Kind.RT, FixSession.Kind.RFQ) and not row.is_listener
+    trades = KINDS[row.kind] in _TRADING and not row.is_listener
     if trades and "write" not in key.scopes:
         return "The key may only read. Make this a listener session, or use a key that may trade."
     if ApiKey.objects.filter(key_id=key.key_id).exclude(pk=key.pk).exclude(status=ApiKey.Status.REVOKED).exists():

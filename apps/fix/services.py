@@ -1,5 +1,6 @@
 """What people do with FIX sessions. Each action needs the operator's permission and a reason, and is on the trail."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,18 +11,20 @@ from apps.audit import services as audit
 from apps.core.errors import DeskError, NotAllowed, NotFound, WireFormatError
 from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import utc_now
+from apps.fix import margin
 from apps.fix.engine.errors import SendRefused
 from apps.fix.engine.logon import LOWEST_HEARTBEAT
-from apps.fix.engine.rules import RULES
 from apps.fix.ingest import last_seen
 from apps.fix.messages.common import ExecId
 from apps.fix.messages.drop_copy import request_fields
+from apps.fix.messages.market_data import MOST_SYMBOLS
 from apps.fix.models import FixAsk, FixMessage, FixRecovery, FixSession
-from apps.fix.selectors import KINDS, flags_of
+from apps.fix.selectors import KINDS, flags_of, rules_for
 
 LONGEST_HEARTBEAT = 120
+_SYMBOL = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _LOGGED_ON = (FixSession.State.LOGGED_ON, FixSession.State.RECOVERING)
-_OPTIONS = ("is_listener", "heartbeat", "use_dollars", "cancel_on_disconnect", "receive_settlements")
+_OPTIONS = ("is_listener", "heartbeat", "use_dollars", "cancel_on_disconnect", "receive_settlements", "symbols")
 
 
 def sessions_visible_to(actor: Actor) -> list[FixSession]:
@@ -56,6 +59,7 @@ def session_define(actor: Actor, account_id: int, kind: str, **options: Any) -> 
         setattr(row, name, value)
     if not LOWEST_HEARTBEAT <= row.heartbeat <= LONGEST_HEARTBEAT:
         raise DeskError("bad_input", f"The heartbeat is {LOWEST_HEARTBEAT} to {LONGEST_HEARTBEAT} seconds.")
+    row.symbols = _symbols(row)
     if row.is_listener and row.cancel_on_disconnect:
         raise DeskError("fix_flags", "A listener session must not ask for CancelOrdersOnDisconnect (8013).")
     try:
@@ -106,7 +110,7 @@ def session_test(actor: Actor, session_id: int, *, why: str) -> FixSession:
 def session_resend(actor: Actor, session_id: int, *, why: str) -> FixSession:
     """Ask again, now, for the messages that are missing. Only where the exchange keeps them (KalshiRT, KalshiPT)."""
     row = _running(actor, session_id, Permission.FIX_RESEND)
-    if not RULES[KINDS[row.kind]].is_retained:
+    if not rules_for(row.kind).is_retained:
         raise DeskError("fix_not_retained", "The exchange keeps no messages of this session: recover by drop copy.")
     if row.gap_to is None:
         raise DeskError("fix_no_gap", "No message is missing on this session.")
@@ -123,8 +127,22 @@ def session_reset(actor: Actor, session_id: int, *, why: str) -> FixSession:
     return _want(actor, Permission.FIX_RESET, session_id, "reset", why, is_reset_wanted=True, touch=False)
 
 
-def recovery_request(actor: Actor, account_id: int, *, begin: str = "", end: str = "", why: str) -> FixRecovery:
-    """Ask for execution reports of a range by drop copy.
+def _symbols(row: FixSession) -> list[str]:
+    """Return the books that a market data session is to follow. Raises DeskError."""
+    symbols = list(dict.fromkeys(str(one).strip() for one in row.symbols if str(one).strip()))
+    if row.kind != FixSession.Kind.MARGIN_MD:
+        if symbols:
+            raise DeskError("bad_input", "Only a market data session (KalshiMD) follows books.")
+        return []
+    if len(symbols) > MOST_SYMBOLS or not all(_SYMBOL.fullmatch(one) for one in symbols):
+        raise DeskError("bad_input", f"Symbols are tickers, at most {MOST_SYMBOLS} of them.")
+    return symbols
+
+
+def recovery_request(
+    actor: Actor, account_id: int, *, begin: str = "", end: str = "", why: str, is_margin: bool = False
+) -> FixRecovery:
+    """Ask for execution reports of a range by drop copy, of the event or of the margin exchange.
 
     Args:
         begin: ExecID, inclusive; "": the last one seen.
@@ -137,9 +155,10 @@ def recovery_request(actor: Actor, account_id: int, *, begin: str = "", end: str
         raise NotAllowed
     account = account_get(actor, account_id)
     reason = _why(why)
-    if not FixSession.objects.filter(account=account, kind=FixSession.Kind.DC, is_wanted=True).exists():
+    copying = FixSession.Kind.MARGIN_DC if is_margin else FixSession.Kind.DC
+    if not FixSession.objects.filter(account=account, kind=copying, is_wanted=True).exists():
         raise DeskError("fix_no_drop_copy", "This account has no drop copy session running. Start KalshiDC first.")
-    newest = last_seen(account.pk)
+    newest = margin.last_seen(account.pk) if is_margin else last_seen(account.pk)
     if not begin and newest is None:
         raise DeskError("fix_nothing_seen", "No execution report was seen yet: name the ExecID to begin with.")
     try:
@@ -152,6 +171,7 @@ def recovery_request(actor: Actor, account_id: int, *, begin: str = "", end: str
         with transaction.atomic():
             row = FixRecovery.objects.create(
                 account=account,
+                is_margin=is_margin,
                 begin=str(first),
                 end=end,
                 why=reason,
@@ -164,7 +184,7 @@ def recovery_request(actor: Actor, account_id: int, *, begin: str = "", end: str
                 desk_id=actor.desk_id,
                 environment=account.environment,
                 target=f"fix_recovery:{row.pk}",
-                data={"begin": row.begin, "end": row.end, "why": reason},
+                data={"begin": row.begin, "end": row.end, "why": reason, "margin": is_margin},
             )
     except IntegrityError:
         raise DeskError("conflict", "A recovery of this account is running. Wait until it has ended.") from None

@@ -20,6 +20,10 @@ class ApiKey(models.Model):
         FIX_DC = "fix_dc", "FIX drop copy (KalshiDC)"
         FIX_PT = "fix_pt", "FIX settlement (KalshiPT)"
         FIX_RFQ = "fix_rfq", "FIX RFQ (KalshiRFQ)"
+        FIX_MNR = "fix_mnr", "FIX margin order entry (KalshiNR)"
+        FIX_MRT = "fix_mrt", "FIX margin order entry with retransmission (KalshiRT)"
+        FIX_MDC = "fix_mdc", "FIX margin drop copy (KalshiDC)"
+        FIX_MMD = "fix_mmd", "FIX margin market data (KalshiMD)"
 
     class Status(models.TextChoices):
         UNTESTED = "untested", "Not tested yet"

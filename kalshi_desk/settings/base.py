@@ -354,19 +354,26 @@ EXCHANGE_HOSTS: dict[str, dict[str, list[str]]] = {
 # Environments that people may add accounts for. Production is opt-in.
 EXCHANGE_ENVIRONMENTS = env.names("DESK_ENVIRONMENTS", "paper,demo,production")
 
-# Source: docs/fix/connectivity; KalshiNR's port, the others lie behind it. The paper exchange announces its own.
+# Source: docs/fix/connectivity, docs/fix-margin/connectivity; KalshiNR's port, the others lie behind it; of margin's market
+# data KalshiMD's, for which the page names no host in production. The paper exchange announces its own.
 # ca: PEM of what signed the certificate; pin: SHA-256 of the certificate itself.
 FIX_ENDPOINTS: dict[str, dict[str, str]] = {
     name: {
-        "url": env.text(f"DESK_FIX_{name.upper()}", known),
-        "ca": env.text(f"DESK_FIX_{name.upper()}_CA", ""),
-        "pin": env.text(f"DESK_FIX_{name.upper()}_PIN", ""),
-        "file": str(DATA_DIR / "paper" / "paper.json") if name == "paper" else "",
+        "url": env.text(f"DESK_FIX_{name.upper().replace('.', '_')}", known),
+        "ca": env.text(f"DESK_FIX_{name.upper().replace('.', '_')}_CA", ""),
+        "pin": env.text(f"DESK_FIX_{name.upper().replace('.', '_')}_PIN", ""),
+        "file": str(DATA_DIR / "paper" / "paper.json") if name.startswith("paper") else "",
     }
     for name, known in (
         ("paper", ""),
         ("demo", "tls://fix.demo.kalshi.co:8228"),
         ("production", "tls://mm.fix.elections.kalshi.com:8228"),
+        ("paper.margin", ""),
+        ("paper.market_data", ""),
+        ("demo.margin", "tls://margin-fix.demo.kalshi.co:8228"),
+        ("demo.market_data", "tls://margin-marketdata.fix.demo.kalshi.co:8233"),
+        ("production.margin", "tls://margin-fix-api.fix.elections.kalshi.com:8228"),
+        ("production.market_data", ""),
     )
 }
 # The leg that prices of side 2 are in, which the documentation leaves open.

@@ -13,7 +13,7 @@ from apps.core.timestamps import utc_now
 from apps.exchange.hosts import EnvironmentRefused
 from apps.fix import services
 from apps.fix.endpoints import Endpoint, EndpointMissing, endpoint
-from apps.fix.engine.rules import Kind
+from apps.fix.engine.rules import RULES, Kind
 from apps.fix.ingest import reports_apply
 from apps.fix.lease import lease_release, lease_take
 from apps.fix.messages.common import Prices
@@ -221,13 +221,15 @@ def test_a_lease_has_one_holder_and_a_rising_fence(db):
 
 
 def test_the_documented_ports(settings):
-    found = {kind: endpoint("production", kind) for kind in Kind}
+    found = {kind: endpoint("production", kind) for kind in RULES}
 
     assert {one.host for one in found.values()} == {"mm.fix.elections.kalshi.com"}
     ports = {kind.name: one.port for kind, one in found.items()}
     assert ports == {"NR": 8228, "DC": 8229, "RT": 8230, "PT": 8231, "RFQ": 8232}
     assert endpoint("demo", Kind.NR).host == "fix.demo.kalshi.co"
     assert all(one.tls for one in found.values())
+    with pytest.raises(EndpointMissing, match="no KalshiMD on the event exchange"):
+        endpoint("production", Kind.MD)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from apps.core.errors import DeskError
 from apps.core.permissions import Actor
 from apps.fix import routes, services
 from apps.fix.models import FixMessage, FixRoute, FixSession
-from apps.fix.selectors import KINDS, decoded, message_name
+from apps.fix.selectors import KINDS, decoded, message_name, target_words
 
 
 class Command(BaseCommand):
@@ -31,6 +31,7 @@ class Command(BaseCommand):
         define.add_argument("--cents", action="store_true", help="prices in cents instead of dollars (no 21005)")
         define.add_argument("--cancel-on-disconnect", action="store_true", help="8013=Y")
         define.add_argument("--settlements", action="store_true", help="20127=Y, on rt")
+        define.add_argument("--symbols", nargs="*", default=[], metavar="TICKER", help="books to follow, on mmd")
         for name in ("start", "stop", "reset"):
             action = actions.add_parser(name)
             action.add_argument("session", type=int, help="row id, see list")
@@ -39,6 +40,7 @@ class Command(BaseCommand):
         recover.add_argument("account", type=int)
         recover.add_argument("--begin", default="", metavar="ExecID", help="inclusive; default: the last one seen")
         recover.add_argument("--end", default="", metavar="ExecID", help="inclusive; default: the newest")
+        recover.add_argument("--margin", action="store_true", help="of the margin exchange")
         recover.add_argument("--why", required=True)
 
         route = actions.add_parser("route", help="say how orders, quotes or requests of an account leave")
@@ -76,6 +78,7 @@ class Command(BaseCommand):
                 use_dollars=not options["cents"],
                 cancel_on_disconnect=options["cancel_on_disconnect"],
                 receive_settlements=options["settlements"],
+                symbols=options["symbols"],
             )
             self.stdout.write(self._line(row))
         elif action == "route":
@@ -92,7 +95,12 @@ class Command(BaseCommand):
         elif action == "recover":
             account = account_get(actor, options["account"])
             found = services.recovery_request(
-                actor, account.pk, begin=options["begin"], end=options["end"], why=options["why"]
+                actor,
+                account.pk,
+                begin=options["begin"],
+                end=options["end"],
+                why=options["why"],
+                is_margin=options["margin"],
             )
             self.stdout.write(f"Recovery {found.pk} from {found.begin} to {found.end or 'the newest'} is asked for.")
         else:
@@ -115,4 +123,4 @@ class Command(BaseCommand):
         numbers = f"in {row.next_in}, out {row.next_out}"
         wanted = "wanted" if row.is_wanted else "not wanted"
         name = f"{row.account.environment}/{row.account.name}"
-        return f"{row.pk}  {name}  {KINDS[row.kind]}{mode}  {wanted}, {row.state}  {numbers}  {row.state_text}".rstrip()
+        return f"{row.pk}  {name}  {target_words(row.kind)}{mode}  {wanted}, {row.state}  {numbers}  {row.state_text}".rstrip()
