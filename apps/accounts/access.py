@@ -1,6 +1,6 @@
 """Who is asking, on which desk, with what selected: read afresh for each request and message."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from apps.accounts.models import Desk, Environment, ExchangeAccount, Membership,
 from apps.accounts.sign_ins import is_idle as session_is_idle
 from apps.accounts.sign_ins import is_over as session_is_over
 from apps.core.errors import NotFound
-from apps.core.permissions import Actor
+from apps.core.permissions import MASKED_VIEWER, Actor, Role
 from apps.core.prepared import Prepared
 from apps.core.timestamps import utc_now
 
@@ -46,6 +46,21 @@ class Presence:
     subaccount: int
 
 
+def roles_on(desk: Desk, roles: Iterable[str]) -> frozenset[str]:
+    """Return what a member's roles count as: of a viewer alone, less where the desk hides its amounts."""
+    given = frozenset(roles)
+    return frozenset({MASKED_VIEWER}) if desk.hides_amounts and given == {Role.VIEWER} else given
+
+
+def roles_of(membership: Membership) -> frozenset[str]:
+    """`roles_on` of a row whose desk is not loaded: it is read for viewers only, so that no order waits for it."""
+    given = frozenset(membership.roles)
+    if given != {Role.VIEWER}:
+        return given
+    desk = _desks.first(membership.desk_id)
+    return frozenset() if desk is None else roles_on(desk, given)
+
+
 def presence_load(user_id: int, session: Mapping[str, Any]) -> Presence | None:
     """Return the person's presence on their selected desk (or first).
 
@@ -70,7 +85,7 @@ def presence_judged(user_id: int, session: Mapping[str, Any]) -> tuple[Presence 
     actor = Actor(
         user_id=user_id,
         desk_id=membership.desk_id,
-        roles=frozenset(membership.roles),
+        roles=roles_on(desk, membership.roles),
         account_id=account.pk if account else None,
         subaccount=subaccount,
     )

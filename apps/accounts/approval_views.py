@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts import four_eyes, team
-from apps.accounts.four_eyes_kinds import factor_reset, policy_set
+from apps.accounts.four_eyes_kinds import factor_reset, masking_set, policy_set
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.models import ChangeRequest, DeskPolicy
 from apps.accounts.permissions import requires
@@ -32,6 +32,7 @@ def approvals(request: DeskRequest) -> HttpResponse:
         "over": [_over(row) for row in over],
         "elsewhere": [one for ask in four_eyes.elsewhere for one in ask(request.actor)],
         "may_approve": may_approve,
+        "hides_amounts": request.desk.hides_amounts,
         "kinds": [
             (name, kind.label, "always" if kind.is_always else kind.set_where, kind.is_always or name in chosen)
             for name, kind in four_eyes.kinds.items()
@@ -85,6 +86,23 @@ def policy_save(request: DeskRequest) -> HttpResponse:
         messages.error(request, exc.text)
     else:
         messages.success(request, ASKED if waits else "Saved.")
+    return redirect("approvals")
+
+
+@requires(Permission.CHANGE_APPROVE)
+@steps_up("approvals")
+@require_POST
+def masking_save(request: DeskRequest) -> HttpResponse:
+    """Say whether who is a viewer and nothing else sees the desk's own amounts."""
+    hides = request.POST.get("hides_amounts") == "yes"
+    try:
+        waits = four_eyes.asking(request.actor, lambda: masking_set(request.actor, hides=hides))
+    except NotAllowed:
+        raise
+    except DeskError as exc:
+        messages.error(request, exc.text)
+    else:
+        messages.success(request, ASKED if waits else "Saved. It counts from a viewer's next act on.")
     return redirect("approvals")
 
 

@@ -18,6 +18,7 @@ from apps.core.timestamps import utc_now
 def register() -> None:
     kinds["roles"] = Kind("Roles that are added", Permission.PEOPLE_MANAGE, _roles_now, _roles_apply)
     kinds["factor"] = Kind("A lost second factor", Permission.PEOPLE_MANAGE, _factor_now, _factor_apply, is_always=True)
+    kinds["masking"] = Kind("Showing amounts to viewers again", Permission.CHANGE_APPROVE, _masking_now, _masking_apply)
     kinds["policy"] = Kind(
         "Fewer second pairs of eyes", Permission.CHANGE_APPROVE, _policy_now, _policy_apply, is_always=True
     )
@@ -117,6 +118,38 @@ def policy_set(actor: Actor, wanted: Iterable[str], *, approval: ChangeRequest |
             data={"before": before, "after": chosen},
         )
     return row
+
+
+def masking_set(actor: Actor, *, hides: bool, approval: ChangeRequest | None = None) -> Desk:
+    """Hide the desk's amounts from who is a viewer and nothing else, or show them again; counts at their next act.
+
+    Raises NotAllowed; ApprovalNeeded to show them again, where the desk wants four eyes on that.
+    """
+    if not actor.may(Permission.CHANGE_APPROVE):
+        raise NotAllowed
+    with transaction.atomic():
+        desk = Desk.objects.select_for_update().get(pk=actor.desk_id)
+        if desk.hides_amounts and not hides:
+            gate(actor.desk_id, "masking", "Show amounts to viewers again", {"hides": False}, approval=approval)
+        if desk.hides_amounts != hides:
+            desk.hides_amounts = hides
+            desk.save(update_fields=["hides_amounts"])
+            record(
+                "accounts.masking.changed",
+                actor_id=actor.user_id,
+                desk_id=actor.desk_id,
+                target=f"desk:{actor.desk_id}",
+                data={"hides_amounts": hides},
+            )
+    return desk
+
+
+def _masking_now(desk_id: int, params: Params) -> dict[str, str]:
+    return {"amounts": "hidden" if Desk.objects.get(pk=desk_id).hides_amounts else "shown"}
+
+
+def _masking_apply(author: Actor, request: ChangeRequest) -> None:
+    masking_set(author, hides=request.params["hides"], approval=request)
 
 
 def _policy_now(desk_id: int, params: Params) -> dict[str, str]:

@@ -32,7 +32,7 @@ def preference_keep(actor: Actor, key: str, text: str) -> None:
 
     Raises NotAllowed; DeskError `bad_input` for another key, no JSON, or too much of it.
     """
-    if not actor.may(Permission.DESK_VIEW):
+    if not actor.may(Permission.MARKET_VIEW):
         raise NotAllowed
     if key not in KEYS:
         raise DeskError("bad_input", "Nothing is kept under this name.")
@@ -57,7 +57,7 @@ def preference_keep(actor: Actor, key: str, text: str) -> None:
 
 def preferences_of(actor: Actor, prefix: str) -> dict[str, Any]:
     """Return the actor's own values by key, those of one page. Raises NotAllowed."""
-    if not actor.may(Permission.DESK_VIEW):
+    if not actor.may(Permission.MARKET_VIEW):
         raise NotAllowed
     rows = Preference.objects.filter(
         user_id=actor.user_id, desk_id=actor.desk_id, key__in=[key for key in KEYS if key.startswith(f"{prefix}.")]

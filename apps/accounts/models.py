@@ -42,6 +42,8 @@ class Desk(models.Model):
     second_factor = models.CharField(max_length=12, choices=SecondFactor.choices, blank=True)
     # The same roles must have a passkey, and must have used it in this session.
     wants_passkeys = models.BooleanField(default=False)
+    # Who is a viewer and nothing else sees markets and health, and no amount of the desk's own.
+    hides_amounts = models.BooleanField(default=False)
 
     def __str__(self) -> str:
         return self.name

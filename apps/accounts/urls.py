@@ -29,6 +29,7 @@ urlpatterns = [
     path("team/approvals/approve/", approval_views.approval_approve, name="approval_approve"),
     path("team/approvals/decline/", approval_views.approval_decline, name="approval_decline"),
     path("team/approvals/policy/", approval_views.policy_save, name="policy_save"),
+    path("team/approvals/masking/", approval_views.masking_save, name="masking_save"),
     path("team/trail/", trail_views.trail_page, name="trail"),
     path("team/trail/export/", trail_views.trail_export, name="trail_export"),
     path("team/chain/", trail_views.trail_checks, name="trail_checks"),

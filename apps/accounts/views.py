@@ -19,7 +19,7 @@ THEME_COOKIE = "desk-theme"  # read before sign-in, and by the theme switch
 _YEAR_SECONDS = 365 * 24 * 3600
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.MARKET_VIEW)
 @require_POST
 def account_select(request: HttpRequest) -> HttpResponse:
     """Choose the account and subaccount that the top bar shows, then go back."""
@@ -72,7 +72,7 @@ def preferences_update(request: HttpRequest) -> HttpResponse:
     return response
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.MARKET_VIEW)
 @require_POST
 def kept_save(request: HttpRequest) -> HttpResponse:
     """Keep how the person likes a list (`key`, `value` as JSON; without value: forget it). Nobody else is affected."""

@@ -26,7 +26,8 @@ class Permission(StrEnum):
 
     PUBLIC = "public"  # nobody has to be signed in: sign-in page, health probe
     SELF = "self"  # any signed-in person, about themselves
-    DESK_VIEW = "desk.view"  # markets, books, orders, positions: see, never touch
+    MARKET_VIEW = "market.view"  # what is public at the exchange, and how the desk's processes are: no own amounts
+    DESK_VIEW = "desk.view"  # orders, positions, results, RFQs: see, never touch
     DESK_EXPORT = "desk.export"
     ORDER_PLACE = "order.place"
     ORDER_CANCEL = "order.cancel"
@@ -73,7 +74,11 @@ FIX_ACTS = frozenset(
         Permission.FIX_ROUTE,
     }
 )
-_SEE = frozenset({Permission.PUBLIC, Permission.SELF, Permission.DESK_VIEW})
+_MASKED = frozenset({Permission.PUBLIC, Permission.SELF, Permission.MARKET_VIEW})
+_SEE = _MASKED | {Permission.DESK_VIEW}
+# What a person who is a viewer and nothing else counts as where the desk hides its amounts from viewers. No role that
+# anybody can be given: `apps.accounts.access.roles_on` says who has it. Whatever shows an own amount asks for more.
+MASKED_VIEWER = "masked-viewer"
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: _SEE,
@@ -117,6 +122,8 @@ def permissions_of(roles: Iterable[str]) -> frozenset[Permission]:
     known = {role.value for role in Role}
     allowed: set[Permission] = set()
     for role in roles:
+        if role == MASKED_VIEWER:
+            allowed |= _MASKED
         if role in known:
             allowed |= ROLE_PERMISSIONS[Role(role)]
     return frozenset(allowed)

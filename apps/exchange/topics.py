@@ -11,7 +11,7 @@ from apps.exchange import selectors
 
 def register() -> None:
     ports.register_topic(
-        ports.Topic("status", Permission.DESK_VIEW, scope="environment", mode="whole", state=status_state)
+        ports.Topic("status", Permission.MARKET_VIEW, scope="environment", mode="whole", state=status_state)
     )
     ports.register_topic(ports.Topic("limits", Permission.DESK_VIEW, scope="account", mode="whole", state=limits_state))
 

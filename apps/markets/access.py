@@ -18,7 +18,7 @@ _events = Prepared(lambda pk: Event.objects.filter(pk=pk))
 
 def environment_for(actor: Actor, environment: str) -> str:
     """Return the environment when `actor` may see its markets. Raises NotAllowed, NotFound."""
-    if not actor.may(Permission.DESK_VIEW):
+    if not actor.may(Permission.MARKET_VIEW):
         raise NotAllowed
     if environment not in settings.EXCHANGE_ENVIRONMENTS:
         raise NotFound("This environment is not enabled here.")

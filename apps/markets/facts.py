@@ -22,7 +22,7 @@ COLUMNS = ("ticker", "status", "close_time", "result", "settlement_value", "pric
 
 def register() -> None:
     ports.register_topic(
-        ports.Topic("market", Permission.DESK_VIEW, scope="environment", mode="whole", state=market_state)
+        ports.Topic("market", Permission.MARKET_VIEW, scope="environment", mode="whole", state=market_state)
     )
 
 

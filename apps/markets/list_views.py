@@ -20,7 +20,7 @@ from apps.markets.views import environment_of
 SEARCH_TEXT_AT_MOST = 120
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.MARKET_VIEW)
 @require_safe
 def markets(request: DeskRequest) -> HttpResponse:
     """All markets of the selected account's environment; the browser replaces the first page by a live grid."""
@@ -36,7 +36,7 @@ def markets(request: DeskRequest) -> HttpResponse:
     return render(request, "markets/list.html", context)
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.MARKET_VIEW)
 @require_safe
 def market_rows(request: DeskRequest) -> JsonResponse:
     """Rows of the grid (?offset=&limit= and the page's filters) with the total, as JSON."""
@@ -47,7 +47,7 @@ def market_rows(request: DeskRequest) -> JsonResponse:
         return _refusal(exc)
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.MARKET_VIEW)
 @require_safe
 def market_search(request: DeskRequest) -> JsonResponse:
     """What the command palette shows for ?q=."""
@@ -55,7 +55,7 @@ def market_search(request: DeskRequest) -> JsonResponse:
     return JsonResponse({"markets": list_pages.search_results(request.actor, environment_of(request), text)})
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.MARKET_VIEW)
 @require_safe
 def event_detail(request: DeskRequest, ticker: str) -> HttpResponse:
     environment = environment_of(request)
@@ -66,7 +66,7 @@ def event_detail(request: DeskRequest, ticker: str) -> HttpResponse:
     return render(request, "markets/event.html", context)
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.MARKET_VIEW)
 @require_POST
 def watchlist_star(request: DeskRequest) -> HttpResponse:
     """Star or unstar one market; JSON for the grid, a redirect back for a plain form."""
@@ -92,7 +92,7 @@ def watchlist_star(request: DeskRequest) -> HttpResponse:
     )
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.MARKET_VIEW)
 @require_POST
 def watchlist_create(request: DeskRequest) -> HttpResponse:
     """A list of the person's own, or of the desk (traders and leads)."""
@@ -110,7 +110,7 @@ def watchlist_create(request: DeskRequest) -> HttpResponse:
     return redirect(f"{reverse('markets')}?list={made.pk}")
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.MARKET_VIEW)
 @require_POST
 def watchlist_rename(request: DeskRequest, watchlist_id: int) -> HttpResponse:
     try:
@@ -127,7 +127,7 @@ def watchlist_rename(request: DeskRequest, watchlist_id: int) -> HttpResponse:
     return redirect(f"{reverse('markets')}?list={watchlist_id}")
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.MARKET_VIEW)
 @require_POST
 def watchlist_remove(request: DeskRequest, watchlist_id: int) -> HttpResponse:
     try:

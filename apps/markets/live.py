@@ -30,9 +30,9 @@ TICKER_STATUSES = ("initialized", "inactive", "active", "closed", "determined", 
 def register() -> None:
     for kind in ("book", "tape"):
         # No state callable: the state is what the gateway published last.
-        ports.register_topic(ports.Topic(kind, Permission.DESK_VIEW, scope="environment", mode="whole"))
+        ports.register_topic(ports.Topic(kind, Permission.MARKET_VIEW, scope="environment", mode="whole"))
     ports.register_topic(
-        ports.Topic("tickers", Permission.DESK_VIEW, scope="environment", mode="rows", state=tickers_state)
+        ports.Topic("tickers", Permission.MARKET_VIEW, scope="environment", mode="rows", state=tickers_state)
     )
     ports.market_data.append(DeskMarketData())
 

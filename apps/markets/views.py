@@ -33,14 +33,14 @@ def market_or_404(request: DeskRequest, ticker: str) -> Market:
         ) from exc
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.MARKET_VIEW)
 @require_safe
 def market_detail(request: DeskRequest, ticker: str) -> HttpResponse:
     market = market_or_404(request, ticker)
     return render(request, "markets/market.html", pages.market_context(request, market))
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.MARKET_VIEW)
 @require_safe
 def market_candles(request: DeskRequest, ticker: str) -> JsonResponse:
     """Candles of one period (?period=1, 60 or 1440 minutes), oldest first, for the chart."""

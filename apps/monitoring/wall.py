@@ -14,7 +14,7 @@ from django.db.models import Count
 from django.template.loader import render_to_string
 
 from apps.accounts.models import ExchangeAccount
-from apps.core.permissions import Actor, Role
+from apps.core.permissions import Actor, Permission, Role
 from apps.core.pnl_days import day_start, trading_day
 from apps.core.rfq import ConfirmationState, QuoteState, RfqState
 from apps.core.timestamps import utc_now
@@ -23,7 +23,7 @@ from apps.exchange import live
 from apps.monitoring import health
 from apps.monitoring.selectors import kill_state_of
 from apps.orders.access import fills_visible_to, intents_visible_to, orders_visible_to
-from apps.orders.models import Order, OrderIntent
+from apps.orders.models import Order, OrderIntent, TradingPause
 from apps.orders.pages.limits import use_of_everybody
 from apps.orders.services.pauses import pauses_in_force
 from apps.portfolio import figures_rows
@@ -66,6 +66,18 @@ def wall_of(actor: Actor, account: ExchangeAccount, *, now: datetime | None = No
         "limits": _limits(actor, account, now),
         "parts": _parts(actor, now),
         "kill": kill_state_of(actor),
+        "is_paused": pauses_in_force(actor.desk_id).filter(user=None).exists(),
+    }
+
+
+def masked_of(actor: Actor, account: ExchangeAccount, *, now: datetime | None = None) -> dict[str, Any]:
+    """Return what the wall shows to who sees no amounts: how the desk is, and no figure of its own."""
+    now = now or utc_now()
+    return {
+        "now": now,
+        "account": account,
+        "parts": _parts(actor, now),
+        "is_killed": pauses_in_force(actor.desk_id).filter(level=TradingPause.Level.KILL).exists(),
         "is_paused": pauses_in_force(actor.desk_id).filter(user=None).exists(),
     }
 
@@ -182,7 +194,10 @@ shared = Shared()
 
 def panels_html(actor: Actor, account: ExchangeAccount) -> str:
     """Render the panels, in which everything from outside is escaped. Raises NotAllowed."""
-    rendered = render_to_string("monitor/_panels.html", wall_of(actor, account))
+    if actor.may(Permission.DESK_VIEW):
+        rendered = render_to_string("monitor/_panels.html", wall_of(actor, account))
+    else:
+        rendered = render_to_string("monitor/_panels_masked.html", masked_of(actor, account))
     return rendered[:]  # a plain str: the live channel encodes no other kind
 
 

@@ -2,7 +2,7 @@
 
 from django.db.models import QuerySet
 
-from apps.accounts.access import account_is_visible
+from apps.accounts.access import account_is_visible, roles_of
 from apps.accounts.models import Membership
 from apps.core.errors import NotAllowed, NotFound
 from apps.core.permissions import Actor, Permission
@@ -24,7 +24,7 @@ def actor_of(*, user_id: int, desk_id: int) -> Actor | None:
     membership = _memberships.first(user_id, desk_id)
     if membership is None:
         return None
-    return Actor(user_id=user_id, desk_id=desk_id, roles=frozenset(membership.roles))
+    return Actor(user_id=user_id, desk_id=desk_id, roles=roles_of(membership))
 
 
 def require(actor: Actor, permission: Permission) -> None:

@@ -55,6 +55,7 @@ class Message(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(Message).decode
 _encode = msgspec.json.Encoder(decimal_format="string", enc_hook=str).encode
+_WATCHING = (Permission.DESK_VIEW, Permission.MARKET_VIEW)
 
 
 class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -125,7 +126,7 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Close the socket of who may not watch this desk; returns whether it stays open."""
         if actor is None:
             await self.close(SIGN_IN)
-        elif not actor.may(Permission.DESK_VIEW):
+        elif not actor.may(Permission.MARKET_VIEW):
             await self.close(NOT_ALLOWED)
         else:
             return True
@@ -203,12 +204,12 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         Returns who it was, and None as the answer when they may not even watch.
         """
         actor = self._actor_now()
-        if actor is None or not actor.may(Permission.DESK_VIEW):
+        if actor is None or not actor.may(Permission.MARKET_VIEW):
             return actor, None
         if not actor.may(command.permission):
             raise NotAllowed
         with tracing():
-            if command.permission is not Permission.DESK_VIEW:  # previews come with each key that is pressed
+            if command.permission not in _WATCHING:  # previews come with each key that is pressed
                 acted(self._user_id, self._session_key)
                 logger.info("command %s of user %s on desk %s", command.name, actor.user_id, actor.desk_id)
             return actor, command.handler(actor, params)
@@ -221,6 +222,9 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _subscribe(self, topics: list[str], actor: Actor) -> dict[str, Any]:
         names = list(dict.fromkeys(parse_topic(topic) for topic in topics))
+        if not actor.may(Permission.DESK_VIEW):
+            # Pages of markets ask for own orders, too: who sees no amounts gets the markets alone.
+            names = [name for name in names if await _may_watch(actor, name)]
         for name in names:
             if not await _may_watch(actor, name):
                 # The same words for what does not exist and for what is another desk's.
@@ -248,7 +252,7 @@ async def _may_watch(actor: Actor, name: TopicName) -> bool:
     if topic is None or not actor.may(topic.permission):
         return False
     if topic.scope == "environment":
-        return actor.may(Permission.DESK_VIEW) and name.scope in settings.EXCHANGE_HOSTS
+        return actor.may(Permission.MARKET_VIEW) and name.scope in settings.EXCHANGE_HOSTS
     if not (name.scope.isascii() and name.scope.isdecimal() and len(name.scope) < 16):
         return False
     return bool(await database_sync_to_async(account_is_visible)(actor, int(name.scope)))

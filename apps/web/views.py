@@ -1,18 +1,22 @@
 """Pages of the frame itself: the way in, and the probe that a supervisor asks."""
 
+from typing import cast
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from apps.accounts.middleware import DeskRequest
 from apps.accounts.permissions import requires
 from apps.core.permissions import Permission
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.MARKET_VIEW)
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    return redirect("overview")
+    # Who sees no amounts of the desk's own begins with the markets.
+    return redirect("overview" if cast(DeskRequest, request).actor.may(Permission.DESK_VIEW) else "markets")
 
 
 @requires(Permission.PUBLIC)

@@ -195,7 +195,7 @@ def test_what_a_screen_may_is_what_a_viewer_may_see(place: Place, lead: Any) -> 
 
     assert screen is not None
     allowed = {permission for permission in Permission if screen.actor.may(permission)}
-    assert allowed == {Permission.PUBLIC, Permission.SELF, Permission.DESK_VIEW}
+    assert allowed == {Permission.PUBLIC, Permission.SELF, Permission.MARKET_VIEW, Permission.DESK_VIEW}
     assert screen.actor.user_id == 0
 
 

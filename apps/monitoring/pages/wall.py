@@ -27,7 +27,7 @@ COOKIE_PATH = "/monitor/kiosk/"
 _ENDED = "This link has ended. Ask a lead of the desk for a new one."
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.MARKET_VIEW)
 @require_safe
 def wall(request: HttpRequest) -> HttpResponse:
     asked = cast(DeskRequest, request)
@@ -37,7 +37,7 @@ def wall(request: HttpRequest) -> HttpResponse:
     return render(request, "monitor/wall.html", context)
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.MARKET_VIEW)
 @require_safe
 def wall_panels(request: HttpRequest) -> HttpResponse:
     """The panels as they are now; the page puts them in the place of the old ones."""
@@ -106,9 +106,9 @@ def _panels(actor: Actor, account: ExchangeAccount) -> bytes:
     def build() -> bytes:
         return panels_html(actor, account).encode()
 
-    if not actor.may(Permission.DESK_VIEW) or account.desk_id != actor.desk_id:
+    if not actor.may(Permission.MARKET_VIEW) or account.desk_id != actor.desk_id:
         raise NotAllowed
-    return shared.get((actor.desk_id, account.pk), build)
+    return shared.get((actor.desk_id, account.pk, actor.may(Permission.DESK_VIEW)), build)
 
 
 def _private(answer: HttpResponse) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.crypto import constant_time_compare
 
-from apps.accounts.access import account_get
+from apps.accounts.access import account_get, roles_on
 from apps.accounts.models import ExchangeAccount
 from apps.audit import services as audit
 from apps.core.errors import DeskError, NotFound
@@ -88,7 +88,7 @@ def screen_of(secret: str) -> Screen | None:
     if not _SHAPE.fullmatch(secret):
         return None
     digest, now = _digest(secret), utc_now()
-    link = KioskLink.objects.select_related("account").filter(digest=digest).first()
+    link = KioskLink.objects.select_related("account", "desk").filter(digest=digest).first()
     if link is None or not constant_time_compare(link.digest, digest):
         return None
     if link.revoked_at is not None or link.expires_at <= now or not link.account.is_active:
@@ -99,7 +99,9 @@ def screen_of(secret: str) -> Screen | None:
     if link.last_used_at is None or link.last_used_at < now - _USED_EVERY:
         stale = Q(last_used_at=None) | Q(last_used_at__lt=now - _USED_EVERY)
         KioskLink.objects.filter(stale, pk=link.pk).update(last_used_at=now)
-    actor = Actor(user_id=0, desk_id=link.desk_id, roles=KIOSK_ROLES, account_id=link.account_id)
+    # A screen is a viewer: where amounts are hidden from viewers, it shows none.
+    roles = roles_on(link.desk, KIOSK_ROLES)
+    actor = Actor(user_id=0, desk_id=link.desk_id, roles=roles, account_id=link.account_id)
     return Screen(actor, link, link.account)
 
 
