@@ -19,7 +19,7 @@ from apps.orders.models import BookSide, ChangeIntent, Order, OrderIntent, RiskL
 from apps.orders.pages.blotter import people_of
 from apps.orders.services.day_loss import LossStanding, loss_standing
 from apps.orders.services.limit_changes import Changed, changed_of, limit_history
-from apps.orders.services.limit_rows import DEFAULTS, EVERYWHERE, Within, limits_in_force
+from apps.orders.services.limit_rows import DEFAULTS, EVERYWHERE, THRESHOLDS, Within, limits_in_force
 
 _MINUTE = timedelta(minutes=1)
 _WAITING = (OrderIntent.State.COMMITTED, OrderIntent.State.SENDING, OrderIntent.State.UNKNOWN)
@@ -38,6 +38,18 @@ LABELS = {
     "max_daily_loss": ("Loss of the day", ""),
     "approve_count": ("Four eyes above (contracts)", ""),
     "approve_notional": ("Four eyes above (dollars)", ""),
+}
+# The same for the heads of columns, of which there are many.
+_HEADS = {
+    "max_count": "Size",
+    "max_notional": "Cost",
+    "price_band": "Band",
+    "orders_per_minute": "A minute",
+    "max_open_contracts": "Open",
+    "max_open_rfqs": "Requests",
+    "max_open_quotes": "Quotes",
+    "max_daily_loss": "Day's loss",
+    "approve_count": "Four eyes above",
 }
 _ALWAYS = tuple(DEFAULTS)  # columns that are shown even when no row fills them
 
@@ -78,12 +90,16 @@ def limits_context(actor: Actor, account: ExchangeAccount | None, *, now: dateti
     rows = list(RiskLimit.objects.filter(desk_id=actor.desk_id).select_related("user", "account", "set_by"))
     rows.sort(key=lambda row: (row.series, row.ticker, row.user_id or 0, row.account_id or 0))
     names = [name for name in LABELS if name in _ALWAYS or any(getattr(row, name) is not None for row in rows)]
+    if "approve_notional" in names and "approve_count" not in names:
+        names.insert(-1, "approve_count")  # both thresholds share a column
     has_default = any((row.user_id, row.account_id, row.series, row.ticker) == (None, None, "", "") for row in rows)
     return {
         "account": account,
-        "labels": [LABELS[name][0] for name in names],
+        "heads": [(_HEADS[name], LABELS[name][0]) for name in names if name in _HEADS],
         "rows": [_row(row, people, names) for row in rows],
-        "defaults": None if has_default else [limit_words(name, DEFAULTS.get(name)) for name in names],
+        "defaults": None
+        if has_default
+        else [limit_words(name, DEFAULTS.get(name)) for name in names if name in _HEADS],
         "people": people.items(),
         "accounts": accounts,
         "places": _places(account),
@@ -95,7 +111,10 @@ def limits_context(actor: Actor, account: ExchangeAccount | None, *, now: dateti
 
 
 def _row(row: RiskLimit, people: Mapping[int, str], names: Sequence[str]) -> dict[str, Any]:
-    figures = [limit_words(name, getattr(row, name)) for name in names]
+    figures = [limit_words(name, getattr(row, name)) for name in names if name in _HEADS]
+    both = [limit_words(name, value) for name in THRESHOLDS if (value := getattr(row, name)) is not None]
+    if "approve_count" in names:
+        figures[names.index("approve_count")] = " or ".join(both) or "-"
     if row.max_daily_loss is not None and row.loss_if_stale == RiskLimit.Stale.ALLOW:
         figures[names.index("max_daily_loss")] += " (not while unknown)"
     return {

@@ -80,7 +80,7 @@ def register() -> None:
         _apply,
         approved_by=Permission.LIMIT_MANAGE,
         good_for=GOOD_FOR,
-        set_where="by the limits, per scope",
+        set_where="set with the limits",
         drifting=frozenset({"best bid", "best ask"}),
     )
 

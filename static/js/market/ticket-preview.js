@@ -17,6 +17,16 @@ export function positionWords(units) {
  *   share?: number | null}} Limit
  */
 
+/** What fits in a line of the ticket. @type {Record<string, string>} */
+const SHORT = {
+  max_count: "size",
+  max_notional: "cost",
+  price_band: "band",
+  orders_per_minute: "a minute",
+  max_open_contracts: "open",
+  max_daily_loss: "day's loss",
+};
+
 /** @param {Limit} limit */
 const limitName = ({ name, within }) => name.replaceAll("_", " ") + (within ? ` ${within}` : "");
 
@@ -30,9 +40,9 @@ function limitsLine(limits) {
   /** @type {Limit | null} */
   let nearest = null;
   for (const one of limits) if ((one.share ?? 0) > (nearest?.share ?? 0)) nearest = one;
-  const near = nearest ? `, ${limitName(nearest)} ${Math.floor((nearest.share ?? 0) / 10)}%` : "";
+  const near = nearest ? `, ${SHORT[nearest.name] ?? limitName(nearest)} ${Math.floor((nearest.share ?? 0) / 10)}%` : "";
   return {
-    text: broken ? `over ${limitName(broken)}` : `all ${limits.length} kept${near}`,
+    text: broken ? `over ${broken.name.replaceAll("_", " ")}` : `kept${near}`,
     title,
     isPresent: true,
   };
