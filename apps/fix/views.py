@@ -173,6 +173,7 @@ def fix_define(request: DeskRequest) -> HttpResponse:
             use_dollars="use_dollars" in given,
             cancel_on_disconnect="cancel_on_disconnect" in given,
             receive_settlements="receive_settlements" in given,
+            symbols=given.get("symbols", "").replace(",", " ").split(),
         )
     except DeskError as exc:
         messages.error(request, f"Nothing was changed: {exc.text}")

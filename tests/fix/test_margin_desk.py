@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
 from apps.audit.models import AuditEntry
 from apps.core.errors import DeskError
@@ -14,13 +15,14 @@ from apps.fix.engine.rules import Kind
 from apps.fix.ingest import last_seen
 from apps.fix.market_data import ASK_AGAIN_MS, Watch
 from apps.fix.messages.common import ExecId
-from apps.fix.models import FixExecution, FixMarginExecution, FixRecovery
+from apps.fix.models import FixExecution, FixMarginExecution, FixRecovery, FixSession
 from apps.fix.selectors import KINDS, MARGIN, PURPOSES, Unable, flags_of, rules_for, target_words, wishes
 from apps.orders.models import Fill, Order
 from tests.fix.conftest import report, trade
+from tests.fix.console_desk import make_session, store
 from tests.fix.messages.test_market_data import change, snapshot
 from tests.orders.conftest import Place, make_trade_key
-from tests.support.people import actor_of, make_person
+from tests.support.people import actor_of, client_of, make_person
 
 WHY = "a test of margin"
 NOW = 1_795_021_200_000  # Unix ms
@@ -281,3 +283,45 @@ def test_the_shown_best_is_the_best():
     assert [Decimal(row[name]) for name in ("bid", "bid_size", "ask", "ask_size")] == [
         Decimal("0.31"), Decimal(2), Decimal("0.39"), Decimal(4),
     ]  # fmt: skip
+
+
+# --- pages ---------------------------------------------------------------------------------------
+def test_the_session_names_its_exchange_and_shows_its_books(place: Place) -> None:
+    book = {"symbol": "BTC-PERP", "is_whole": True, "bid": "19.5000", "bid_size": "15.00", "ask": "", "ask_size": ""}
+    row = make_session(
+        place.account,
+        "mmd",
+        state="logged_on",
+        symbols=["BTC-PERP", "ETH-PERP"],
+        books=[
+            {**book, "levels": 1, "updates": 1234},
+            {**book, "symbol": "ETH-PERP", "is_whole": False, "levels": 0, "updates": 0},
+        ],
+    )
+    store(row, change(("1", "0", "19.5000", "15.00")))
+    browser = client_of(make_person(place.desk, "viewer"))
+
+    listed = browser.get(reverse("fix_sessions")).content.decode()
+    shown = browser.get(reverse("fix_session", args=[row.pk])).content.decode()
+
+    assert "KalshiMD (margin)" in listed
+    assert "MarketDataIncrementalRefresh" in shown
+    for words in ("BTC-PERP", "19.5000", "15.00", "1,234", "waiting for its snapshot"):
+        assert words in shown
+    assert 'name="symbols"' not in shown, "a viewer changes nothing"
+    FixSession.objects.update(state="waiting")
+    assert "no book is known" in browser.get(reverse("fix_session", args=[row.pk])).content.decode()
+
+
+def test_an_operator_names_books_in_the_form(place: Place) -> None:
+    browser = client_of(make_person(place.desk, "operator"))
+    given = {"account": place.account.pk, "kind": "mmd", "heartbeat": "30", "symbols": "BTC-PERP, ETH-PERP"}
+
+    browser.post(reverse("fix_define"), given)
+
+    row = FixSession.objects.get(kind="mmd")
+    assert row.symbols == ["BTC-PERP", "ETH-PERP"]
+    refused = browser.post(reverse("fix_define"), given | {"kind": "mdc"}, follow=True).content.decode()
+    assert "Only a market data session" in refused
+    form = browser.get(reverse("fix_session", args=[row.pk])).content.decode()
+    assert 'value="BTC-PERP ETH-PERP"' in form
