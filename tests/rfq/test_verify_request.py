@@ -172,4 +172,5 @@ def test_fills_are_shown_with_their_accept_heard_or_read(scene: Scene, is_heard:
     shown = row(accept)["accept"]
     assert (shown["filled"], shown["cost"]) == ("100.00", "35.0000")
     assert Decimal(shown["fees"]) > 0
+    assert {"what": "filled", "text": "Filled 100 at 35¢"}.items() <= row(accept)["timeline"][-1].items()
     assert fresh(accept).next_look_at is None

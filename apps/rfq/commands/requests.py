@@ -57,7 +57,7 @@ def accept(actor: Actor, params: Params) -> Answer:
         taken = accepts.accept_submit(
             actor, rfq, quote_id=quote_id, buys=Outcome(str(buys)), price_seen=price_seen, idempotency_key=key
         )
-        return {"accept": events.accept_row(taken.rfq, taken)}
+        return {"accept": events.accept_row(taken.rfq, taken, events.fills_of(taken.rfq, [taken]))}
 
     return asking(actor, submit)
 

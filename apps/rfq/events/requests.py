@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from apps.core.money import cents_text, parse_price
+from apps.core.money import cents_text, count_text, parse_price
 from apps.core.rfq import Outcome, QuoteState, RfqState
 from apps.core.topics import TopicName
 from apps.exchange import live
@@ -17,6 +17,7 @@ from apps.rfq.stack import best_of, limit_of
 from apps.rfq.stack import prices_of as prices_of
 from apps.rfq.windows import windows_of
 
+Fills = Mapping[str, list[Fill]]  # by order id
 UNVERIFIED = "unverified"  # error code of an accept that is called over and not yet held against our fills
 RECENT = timedelta(hours=24)  # what topics and lists show of what has ended
 _ENDED_ACCEPTS = frozenset({Accept.State.REFUSED, Accept.State.NOT_SEEN, Accept.State.LAPSED, Accept.State.FAILED})
@@ -55,6 +56,7 @@ def rfq_row(rfq: Rfq) -> Row:
     quotes = list(rfq.quotes.all())
     accepts = list(rfq.accepts.select_related("accepted_by", "quote").order_by("pk"))
     current = next((accept for accept in reversed(accepts) if accept.state not in _ENDED_ACCEPTS), None)
+    fills = fills_of(rfq, accepts)
     tickers = [rfq.ticker, *(leg["market_ticker"] for leg in rfq.legs)]
     titles = titles_of(rfq.account.environment, tickers)
     return {
@@ -91,10 +93,10 @@ def rfq_row(rfq: Rfq) -> Row:
         "book": rfq.book_at_send,
         "auto": _auto_row(rfq),
         "quotes": quote_rows(rfq, quotes),
-        "accept": None if current is None else accept_row(rfq, current),
+        "accept": None if current is None else accept_row(rfq, current, fills),
         "next_best": None if current is not None else _next_best(rfq, quotes, accepts),
-        "lapsed": [accept_row(rfq, accept) for accept in accepts if accept.state in _ENDED_ACCEPTS],
-        "timeline": timeline(rfq, quotes, accepts),
+        "lapsed": [accept_row(rfq, accept, fills) for accept in accepts if accept.state in _ENDED_ACCEPTS],
+        "timeline": timeline(rfq, quotes, accepts, fills),
     }
 
 
@@ -192,17 +194,30 @@ def accept_text(accept: Accept) -> str:
     return accept.get_state_display()
 
 
-def _filled(rfq: Rfq, accept: Accept) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+def fills_of(rfq: Rfq, accepts: Iterable[Accept]) -> Fills:
+    """Return the fills that are known, by order id, in the order in which they happened; one query at most."""
+    found: dict[str, list[Fill]] = {accept.order_id: [] for accept in accepts if accept.order_id}
+    if found:
+        rows = Fill.objects.filter(account_id=rfq.account_id, order_id_text__in=list(found))
+        for fill in rows.order_by("traded_at", "pk"):
+            found[fill.order_id_text].append(fill)
+    return found
+
+
+def _filled(accept: Accept, fills: Fills) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
     """Return (contracts, dollars paid, fees) of the fills of its order that are known; None before there are any."""
-    if not accept.order_id:
+    own = fills.get(accept.order_id, ())
+    if not own:
         return None, None, None
-    fills = list(Fill.objects.filter(account_id=rfq.account_id, order_id_text=accept.order_id))
-    if not fills:
-        return None, None, None
-    is_yes = accept.buys == Outcome.YES
-    paid = (fill.count * (fill.yes_price if is_yes else 1 - fill.yes_price) for fill in fills)
+    paid = (fill.count * _paid(accept, fill) for fill in own)
     zero = Decimal(0)
-    return sum((fill.count for fill in fills), zero), sum(paid, zero), sum((fill.fee for fill in fills), zero)
+    return sum((fill.count for fill in own), zero), sum(paid, zero), sum((fill.fee for fill in own), zero)
+
+
+def _paid(accept: Accept, fill: Fill) -> Decimal:
+    """Return dollars for each contract of the outcome that the accept bought."""
+    yes: Decimal = fill.yes_price
+    return yes if accept.buys == Outcome.YES else 1 - yes
 
 
 def _next_best(rfq: Rfq, quotes: Iterable[ReceivedQuote], accepts: Iterable[Accept]) -> Row | None:
@@ -226,10 +241,10 @@ def _next_best(rfq: Rfq, quotes: Iterable[ReceivedQuote], accepts: Iterable[Acce
     }
 
 
-def accept_row(rfq: Rfq, accept: Accept) -> Row:
+def accept_row(rfq: Rfq, accept: Accept, fills: Fills) -> Row:
     span = windows_of(rfq.ticker, is_combo=bool(rfq.legs))
     contracts = accept.contracts
-    filled, cost, fees = _filled(rfq, accept)
+    filled, cost, fees = _filled(accept, fills)
     if cost is None and contracts is not None:
         cost = accept.price_seen * contracts
     return {
@@ -256,8 +271,8 @@ def accept_row(rfq: Rfq, accept: Accept) -> Row:
     }
 
 
-def timeline(rfq: Rfq, quotes: Iterable[ReceivedQuote], accepts: Iterable[Accept]) -> list[Row]:
-    """Return what happened, oldest first, by our clock."""
+def timeline(rfq: Rfq, quotes: Iterable[ReceivedQuote], accepts: Iterable[Accept], fills: Fills) -> list[Row]:
+    """Return what happened, oldest first, by our clock; executions and fills by the exchange's."""
     steps: list[tuple[int, str, str]] = []
 
     def step(at: int | None, what: str, text: str) -> None:
@@ -277,11 +292,23 @@ def timeline(rfq: Rfq, quotes: Iterable[ReceivedQuote], accepts: Iterable[Accept
         step(ms(accept.created_at), "accepted", f"Took {words}")
         step(ms(accept.confirmed_at), "confirmed", "The maker confirmed")
         step(ms(accept.executed_at), "executed", "Executed")
+        for price_paid, own in _by_price(accept, fills.get(accept.order_id, ())).items():
+            contracts = count_text(sum((fill.count for fill in own), Decimal(0)))
+            text = f"Filled {contracts} at {cents_text(price_paid)}"
+            # A quote that fills against many orders at one price is one step, at the last of them.
+            step(ms(own[-1].traded_at), "filled", text if len(own) == 1 else f"{text} in {len(own)} fills")
         if accept.state in _ENDED_ACCEPTS:
             step(ms(accept.resolved_at), str(accept.state), accept.error_text or accept.get_state_display())
     step(ms(rfq.close_wanted_at), "close_wanted", "To be closed")
     step(ms(rfq.closed_at), "closed", rfq.closing_reason or "Closed")
     return [{"at_ms": at, "what": what, "text": text} for at, what, text in sorted(steps)]
+
+
+def _by_price(accept: Accept, fills: Iterable[Fill]) -> dict[Decimal, list[Fill]]:
+    found: dict[Decimal, list[Fill]] = {}
+    for fill in fills:
+        found.setdefault(_paid(accept, fill), []).append(fill)
+    return found
 
 
 def _auto_row(rfq: Rfq) -> Row | None:
