@@ -26,7 +26,7 @@ APPS = [
 ]
 PAPER_MAY_IMPORT = {"apps.core.money", "apps.core.timestamps"}
 # Model fields, prepared reads and writes are Django by nature, the AppConfig by duty; everything else in core is pure.
-CORE_WITH_DJANGO = {"fields.py", "prepared.py", "prepared_writes.py", "apps.py"}
+CORE_WITH_DJANGO = {"fields.py", "prepared.py", "prepared_writes.py", "durability.py", "apps.py"}
 
 
 def imported_modules(source: str, package: str) -> Iterator[str]:
