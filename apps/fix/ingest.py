@@ -17,6 +17,7 @@ from django.db.models import Q
 
 from apps.audit import services as audit
 from apps.core import ports
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import WireFormatError
 from apps.core.money import parse_count, parse_dollars, parse_price
 from apps.core.timestamps import utc_now
@@ -65,6 +66,7 @@ class Ingested:
             self.saw(exec_id)
 
 
+@reaches_disk_later()
 def reports_apply(account_id: int, messages: Iterable[Message], *, prices: Prices, kind: str) -> Ingested:
     """Apply execution reports in their order; one that cannot be used makes the desk read instead.
 

@@ -12,6 +12,7 @@ from typing import Final
 from django.db import IntegrityError, transaction
 
 from apps.audit import services as audit
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import WireFormatError
 from apps.core.timestamps import utc_now
 from apps.fix.engine.codec import Message
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 DOLLARS: Final = Prices(in_dollars=True)
 
 
+@reaches_disk_later()
 def reports_note(account_id: int, messages: Iterable[Message], *, kind: str) -> Ingested:
     """Keep the ExecIDs of reports in their order; the same id with other content is put on the trail."""
     done = Ingested()

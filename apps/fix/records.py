@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
 from apps.audit import services as audit
+from apps.core.durability import reaches_disk_later
 from apps.core.timestamps import from_unix_ms, utc_now
 from apps.fix import margin
 from apps.fix.engine.codec import Fields, redacted
@@ -37,6 +38,7 @@ class Passed:
     fields: Fields
 
 
+@reaches_disk_later()
 def messages_store(session_id: int, passed: list[Passed]) -> None:
     """Keep messages without their secrets."""
     rows = []
@@ -63,6 +65,7 @@ def _storable(value: str) -> str:
     return value.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
 
 
+@reaches_disk_later()
 def messages_prune(session_id: int) -> None:
     """Forget the oldest messages of a session, and execution ids far older than any replay."""
     newest = FixMessage.objects.filter(session_id=session_id).order_by("-pk").values_list("pk", flat=True)
@@ -82,6 +85,7 @@ def messages_prune(session_id: int) -> None:
         commands.exclude(msg_type="G").delete()
 
 
+@reaches_disk_later()
 def state_store(session_id: int, **values: Any) -> None:
     FixSession.objects.filter(pk=session_id).update(**values)
 
@@ -158,6 +162,7 @@ def recovery_next(account_id: int, *, is_margin: bool = False) -> tuple[int, str
     return row.pk, row.begin, row.end
 
 
+@reaches_disk_later()
 def recovery_progress(recovery_id: int, recovery: Recovery, *, new: int) -> None:
     FixRecovery.objects.filter(pk=recovery_id).update(received=recovery.received, new=F("new") + new)
 

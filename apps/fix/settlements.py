@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from apps.core import ports
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import WireFormatError
 from apps.core.money import format_count
 from apps.core.timestamps import from_unix_ms
@@ -22,6 +23,7 @@ class Settlements:
     account_id: int
     parts: Assembler = field(default_factory=Assembler)
 
+    @reaches_disk_later()
     def take(self, messages: Iterable[Message], now_ms: int) -> int:
         """Take parts; tell what is whole, and return how many. In the database thread."""
         whole = 0
