@@ -185,9 +185,14 @@ class Session(SessionGaps):
         return None
 
     def _refuse(self, message: Message, seq: int, problem: Problem, now: int, *, end: End | None) -> None:
-        """Reject a message whose header is wrong; its number is used up all the same."""
+        """Reject a message whose header is wrong; its number is used up all the same.
+
+        Not that of a message which comes too late or too early, where the exchange keeps messages: nothing is wrong
+        with what it says, and the next logon brings it again with a new SendingTime.
+        """
         self._reject(message, seq, problem, now)
-        if seq == self.next_in:
+        comes_again = end is End.CLOCK and self.rules.is_retained
+        if seq == self.next_in and not comes_again:
             self._consume(now)
             self._drain(now)
         if end is not None:

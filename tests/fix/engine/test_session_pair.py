@@ -1,4 +1,4 @@
-"""A session against an exchange that keeps its messages, under loss, cuts, swaps and crashes: both agree."""
+"""A session against an exchange that keeps its messages, under loss, repeats, cuts, swaps and crashes: both agree."""
 
 import tempfile
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.fix.engine.talk import KEY, START
 
 
 class Pair(RuleBasedStateMachine):
-    """The wire loses, cuts and swaps; the desk dies between receiving and applying; and still."""
+    """The wire loses, repeats, cuts and swaps; the desk dies between receiving and applying; and still."""
 
     @initialize()
     def begin(self) -> None:
@@ -106,6 +106,13 @@ class Pair(RuleBasedStateMachine):
     def drop(self, which: int) -> None:
         """A message is lost whole, as a gateway may lose one; TCP itself does not."""
         self.to_us.pop(which % len(self.to_us))
+
+    @precondition(lambda self: self.to_us)
+    @rule(which=st.integers(0, 50), later=st.integers(0, 3))
+    def repeat(self, which: int, later: int) -> None:
+        """A message comes twice, at once or behind others: not marked, as only a broken exchange would."""
+        which %= len(self.to_us)
+        self.to_us.insert(which + 1 + later, self.to_us[which])
 
     @precondition(lambda self: len(self.to_us) > 1)
     @rule(which=st.integers(0, 50))
