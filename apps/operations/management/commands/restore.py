@@ -54,4 +54,4 @@ class Command(BaseCommand):
             "Next: start the desk. It compares every account with the exchange; then a lead opens trading "
             "(Orders > Limits and pauses). `manage.py doctor` says how far it is."
         )
-        self.stdout.write("API keys, roles and limits are those of then: look at what was taken back since.")
+        self.stdout.write("Keys, roles, limits, passwords and factors are those of then: look at what was taken back.")
