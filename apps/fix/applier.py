@@ -104,16 +104,20 @@ class Applier:
             await self._database(lambda: self.settlements.take(settled, now))
         for one in part:
             await self._requests(one)
-        told = [one.message for one in part if one.message.msg_type in ANSWERS]
+        told = [one.message for one in part if one.message.msg_type in ANSWERS and not self._is_stream(one.message)]
         if self.outbox is not None and told:
             outbox = self.outbox
             await self._database(lambda: outbox.record(told))
         self.session.applied(part[-1].seq)
 
+    def _is_stream(self, message: Message) -> bool:
+        """Whether it is one of all makers' requests: there are hundreds a second, and none answers us."""
+        return self.wish.kind is Kind.RFQ and message.msg_type in rfq_ingest.STREAM
+
     async def _requests(self, one: Deliver) -> None:
         """What a message says of requests and quotes, by the doors that WebSocket uses."""
         kind, at = one.message.msg_type, self._heard_at.pop(one.seq, None) or utc_now()
-        if self.wish.kind is Kind.RFQ and kind in rfq_ingest.STREAM:
+        if self._is_stream(one.message):
             context = rfq_ingest.context_of(self.wish.account_id, self.wish.environment, at)
             rfq_ingest.stream_tell(context, one.message)
         elif kind in rfq_ingest.TOLD:

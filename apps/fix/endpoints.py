@@ -20,7 +20,7 @@ from apps.fix.engine.rules import Kind
 
 # As the documented ports 8228 to 8232 lie behind one another (docs:fix/connectivity).
 PORT_OFFSETS: Final = {Kind.NR: 0, Kind.DC: 1, Kind.RT: 2, Kind.PT: 3, Kind.RFQ: 4}
-# Of the margin exchange (docs:fix-margin/connectivity). Its market data has a host of its own, which has its own setting.
+# Of the margin exchange (docs:fix-margin/connectivity). Its market data has a host and a setting of its own.
 MARGIN_OFFSETS: Final = {Kind.NR: 0, Kind.DC: 1, Kind.RT: 2, Kind.MD: 0}
 
 

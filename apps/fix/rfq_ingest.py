@@ -129,7 +129,7 @@ class Doors:
     def _named(self, told: QuoteStatus) -> Quote | None:
         """Return our quote of this name: given by us, or by the exchange."""
         names = FixCommand.objects.filter(session_id=self.session_id, msg_type="S")
-        row = names.filter(client_id=told.quote_id).first() or names.filter(order_id=told.quote_id).first()
+        row = names.filter(order_id=told.quote_id).first() or names.filter(client_id=told.quote_id).first()
         pk = None if row is None else subject_pk(row.subject, "quote")
         rows = Quote.objects.select_related("account", "incoming").filter(account_id=self.account_id)
         return rows.filter(quote_id=told.quote_id).first() if pk is None else rows.filter(pk=pk).first()

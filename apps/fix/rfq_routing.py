@@ -173,7 +173,7 @@ def subject_pk(subject: str, kind: str) -> int | None:
 
 def sent_name(quote_pk: int) -> str:
     """Return the name by which FIX knows a quote of ours, "" for one that did not leave by FIX."""
-    rows = FixCommand.objects.filter(subject=quote_subject(quote_pk), state__in=_SENT)
+    rows = FixCommand.objects.filter(subject=quote_subject(quote_pk), is_once=True, state__in=_SENT)
     row = rows.values_list("order_id", "client_id").first()
     return "" if row is None else row[0] or row[1]
 

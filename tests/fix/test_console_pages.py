@@ -23,7 +23,7 @@ from tests.orders.conftest import Place, make_trade_key
 from tests.support.people import actor_of, client_of, make_person
 
 WHY = "the line looked slow"
-PAGES = ("fix_sessions", "fix_messages", "fix_trace", "fix_drop_copy", "fix_live")
+PAGES = ("fix_sessions", "fix_routes", "fix_messages", "fix_trace", "fix_drop_copy", "fix_live")
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_each_role_finds_its_own_controls_and_no_other(place: Place, session: Fi
     acts = {f"/fix/sessions/{session.pk}/{name}/" for name in ACTS if name != "start"}
     mine: set[str] = set()
     if role is Role.OPERATOR:
-        mine |= acts | {"/fix/define/", "/fix/drop-copy/recover/"}
+        mine |= acts | {"/fix/define/", "/fix/drop-copy/recover/", "/fix/routes/set/"}
     if Permission.DESK_EXPORT in ROLE_PERMISSIONS[role]:
         mine |= {"/fix/messages/export/", "/fix/live/record/"}
     assert forms == mine

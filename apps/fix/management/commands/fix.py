@@ -123,4 +123,5 @@ class Command(BaseCommand):
         numbers = f"in {row.next_in}, out {row.next_out}"
         wanted = "wanted" if row.is_wanted else "not wanted"
         name = f"{row.account.environment}/{row.account.name}"
-        return f"{row.pk}  {name}  {target_words(row.kind)}{mode}  {wanted}, {row.state}  {numbers}  {row.state_text}".rstrip()
+        kind = f"{target_words(row.kind)}{mode}"
+        return f"{row.pk}  {name}  {kind}  {wanted}, {row.state}  {numbers}  {row.state_text}".rstrip()
