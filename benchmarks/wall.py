@@ -126,7 +126,7 @@ def words(values: list[float]) -> str:
 def run(viewers: int, count: int, rounds: int) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
-        running_desk(Path(folder) / "data", DESK_PAPER_OPTIONS="--no-bots") as desk,
+        running_desk(Path(folder) / "data", DESK_PAPER_OPTIONS="--no-bots", DESK_TABS="1000") as desk,
     ):
         login = desk.logins["trader"]
         trader = SocketTrader(desk.url, login["username"], login["password"])

@@ -8,6 +8,7 @@ read afresh for each message, and every few seconds while nothing comes.
 import asyncio
 import logging
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -40,6 +41,7 @@ SIGN_IN, NOT_ALLOWED, TOO_MANY, TOO_LARGE = 4401, 4403, 4429, 1009
 
 # Orders do not wait in the one thread that reads states and rights for all sockets of the process.
 _commands = ThreadPoolExecutor(4, thread_name_prefix="command")
+_sockets: Counter[int] = Counter()  # how many are open, by person
 
 
 class Message(msgspec.Struct):
@@ -81,6 +83,11 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.accept()
         if await self._actor() is None:
             return
+        if _sockets[self._user_id] >= settings.TABS_PER_PERSON:
+            logger.warning("user %s has %s tabs open: another is refused", self._user_id, settings.TABS_PER_PERSON)
+            await self.close(TOO_MANY)
+            return
+        _sockets[self._user_id] += 1
         self._client = Client(self._send_text, self.close)
         self._hub = hub_of_loop()
         self._hub.join(self._client)
@@ -92,6 +99,9 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await asyncio.gather(self._recheck, return_exceptions=True)
         if self._hub is not None:
             hub, self._hub = self._hub, None
+            _sockets[self._user_id] -= 1
+            if not _sockets[self._user_id]:
+                del _sockets[self._user_id]
             await hub.leave(self._client)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:

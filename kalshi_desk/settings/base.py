@@ -222,6 +222,7 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
         "form-action": [SELF],
         "frame-ancestors": [NONE],
+        "report-uri": ["/csp-report"],
     }
 }
 
@@ -386,6 +387,7 @@ RFQ_FAST_MARKETS = tuple(env.names("DESK_RFQ_FAST"))
 PORTFOLIO_VALUE_INCLUDES_CASH = env.flag("DESK_PORTFOLIO_VALUE_INCLUDES_CASH", False)
 
 # --- data API --------------------------------------------------------------------------------
+TABS_PER_PERSON = env.whole("DESK_TABS", 30, minimum=1, maximum=10_000)  # open at once, in one web process
 DATA_API_PER_MINUTE = env.whole("DESK_API_PER_MINUTE", 120, minimum=1, maximum=6000)  # calls of one token
 
 # --- monitoring ------------------------------------------------------------------------------

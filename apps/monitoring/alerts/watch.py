@@ -112,7 +112,8 @@ def _bad(one: Bad, since: datetime) -> Happening:
 
 def _parts(desk_id: int, now: datetime) -> Iterator[Bad]:
     for part in health.parts(desk_id, now=now):
-        if part.level == "ok" or part.name.startswith(_NOT_TOLD):
+        is_starting = part.level == "warning" and part.value is None  # nothing is known yet
+        if part.level == "ok" or is_starting or part.name.startswith(_NOT_TOLD):
             continue
         kind = part.name.split("_")[0]
         account = part.name.rpartition("_")[2]
@@ -120,7 +121,7 @@ def _parts(desk_id: int, now: datetime) -> Iterator[Bad]:
             name=f"part:{part.name}",
             kind=kind if kind in HEALTH_KINDS else "health",
             level=part.level,
-            title=f"{part.label}: {'down' if part.level == 'danger' else 'not well'}",
+            title=f"{'Down' if part.level == 'danger' else 'Not well'}: {part.label}",
             text=f"{part.why[:1].upper()}{part.why[1:]}.",
             link="/fix/" if kind == "fix" else "/monitor/",
             account_id=int(account) if part.group == "account" and account.isdecimal() else None,

@@ -104,7 +104,16 @@ const haltOpener = /** @type {HTMLElement | null} */ (document.querySelector("[d
 const palette = createPalette([
   { kind: "action", label: "Switch dark or light", detail: "Shift D", run: switchTheme },
   { kind: "action", label: "Show notifications", detail: "Shift N", run: toggleDrawer },
-  { kind: "page", label: "Alerts", detail: "/alerts/", run: () => location.assign("/alerts/") },
+  ...(desk.may("desk.view")
+    ? [
+        {
+          kind: /** @type {const} */ ("page"),
+          label: "Alerts",
+          detail: "/alerts/",
+          run: () => location.assign("/alerts/"),
+        },
+      ]
+    : []),
   { kind: "action", label: "List the keys of this page", detail: "?", run: showKeys },
   ...(haltOpener
     ? [

@@ -244,7 +244,7 @@ def test_a_part_that_is_bad_twice_is_told_and_again_when_it_is_well(
     looking.look_states(now=later(seconds=21))
 
     alert = Alert.objects.get()
-    assert (alert.kind, alert.title, alert.text) == ("feed", "Feed, paper: down", "No gateway.")
+    assert (alert.kind, alert.title, alert.text) == ("feed", "Down: Feed, paper", "No gateway.")
     parts.clear()
     looking.look_states(now=later(seconds=31))
     alert.refresh_from_db()

@@ -1,0 +1,42 @@
+"""How many tabs one person may have open in a web process."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from apps.web import consumers
+from tests.web.support import Browser, make_member, sign_in
+
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def test_a_persons_sockets_are_counted_and_one_too_many_is_refused(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TABS_PER_PERSON = 2
+    monkeypatch.setattr(consumers, "_sockets", Counter())
+    tess: Any = await sync_to_async(make_member)(name="tess")
+    tom: Any = await sync_to_async(make_member)(name="tom")
+    session = await sync_to_async(sign_in)(tess.user)
+    first, second, third = (Browser(tess.user, session) for _ in range(3))
+    for tab in (first, second, third):
+        await tab.open()
+
+    assert await third.closed() == 4429
+    other = Browser(tom.user, await sync_to_async(sign_in)(tom.user))
+    await other.open()
+    assert (await other.ask(cmd="ping", at=1))["ok"]["at"] == 1
+    await first.close()
+    again = Browser(tess.user, session)
+    await again.open()
+    assert (await again.ask(cmd="ping", at=2))["ok"]["at"] == 2
+    for tab in (second, third, other, again):
+        await tab.close()
+    assert not consumers._sockets
