@@ -302,8 +302,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "orders-reconcile": {"task": "apps.orders.tasks.accounts_reconcile", "schedule": 30.0},
     "monitoring-kill": {"task": "apps.monitoring.tasks.kill_sweep", "schedule": 2.0},
     "monitoring-walls": {"task": "apps.monitoring.tasks.walls_publish", "schedule": 2.0},
-    "monitoring-alerts": {"task": "apps.monitoring.alerts.tasks.alerts_look", "schedule": 2.0},
-    "monitoring-alerts-states": {"task": "apps.monitoring.alerts.tasks.alerts_look_states", "schedule": 10.0},
+    "monitoring-alerts": {"task": "apps.monitoring.alerts.tasks.alerts_look", "schedule": 2.0, "options": {"expires": 2}},
+    "monitoring-alerts-states": {
+        "task": "apps.monitoring.alerts.tasks.alerts_look_states",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
     "monitoring-alerts-mail": {
         "task": "apps.monitoring.alerts.tasks.alerts_send_sync",
         "args": ("mail",),

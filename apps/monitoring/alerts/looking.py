@@ -4,7 +4,7 @@ A cursor moves in the transaction that tells, and only from where it was read: w
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
 
@@ -18,6 +18,7 @@ from apps.monitoring.alerts.models import Alert, AlertCursor, AlertRule
 from apps.monitoring.alerts.telling import happenings_tell, rules_in_force, subjects_resolve, windows_close
 
 Rules = dict[int, list[AlertRule]]
+STEPS_AT_MOST = 20
 
 
 class _Overtaken(Exception):
@@ -29,12 +30,19 @@ def look(*, now: datetime | None = None) -> None:
     now = now or utc_now()
     rules = _rules()
     for desk_id, own in rules.items():
-        _look_trail(desk_id, own, now)
+        _until_done(lambda: _look_trail(desk_id, own, now))  # noqa: B023 - called at once
     for source in rows.SOURCES:
-        _look_rows(source, rules, now)
+        _until_done(lambda: _look_rows(source, rules, now))  # noqa: B023 - called at once
     if Alert.objects.filter(window_ends_at__lte=now).exists():
         with transaction.atomic():
             windows_close(now=now)
+
+
+def _until_done(step: Callable[[], bool]) -> None:
+    """Go on while there is more, one small transaction after the other; the rest is for the next look."""
+    for _ in range(STEPS_AT_MOST):
+        if not step():
+            return
 
 
 def cursors_begin(desk_id: int) -> None:
@@ -66,30 +74,33 @@ def _asked(rules: Iterable[AlertRule]) -> set[str]:
     return {kind for rule in rules for kind in rule.kinds}
 
 
-def _look_trail(desk_id: int, rules: Sequence[AlertRule], now: datetime) -> None:
+def _look_trail(desk_id: int, rules: Sequence[AlertRule], now: datetime) -> bool:
+    """Return whether there may be more."""
     name = f"trail:{desk_id}"
     position = _position(name)
     if position is None:
         _begin(name, _trail_end(desk_id))
-        return
+        return False
     entries = trail.trail_entries(desk_id, position)
     if not entries:
-        return
+        return False
     found = [one for entry in entries for one in trail.found_in(entry)]
     try:
         with transaction.atomic():
             _advance(name, position, entries[-1].sequence)
             _tell(desk_id, found, rules, now)
     except _Overtaken:
-        return
+        return False
+    return len(entries) == trail.AT_ONCE
 
 
-def _look_rows(source: rows.Source, rules: Rules, now: datetime) -> None:
+def _look_rows(source: rows.Source, rules: Rules, now: datetime) -> bool:
+    """Return whether there may be more."""
     position = _position(source.name)
     if position is None:
         if any(_asked(own) & source.kinds for own in rules.values()):
             _begin(source.name, source.newest())
-        return
+        return False
     found = source.after(position)
     top = max((row.pk for row in found), default=position)
     by_desk: dict[int, list[Happening]] = defaultdict(list)
@@ -97,7 +108,7 @@ def _look_rows(source: rows.Source, rules: Rules, now: datetime) -> None:
         if desk_id in rules:
             by_desk[desk_id].append(one)
     if top == position and not by_desk:
-        return
+        return False
     try:
         with transaction.atomic():
             if top > position:
@@ -105,7 +116,8 @@ def _look_rows(source: rows.Source, rules: Rules, now: datetime) -> None:
             for desk_id, happenings in by_desk.items():
                 happenings_tell(desk_id, happenings, rules=rules[desk_id], now=now)
     except _Overtaken:
-        return
+        return False
+    return top > position and len(found) >= rows.AT_ONCE
 
 
 def _tell(desk_id: int, found: Iterable[trail.Found], rules: Sequence[AlertRule], now: datetime) -> None:

@@ -20,7 +20,7 @@ from apps.portfolio.models import Settlement
 from apps.rfq.models import ReceivedQuote
 
 OVERLAP = 200
-AT_ONCE = 500
+AT_ONCE = 50  # in one transaction: orders wait for it
 # Older than this is history being read, not news.
 NEWS = timedelta(hours=24)
 
@@ -38,8 +38,8 @@ class Source:
         return int(self.rows().aggregate(top=Max("pk"))["top"] or 0)
 
     def after(self, position: int) -> list[Any]:
-        since = position - (OVERLAP if connection.vendor == "postgresql" else 0)
-        return list(self.rows().filter(pk__gt=since).order_by("pk")[: AT_ONCE + OVERLAP])
+        again = OVERLAP if connection.vendor == "postgresql" else 0
+        return list(self.rows().filter(pk__gt=position - again).order_by("pk")[: AT_ONCE + again])
 
 
 def _fill(row: Fill, now: datetime) -> tuple[int, Happening] | None:

@@ -14,7 +14,7 @@ from apps.orders.pages.timeline import terms_words
 from apps.rfq.models import Accept, Confirmation
 from apps.vault.models import ApiKey
 
-AT_ONCE = 500
+AT_ONCE = 50  # in one transaction: orders wait for it
 
 
 @dataclass(frozen=True, slots=True)

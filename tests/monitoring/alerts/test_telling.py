@@ -79,6 +79,36 @@ def test_a_fill_is_told_once_however_often_it_is_looked_at(place: Place) -> None
     assert AlertItem.objects.count() == 1
 
 
+def test_a_flood_is_taken_in_small_steps_and_whole(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking.rows, "AT_ONCE", 3)
+    monkeypatch.setattr(looking.trail, "AT_ONCE", 3)
+    rule(place.trader, "fill", "limit.changed", every=300)
+    for number in range(8):
+        fill(place, number)
+        audit.record("orders.limit.set", actor_id=None, desk_id=place.desk.pk, target="risk_limit:1")
+
+    looking.look(now=later(seconds=1))
+
+    assert sorted(Alert.objects.values_list("kind", "count")) == [("fill", 8), ("limit.changed", 8)]
+
+
+def test_of_two_looks_at_once_one_tells(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    rule(place.trader, "limit.changed")
+    audit.record("orders.limit.set", actor_id=None, desk_id=place.desk.pk, target="risk_limit:1")
+    read = looking.trail.trail_entries
+
+    def read_and_be_overtaken(desk_id: int, after: int) -> list[Any]:
+        entries = read(desk_id, after)
+        monkeypatch.setattr(looking.trail, "trail_entries", read)
+        looking.look(now=later(seconds=1))
+        return entries
+
+    monkeypatch.setattr(looking.trail, "trail_entries", read_and_be_overtaken)
+    looking.look(now=later(seconds=1))
+
+    assert Alert.objects.get().count == 1
+
+
 def test_what_happened_before_the_rule_and_old_history_is_no_news(place: Place) -> None:
     fill(place, 1)
     rule(place.trader)
