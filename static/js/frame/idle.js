@@ -29,7 +29,7 @@ export function startIdle() {
   ACTS.forEach((name) => addEventListener(name, idle.act, { capture: true, passive: true }));
   idle.start();
   desk.socket.onLink((link) => {
-    // Whoever ended it, here or elsewhere: nothing of the desk stays on a screen that nobody watches.
-    if (desk.data.idle_s && link.state === "closed" && link.why.startsWith("signed out")) toSignIn();
+    // The server was first. A session that ends otherwise leaves the page, and what was typed into it, as it is.
+    if (dialog.open && link.state === "closed") toSignIn();
   });
 }
