@@ -57,6 +57,15 @@ class Answering(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still for a while is no server that does not answer."""
+    monkeypatch.setattr(webhook, "STEP_SECONDS", 60.0)
+    monkeypatch.setattr(webhook, "WHOLE_SECONDS", 120.0)
+    monkeypatch.setattr(delivery, "WORK_SECONDS", 600.0)
+    monkeypatch.setattr(delivery, "CLAIM", timedelta(hours=1))
+
+
 @pytest.fixture
 def receiver(settings: Any) -> Iterator[Receiver]:
     server = Receiver()
@@ -304,7 +313,7 @@ def test_who_left_the_desk_gets_no_mail(place: Place, mailoutbox: list[Any]) -> 
 def test_a_worker_that_died_while_sending_is_followed_by_another(place: Place, mailoutbox: list[Any]) -> None:
     User.objects.filter(pk=place.trader.user_id).update(email="anna@example.com")
     inbox.trial_send(place.trader)
-    AlertDelivery.objects.filter(channel="mail").update(claimed_until=utc_now() + timedelta(seconds=30), attempts=1)
+    AlertDelivery.objects.filter(channel="mail").update(claimed_until=utc_now() + timedelta(hours=1), attempts=1)
 
     tasks.alerts_send_sync("mail")
     assert not mailoutbox
@@ -317,8 +326,7 @@ def test_a_worker_that_died_while_sending_is_followed_by_another(place: Place, m
 
 
 def test_an_open_page_shows_its_persons_own_and_says_so(place: Place) -> None:
-    inbox.trial_send(place.trader)
-    now = utc_now()
+    now = inbox.trial_send(place.trader).at
 
     assert not delivery.browser_waiting(place.viewer, now=now)
     (shown,) = delivery.browser_waiting(place.trader, now=now)
@@ -330,11 +338,11 @@ def test_an_open_page_shows_its_persons_own_and_says_so(place: Place) -> None:
 
 
 def test_what_no_page_took_is_said_to_have_reached_nobody(place: Place) -> None:
-    inbox.trial_send(place.trader)
+    sent_at = inbox.trial_send(place.trader).at
 
-    delivery.browser_overdue(now=utc_now() + timedelta(seconds=80))
+    delivery.browser_overdue(now=sent_at + timedelta(seconds=80))
     assert one("browser").state == State.WAITING
-    delivery.browser_overdue(now=utc_now() + timedelta(seconds=100))
+    delivery.browser_overdue(now=sent_at + timedelta(seconds=100))
     assert (one("browser").state, one("browser").reason) == (State.FAILED, delivery.NOBODY_LOOKED)
 
 

@@ -1,6 +1,7 @@
 """The list, the rules in words, the test button; what a person may press there, and what the socket answers."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from apps.core import ports
 from apps.core.errors import DeskError
 from apps.core.permissions import Actor
 from apps.core.topics import TopicName
-from apps.monitoring.alerts import addresses, inbox, looking
+from apps.monitoring.alerts import addresses, delivery, inbox, looking
 from apps.monitoring.alerts.models import Alert, AlertDelivery, AlertPerson, AlertRule, AlertWebhook
 from apps.monitoring.alerts.rules import Wish, rule_save, rules_usual, webhook_add
 from tests.monitoring.alerts.test_telling import fill, later
@@ -223,7 +224,8 @@ def test_a_viewer_reads_and_has_rules_of_their_own(place: Place) -> None:
     assert "Webhooks" not in page
 
 
-def test_the_socket_tells_each_person_their_own(place: Place) -> None:
+def test_the_socket_tells_each_person_their_own(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "BROWSER_PATIENCE", timedelta(days=1))
     inbox.trial_send(place.trader)
     news = ports.commands["alert.news"].handler
 

@@ -124,18 +124,19 @@ def test_more_of_the_same_is_gathered_and_told_when_the_window_ends(place: Place
     for number in range(15):
         fill(place, number)
 
-    looking.look(now=later(seconds=1))
+    start = later(seconds=1)
+    looking.look(now=start)
     alert = Alert.objects.get()
     assert alert.count == 15
     assert len(deliveries()) == 1
 
-    looking.look(now=later(seconds=200))
+    looking.look(now=start + timedelta(seconds=200))
     assert len(deliveries()) == 1
-    looking.look(now=later(seconds=302))
+    looking.look(now=start + timedelta(seconds=302))
     more = AlertDelivery.objects.get(part=Part.MORE)
     assert more.title.endswith("and 14 more")
     # Nothing came since: the window ends without a word.
-    looking.look(now=later(seconds=700))
+    looking.look(now=start + timedelta(seconds=700))
     assert Alert.objects.get().window_ends_at is None
     assert len(deliveries()) == 2
 
