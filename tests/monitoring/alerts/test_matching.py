@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.monitoring.alerts.kinds import CHOSEN, KINDS, groups, known
@@ -109,6 +109,7 @@ def test_hours_within_one_day_and_no_hours_at_all() -> None:
     assert Quiet(time(9, 0), time(9, 0)).until(NOON.replace(hour=9)) is None
 
 
+@settings(max_examples=40)
 @given(
     now=st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)),
     begins=st.times(),
