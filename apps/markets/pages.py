@@ -70,6 +70,8 @@ def market_context(
 
 
 def _no_trade_reason(request: DeskRequest) -> str:
+    if request.actor is not None and not request.actor.may(Permission.DESK_VIEW):
+        return "This desk hides its own orders, positions and amounts from viewers."
     if request.actor is None or not request.actor.may(Permission.ORDER_PLACE):
         return "Your roles on this desk see this market and its orders; they place none. A trader can."
     if request.account is None:

@@ -11,7 +11,7 @@ from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 from apps.accounts.access import accounts_visible
 from apps.accounts.models import User
 from apps.accounts.permissions import declared_permission
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import MASKED_VIEWER, Actor, Permission
 from apps.core.timestamps import unix_ms_now
 from apps.monitoring.selectors import kill_state_of
 from apps.portfolio.models import Balance
@@ -76,7 +76,7 @@ def _signed_in(request: HttpRequest, user: User) -> dict[str, object]:
         "person": {
             "name": name,
             "initials": _initials(name),
-            "roles": ", ".join(sorted(actor.roles)) if actor else "",
+            "roles": ", ".join(sorted(actor.roles)).replace(MASKED_VIEWER, "viewer, no amounts") if actor else "",
         },
         "pages": pages,
         "urls": {
