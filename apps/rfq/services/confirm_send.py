@@ -19,6 +19,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 
 from apps.core import killpoints
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import DeskError, WireFormatError
 from apps.core.ports import Confirmed
 from apps.core.rfq import ConfirmationState, Decision, QuoteState
@@ -300,7 +301,7 @@ def _is_final(confirmation: Confirmation, answer: Answer) -> bool:
     quote = confirmation.quote
     if answer.is_confirmed:
         facts = {"answered_at": now, "last_sent_at": answer.sent_at, "error_text": "", "lease_until": None}
-        with transaction.atomic():
+        with reaches_disk_later(), transaction.atomic():
             confirmation_move(confirmation, State.CONFIRMED, now=now, **facts)
             quote_move(quote, QuoteState.CONFIRMED)
         return True

@@ -15,6 +15,7 @@ from django.db.models import F
 
 from apps.accounts.models import ExchangeAccount
 from apps.core import killpoints
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import DeskError, NotFound
 from apps.core.last_look import BINDING, WAITS, checks, first_failure, to_json
 from apps.core.permissions import Actor, Permission
@@ -190,7 +191,8 @@ def _open(quote: Quote, report: QuoteReport, heard: Heard, prices: Prices) -> tu
     """Return the row and whether this call made it, with deadline, last look and the policy's decision."""
     killpoints.reach("accept.heard")
     deadline = deadline_of(quote, report, heard)
-    with transaction.atomic(savepoint=False):
+    # The lease, which is taken before the first byte leaves, flushes what is decided here.
+    with reaches_disk_later(), transaction.atomic(savepoint=False):
         account_lock(quote)
         side, contracts = report.accepted_side, report.accepted_contracts
         look = look_at(quote, side=side, contracts=contracts, prices=prices, now=utc_now())

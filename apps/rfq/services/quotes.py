@@ -10,6 +10,7 @@ from django.db.models import F, Q
 
 from apps.accounts.models import ExchangeAccount
 from apps.audit import services as audit
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import DeskError, NotFound, WireFormatError
 from apps.core.grid import PriceGrid
 from apps.core.money import cents_text, dollars_text
@@ -80,7 +81,7 @@ def quote_submit(
         seen = prices_of(account.environment, incoming).as_book()
         grounds = replace(grounds, book={**seen, **(grounds.book or {})})
     try:
-        with transaction.atomic():
+        with reaches_disk_later(), transaction.atomic():  # its claim flushes it
             return _known(actor, offer, incoming) or _commit(actor, offer, incoming, account, grounds, now=now)
     except IntegrityError:
         known = _known(actor, offer, incoming)
