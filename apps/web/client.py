@@ -14,8 +14,9 @@ from apps.web.outbox import Frame, Outbox
 
 WINDOW = 1_048_576  # bytes on their way to one browser
 PROBE = 131_072  # bytes after which a heartbeat goes along, so that acknowledgements come often enough
-# Frames that wait go together up to this, larger ones alone. Daphne drops what is over its own limit, in silence; the
-# supervisor sets that limit (MESSAGE_AT_MOST) to what the largest frame, all positions of an account, stays far below.
+# Frames that wait go together up to this, larger ones alone. Daphne refuses to send what is over its own limit, and the
+# browser would reconnect for ever: the supervisor sets that limit to MESSAGE_AT_MOST, far above the largest frame, all
+# positions of an account.
 TOGETHER = 524_288  # characters
 MESSAGE_AT_MOST = 16_777_216  # bytes
 STALL_SECONDS = 10.0  # a browser that does not move for this long is closed

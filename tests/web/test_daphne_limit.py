@@ -1,4 +1,4 @@
-"""Daphne drops a message above its limit without a word, so the limit must be what the desk may send."""
+"""Daphne sends no message above its limit, so the limit must be what the desk may send."""
 
 from pathlib import Path
 from typing import Any
