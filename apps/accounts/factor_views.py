@@ -4,13 +4,13 @@ from typing import Any, cast
 
 from allauth.mfa.base.internal.flows import delete_and_cleanup
 from allauth.mfa.models import Authenticator
-from allauth.mfa.webauthn.views import AddWebAuthnView, ReauthenticateWebAuthnView
+from allauth.mfa.webauthn.views import AddWebAuthnView, LoginWebAuthnView, ReauthenticateWebAuthnView
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.accounts import factor_policy, four_eyes, passkeys
+from apps.accounts import factor_policy, four_eyes, passkeys, tries
 from apps.accounts.approval_views import ASKED
 from apps.accounts.factor_policy import Need
 from apps.accounts.middleware import DeskRequest
@@ -76,6 +76,17 @@ class PasskeyAdd(_SaysWhy, AddWebAuthnView):  # type: ignore[misc] # allauth car
 @requires(Permission.SELF)
 class PasskeyConfirm(_SaysWhy, ReauthenticateWebAuthnView):  # type: ignore[misc] # allauth carries no types
     pass
+
+
+@requires(Permission.PUBLIC)
+class PasskeySignIn(LoginWebAuthnView):  # type: ignore[misc] # allauth carries no types
+    """Each challenge is kept in a session of somebody who is not signed in, so an address gets only so many."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if "application/json" in request.headers.get("Accept", "") and not tries.challenge_may_be_had(request):
+            return HttpResponse("Too many tries. Wait a minute.", status=429, content_type="text/plain")
+        answer: HttpResponse = super().get(request, *args, **kwargs)
+        return answer
 
 
 @requires(Permission.SELF)

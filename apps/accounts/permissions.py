@@ -33,7 +33,6 @@ ALLAUTH_PERMISSIONS: dict[str, Permission] = {
     "account_logout": Permission.SELF,
     "account_reauthenticate": Permission.SELF,
     "account_change_password": Permission.SELF,
-    "mfa_login_webauthn": Permission.PUBLIC,
     "mfa_index": Permission.SELF,
     "mfa_reauthenticate": Permission.SELF,
     "mfa_activate_totp": Permission.SELF,

@@ -33,6 +33,7 @@ class Limit:
 BY_NAME = Limit(5, 300)
 BY_DEVICE = Limit(10, 300)  # of one person in one browser that they know
 BY_ADDRESS = Limit(10, 60)
+BY_CHALLENGE = Limit(30, 60)  # of one address, for sign-ins with a passkey
 BY_FACTOR = Limit(5, 300)  # codes of one person, who has given the right password
 
 
@@ -50,6 +51,10 @@ def sign_in_done(request: HttpRequest, username: str) -> None:
     name = username.strip().lower()
     device = _known_device(request, name)
     _take_back([f"device:{name}:{device}"] if device else [f"name:{name}", f"address:{_network(request)}"])
+
+
+def challenge_may_be_had(request: HttpRequest) -> bool:
+    return _count({f"challenge:{_network(request)}": BY_CHALLENGE})
 
 
 def factor_may_try(user: User) -> bool:

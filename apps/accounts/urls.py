@@ -13,6 +13,7 @@ urlpatterns = [
     path("settings/passkeys/add/", factor_views.PasskeyAdd.as_view(), name="passkey_add"),
     path("settings/passkeys/<int:passkey_id>/rename/", factor_views.passkey_rename, name="passkey_rename"),
     path("settings/passkeys/<int:passkey_id>/remove/", factor_views.passkey_remove, name="passkey_remove"),
+    path("accounts/passkey/", factor_views.PasskeySignIn.as_view(), name="passkey_sign_in"),
     path("settings/passkeys/confirm/", factor_views.PasskeyConfirm.as_view(), name="passkey_confirm"),
     path("second-factor/", factor_views.factor_setup, name="factor_setup"),
     path("team/", team_views.team_page, name="team"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
@@ -70,13 +71,13 @@ def with_passkey(person: User, **kind: Any) -> tuple[Client, SoftwareKey]:
 
 
 def login_options(browser: Client) -> dict[str, Any]:
-    answer = browser.get(reverse("mfa_login_webauthn"), headers={"Accept": "application/json"})
+    answer = browser.get(reverse("passkey_sign_in"), headers={"Accept": "application/json"})
     found: dict[str, Any] = answer.json()["request_options"]
     return found
 
 
 def passwordless(browser: Client, answer: Any) -> Any:
-    return browser.post(reverse("mfa_login_webauthn"), {"credential": json.dumps(answer)})
+    return browser.post(reverse("passkey_sign_in"), {"credential": json.dumps(answer)})
 
 
 # --- adding and using ---------------------------------------------------------------------------------
@@ -308,7 +309,7 @@ def test_junk_is_refused_in_words_everywhere(person: User, junk: str) -> None:
     browser.get(reverse("passkey_confirm"))
 
     answers = [
-        alone.post(reverse("mfa_login_webauthn"), {"credential": junk}),
+        alone.post(reverse("passkey_sign_in"), {"credential": junk}),
         second.post(reverse("mfa_authenticate"), {"credential": junk}),
         browser.post(reverse("passkey_confirm"), {"credential": junk}),
         browser.post(reverse("passkey_add"), {"credential": junk, "name": "x"}),
@@ -318,6 +319,16 @@ def test_junk_is_refused_in_words_everywhere(person: User, junk: str) -> None:
     assert not opens(alone)
     assert not opens(second)
     assert Authenticator.objects.filter(type="webauthn").count() == 1
+
+
+def test_an_address_gets_only_so_many_challenges(person: User) -> None:
+    answers = [
+        Client(**LOCAL).get(reverse("passkey_sign_in"), headers={"Accept": "application/json"}).status_code
+        for _ in range(31)
+    ]
+
+    assert answers == [200] * 30 + [429]
+    assert Session.objects.count() == 30
 
 
 # --- where they work ------------------------------------------------------------------------------------
