@@ -171,8 +171,9 @@ def register_stream_taker(message_type: str, taker: StreamTaker) -> None:
 
 # row id of a pause -> why it may not be released yet, "" when it may: operations -> orders
 release_holds: list[Callable[[int], str]] = []
-# () -> (name, label, "ok" | "warning" | "danger", why, number or None): parts of the health. operations -> monitoring
-health_looks: list[Callable[[], Iterable[tuple[str, str, Literal["ok", "warning", "danger"], str, int | None]]]] = []
+# desk id, None for all -> (name, label, level, why, number or None): parts of the health. operations -> monitoring
+HealthLook = Callable[[int | None], Iterable[tuple[str, str, Literal["ok", "warning", "danger"], str, int | None]]]
+health_looks: list[HealthLook] = []
 # () -> (level, what, what to do): what `manage.py doctor` finds. operations -> monitoring
 doctor_looks: list[Callable[[], Iterable[tuple[Literal["ok", "warning", "danger"], str, str]]]] = []
 

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 import redis
@@ -67,8 +68,13 @@ def parts(desk_id: int | None = None, *, now: datetime | None = None) -> list[Pa
         found += _safely(look, now)
     found += _safely(lambda at: _halts(desk_id, at), now)
     for look_right in ports.health_looks:
-        found += _safely(lambda at, look=look_right: [Part(*one) for one in look()], now)
+        found += _safely(partial(_elsewhere, look_right, desk_id), now)
     return [*found, *_disk()]
+
+
+def _elsewhere(look: ports.HealthLook, desk_id: int | None, now: datetime) -> list[Part]:
+    """What apps to the right of this one look at."""
+    return [Part(*one) for one in look(desk_id)]
 
 
 def worst(found: Iterable[Part]) -> Level:

@@ -50,7 +50,7 @@ def backup_make(
         try:
             _make(run, folder, recipient)
         except (BackupRefused, OSError, DatabaseError, InterfaceError) as exc:
-            run.finished_at, run.error = utc_now(), (exc.text if isinstance(exc, BackupRefused) else str(exc))[:300]
+            run.finished_at, run.error = utc_now(), _words(exc)
             with suppress(DatabaseError, InterfaceError):
                 run.save()
             raise
@@ -59,6 +59,13 @@ def backup_make(
             logger.info("backup %s was one too many and is deleted", old.name)
         BackupRun.objects.filter(started_at__lt=utc_now() - KEEP_RUNS).delete()
     return run
+
+
+def _words(exc: Exception) -> str:
+    """What everybody may read on the page of the health: no paths."""
+    if isinstance(exc, BackupRefused):
+        return exc.text[:300]
+    return (exc.strerror if isinstance(exc, OSError) and exc.strerror else type(exc).__name__)[:300]
 
 
 def _make(run: BackupRun, folder: Path, recipient: Recipient) -> None:

@@ -21,9 +21,11 @@ VERY_LATE = timedelta(days=3)
 SET_UP = "Set DESK_BACKUP_DIR and DESK_BACKUP_TO for the workers (docs/runbook.md)."
 
 
-def parts() -> Iterator[tuple[str, str, Level, str, int | None]]:
+def parts(desk_id: int | None = None) -> Iterator[tuple[str, str, Level, str, int | None]]:
+    """desk_id: what only one desk may know is told of that one alone."""
     yield _backup()
-    for one in Restoration.objects.filter(reconciled_at=None).select_related("desk").order_by("pk"):
+    rows = Restoration.objects.filter(reconciled_at=None).select_related("desk").order_by("pk")
+    for one in rows if desk_id is None else rows.filter(desk_id=desk_id):
         left = [f"{row['name']}: {row['said']}" for row in one.report.values() if not row["done"]]
         why = "; ".join(left) or "the comparison with the exchange has not begun"
         yield f"restored_{one.desk_id}", f"{one.desk.name}: restored, trading closed", "danger", why, None

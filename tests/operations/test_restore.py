@@ -113,6 +113,7 @@ def test_trading_is_closed_until_it_was_compared_and_then_a_lead_opens_it(place:
         pause_release(actor_of(lead), pause.pk)
     name, _, level, _, _ = list(looks.parts())[-1]
     assert (name, level) == (f"restored_{desk.pk}", "danger")
+    assert [one[0] for one in looks.parts(make_desk("Another").pk)] == ["backup"]
     Restoration.objects.update(report={str(account.pk): {"name": "A", "done": False, "said": "no answer"}})
     with pytest.raises(DeskError, match="A: no answer"):
         pause_release(actor_of(lead), pause.pk)
