@@ -247,11 +247,17 @@ ROWS: dict[str, tuple[str, ...]] = {
     "H4": (
         f"{RFQ}/test_approvals.py::test_an_author_who_lost_the_right_sends_nothing",
         f"{RFQ}/test_confirm_send.py::test_h4_the_right_and_the_pause_are_asked_for_again_before_the_send",
+        f"{ORDERS}/test_send.py::test_what_changed_between_commit_and_send_stops_the_send",
+        "tests/accounts/test_access.py::test_roles_are_fresh_on_every_request_and_message",
+        "tests/web/test_socket.py::test_a_right_that_ends_while_the_tab_is_open_closes_its_socket",
     ),
     "H5": (
         f"{RFQ}/test_approvals.py::test_nobody_approves_what_they_asked_for",
         f"{RFQ}/test_approvals.py::test_whatever_is_edited_in_what_was_asked_nothing_is_sent",
         f"{RFQ}/test_approvals.py::test_a_used_or_declined_approval_is_not_used_again",
+        "tests/accounts/test_four_eyes.py::test_nobody_approves_their_own_with_whatever_roles",
+        "tests/accounts/test_four_eyes.py::test_a_request_that_was_edited_is_refused",
+        "tests/accounts/test_four_eyes.py::test_an_approval_works_once",
     ),
     "H6": (
         "tests/vault/test_envelope.py::test_h6_a_demo_key_does_not_open_on_a_production_account",
