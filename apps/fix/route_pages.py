@@ -118,7 +118,9 @@ def _session_words(session: FixSession | None, way: FixRoute.Way) -> dict[str, A
     if session is None or session.is_listener:
         return {"text": "No session that may trade", "tone": "danger"}
     state = FixSession.State(session.state)
-    return {"id": session.pk, "text": state.label, "tone": TONES[state], "is_up": session.state in UP}
+    is_up = session.state in UP
+    tone = TONES[state] if is_up or TONES[state] == "danger" else "warning"  # stopped is no rest here: nothing leaves
+    return {"id": session.pk, "text": state.label, "tone": tone, "is_up": is_up}
 
 
 def _choice(way: FixRoute.Way, session: FixSession | None, chosen: FixRoute.Way) -> dict[str, Any]:
