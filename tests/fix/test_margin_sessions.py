@@ -63,6 +63,7 @@ def test_reports_are_shown_and_not_booked_and_the_book_is_that_of_rest(margin_de
     assert (Order.objects.count(), FixExecution.objects.count()) == (0, 0), "margin reports are never booked"
 
 
+@pytest.mark.long
 def test_what_a_margin_listener_missed_comes_by_margins_drop_copy(margin_desk: Desk) -> None:
     place = margin_desk
     place.key("trader-1", "fix_mnr")
