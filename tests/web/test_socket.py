@@ -408,3 +408,21 @@ async def test_a_right_that_ends_while_the_tab_is_open_closes_its_socket(registr
     # Nothing is sent by the browser: the socket finds out by itself.
     assert await browser.closed() in (4401, 4403)
     await browser.close()
+
+
+async def test_who_sees_no_amounts_gets_the_markets_alone_also_on_an_open_socket(registry: Any, gateway: Gateway):
+    ports.topics["book"] = ports.Topic("book", Permission.MARKET_VIEW, "environment", "whole")
+    membership, session = await member(name="vera", roles=("viewer",))
+    account = await sync_to_async(make_account)()
+    own = f"things:{account.pk}"
+    browser = await opened(membership, session)
+    assert (await browser.ask(cmd="subscribe", topics=[BOOK, own]))["ok"]["topics"] == [BOOK, own]
+
+    membership.desk.hides_amounts = True
+    await membership.desk.asave()
+
+    # From the next message on; and what was watched before is left at the socket's own next look.
+    assert (await browser.ask(cmd="subscribe", topics=[BOOK, own]))["ok"]["topics"] == [BOOK]
+    assert "error" in await browser.ask(cmd="echo", say="hello")
+    assert registry["calls"] == []
+    await browser.close()
