@@ -102,7 +102,7 @@ def test_asking_twice_is_one_request_though_the_book_moved(place: Place, lead: A
 
     assert first == second
     moved = {fact["name"]: (fact["before"], fact["now"]) for fact in moved_since(second)}
-    assert moved["best ask"] == ("-", "59¢")
+    assert moved["best ask"] == ("-", "59¢, last known: there is no live book")
     assert approve(lead, second).state == State.USED  # a book that drifts does not undo what was seen
 
 

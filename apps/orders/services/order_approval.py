@@ -127,12 +127,13 @@ def _now(desk_id: int, params: Params) -> dict[str, str]:
     market = Market.objects.filter(environment=account.environment, ticker=ticker).first()
     quotes = quotes_of(account.environment, ticker)
     bid, ask = (quotes.bid, quotes.ask) if quotes else (None, None)
+    known = "" if quotes is None or quotes.is_live else ", last known: there is no live book"
     held = holding_of(account.pk, params["subaccount"], ticker).position
     return {
         "account": f"{account.name} ({account.environment})",
         "market": market.status if market else "not known",
-        "best bid": "-" if bid is None else cents_text(bid),
-        "best ask": "-" if ask is None else cents_text(ask),
+        "best bid": "-" if bid is None else cents_text(bid) + known,
+        "best ask": "-" if ask is None else cents_text(ask) + known,
         "position": "not known" if held is None else count_text(held),
     }
 
