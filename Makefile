@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # One test worker per core, but never more than four: each starts processes of its own.
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n > 4 ? 4 : n )))
+# The journeys in a browser are two halves, each with a desk of its own.
+BROWSERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n > 2 ? 2 : n )))
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Container images like to set it; then each of the desk's processes and test workers compiles every module at its start.
@@ -24,13 +26,13 @@ run: install ## install, set up and start the desk (PORT=8000, DESK_DATA=var)
 .PHONY: test
 test: install-dev ## install and pass the tests
 	npm test --silent
-	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not browser and not long" $(PYTEST)
-	$(BIN)/pytest -q -m "browser and not long"
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not browser and not long" --ignore tests/browser $(PYTEST)
+	$(BIN)/pytest -q -n $(BROWSERS) --dist loadgroup -m "browser and not long" tests/browser
 
 .PHONY: test-long
 test-long: install-dev ## the tests that take many seconds each: kills, recordings, whole days, loaded pages
-	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "long and not browser and not drill" $(PYTEST)
-	$(BIN)/pytest -q -m "long and browser"
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "long and not browser and not drill" --ignore tests/browser $(PYTEST)
+	$(BIN)/pytest -q -m "long and browser" tests/browser
 
 .PHONY: drills
 drills: install-dev ## the outage drills of FIX at full size: 10,000 execution reports each by resend and by drop copy

@@ -24,16 +24,15 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 # What a page must come to show, on the slowest machine; a test that wants it sooner says so itself.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=45_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            # One desk for all of them, so all of them in one test process.
+            # Which of them share a test process, and so a desk: tests/support/groups.py.
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +86,7 @@ def open_page(
         context = chromium.new_context(base_url=desk.url, storage_state=state, **settings)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(45_000)
         page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
         page.on("console", lambda line: problems.append(line.text) if "Content Security Policy" in line.text else None)
         if is_own_session:  # of a test that ends it

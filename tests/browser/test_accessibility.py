@@ -1,11 +1,13 @@
 """Every page of the desk in both themes and on a phone: no serious finding of axe, nothing cut off sideways."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.browser.pages import MarketPage
 from tests.browser.tickers import FED
@@ -35,7 +37,16 @@ EVERY_LOOK = [pytest.param(look, marks=[] if look == "dark" else [pytest.mark.lo
 
 
 def serious(page: Page) -> list[str]:
+    """Return what axe finds. Values that a feed does not move are dimmed on purpose: a first finding waits for it."""
     page.add_script_tag(path=AXE)
+    if not _findings(page):
+        return []
+    with suppress(PlaywrightTimeout):
+        page.wait_for_function("""() => !document.querySelector("[data-feed='stale'], [data-feed='down']")""")
+    return _findings(page)
+
+
+def _findings(page: Page) -> list[str]:
     found: dict[str, Any] = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{violation['id']}: {violation['help']} ({node['target']})"

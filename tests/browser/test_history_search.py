@@ -16,7 +16,7 @@ PAGES = ("/history/search/", "/history/tax-lots/", "/settings/data-api/", "/sett
 def test_a_search_is_kept_taken_again_and_downloaded(open_page: Callable[..., Page]) -> None:
     page = open_page("analyst", at="/history/search/")
     page.get_by_label("Market, event or series").fill("kxnone")
-    page.get_by_label("State").select_option("executed")
+    page.get_by_role("combobox", name="State").select_option("executed")
     page.get_by_role("button", name="Search", exact=True).click()
     expect(page.get_by_text("Nothing matches")).to_be_visible()
 
@@ -31,7 +31,7 @@ def test_a_search_is_kept_taken_again_and_downloaded(open_page: Callable[..., Pa
     page.get_by_label("Saved filters").click()
     page.get_by_role("button", name="Filled of none", exact=True).click()
     expect(page).to_have_url(re.compile(r"q=kxnone.*state=executed"))
-    expect(page.get_by_label("State")).to_have_value("executed")
+    expect(page.get_by_role("combobox", name="State")).to_have_value("executed")
 
     page.get_by_label("Export").click()
     with page.expect_download() as download:

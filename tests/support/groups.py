@@ -14,9 +14,36 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 GROUP = re.compile(r"pytest\.mark\.xdist_group\(\"([\w-]+)\"\)")
 
 
+BROWSER = "tests/browser/"
+# Journeys share a desk, and a desk takes 15 s of a core to start: two desks at most, each always with the same journeys
+# in the same order, so that one that leans on another fails in every run or in none. Both halves take about as long.
+SECOND_DESK = frozenset(
+    f"{BROWSER}test_{name}.py"
+    for name in (
+        "ladder",
+        "market_life",
+        "monitor",
+        "overview",
+        "portfolio",
+        "reliability",
+        "replay",
+        "rfq_maker",
+        "rfq_request",
+        "rfq_rules",
+        "rfq_team",
+        "rfq_two_people",
+        "slow_browser",
+        "stale",
+        "subaccounts",
+    )
+)
+
+
 @functools.cache
 def group_of(module: str) -> str | None:
     """Return the group that a test module's `pytestmark` names. module: its path from the root of the project."""
+    if module.startswith(BROWSER):
+        return "browser-2" if module in SECOND_DESK else "browser-1"
     found = GROUP.search((ROOT / module).read_text())
     return found.group(1) if found else None
 

@@ -30,7 +30,8 @@ PATIENCE = 120  # a machine that is busy with other things takes its time
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaperProcess]:
-    started = start_paper(tmp_path_factory.mktemp("shared"), "--no-bots", "--markets", "12")
+    data = tmp_path_factory.mktemp("shared")
+    started = start_paper(data, "--no-bots", "--markets", "12", settings="kalshi_desk.settings.base")
     yield started
     assert started.stop() == 0
 
