@@ -28,3 +28,22 @@ test("tokens say what the order takes and when it has to wait", () => {
   assert.match(previewLine("tokens", { tokens: { ...DATA.tokens, degraded: true } }).title, /this process alone/);
   assert.equal(previewLine("tokens", {}).isPresent, false);
 });
+
+test("limits name the one that is broken, else the nearest, and all of them on a closer look", () => {
+  const size = { name: "max_count", use: "210", limit: "500", ok: true, text: "", share: 420 };
+  const open = {
+    name: "max_open_contracts",
+    use: "210",
+    limit: "250",
+    ok: true,
+    text: "",
+    within: "in KXA",
+    share: 840,
+  };
+  const loss = { name: "max_daily_loss", use: null, limit: "100", ok: true, text: "", share: null };
+  const line = previewLine("limits", { limits: [size, open, loss] });
+  assert.equal(line.text, "kept, open 84%");
+  assert.match(line.title, /max open contracts in KXA: 210 of 250; max daily loss: not known of 100/);
+  assert.equal(previewLine("limits", { limits: [size, { ...open, ok: false }] }).text, "over max open contracts");
+  assert.equal(previewLine("limits", { limits: [loss] }).text, "kept");
+});
