@@ -147,7 +147,7 @@ export function positionColumns({ format, zone, now, feed }) {
       (row) => own(row, (one) => one.average),
       (value) => (value === null ? "" : price(value)),
     ),
-    figure("cost", "Cost", 84, (row) => row.cost, money, {
+    figure("cost", "Cost", 100, (row) => row.cost, money, {
       ...tinted,
       ...exchangeTip("Cost of the open contracts, without fees"),
     }),
@@ -171,8 +171,8 @@ export function positionColumns({ format, zone, now, feed }) {
       headerTooltip:
         "Realised on this trading day (New York) less fees, from the desk's fills and settlements. Day P&L above counts what is open, too.",
     }),
-    figure("worst", "Worst case", 90, (row) => row.worst, signed, { ...toned, tooltipValueGetter: caseTip }),
-    figure("best", "Best case", 90, (row) => row.best, signed, { ...toned, tooltipValueGetter: caseTip }),
+    figure("worst", "Worst case", 104, (row) => row.worst, signed, { ...toned, tooltipValueGetter: caseTip }),
+    figure("best", "Best case", 104, (row) => row.best, signed, { ...toned, tooltipValueGetter: caseTip }),
     figure(
       "ifYes",
       "If YES",

@@ -150,7 +150,7 @@ function draw() {
   } else grid.show(all, group, totalRow());
   find("[data-grid]").hidden = isNarrow() || shownKeys.size === 0;
   find("[data-cards]").hidden = !isNarrow() || shownKeys.size === 0;
-  setText(find("[data-positions-count]"), String(shownKeys.size));
+  setText(find("[data-positions-count]"), shownKeys.size.toLocaleString("en-US"));
   find("[data-empty]").hidden = shownKeys.size > 0 || !live.isFresh;
   const isAny = [...rows.values()].some((row) => row.count);
   setText(find("[data-empty-title]"), isAny ? "No position matches" : "No open position");
