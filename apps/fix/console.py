@@ -12,7 +12,7 @@ from apps.fix.engine.dictionary import kalshi
 from apps.fix.engine.errors import SendRefused
 from apps.fix.lease import key_digest
 from apps.fix.models import FixLease, FixRecovery, FixSession
-from apps.fix.selectors import KINDS, PURPOSES, flags_of, rules_for, target_words
+from apps.fix.selectors import KINDS, MARGIN, PURPOSES, flags_of, rules_for, target_words
 from apps.vault.models import ApiKey
 
 Row = dict[str, Any]
@@ -141,15 +141,19 @@ def advice(row: FixSession, key: ApiKey | None) -> str:
 def reset_words(row: FixSession) -> str:
     """Say what a reset of the sequence numbers does to this session (docs:fix/session-management)."""
     name = KINDS[row.kind].value
+    if row.kind == FixSession.Kind.MARGIN_MD:
+        return f"{name} requires 141=Y at every logon, so a reset is a new logon. Every book then comes anew."
+    back = "asks margin's drop copy" if row.kind in MARGIN else "reads the account over REST and asks drop copy"
     if rules_for(row.kind).is_retained:
         return (
             f"The session logs out and on again with 141=Y; both sides begin at 1. {name} then sends nothing again "
-            "that was sent before: what this desk missed cannot be asked for by ResendRequest any more. The desk reads "
-            "the account over REST and asks drop copy for the rest, three hours back at most."
+            "that was sent before: what this desk missed cannot be asked for by ResendRequest any more. The desk "
+            f"{back} for the rest, three hours back at most."
         )
     return (
         f"{name} requires 141=Y at every logon, so a reset is a new logon: the session logs out and on again. Nothing "
-        "is lost that was not lost already; reports of the seconds in between come by drop copy and REST."
+        "is lost that was not lost already; for reports of the seconds in between the desk "
+        f"{back}."
     )
 
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from apps.audit.models import AuditEntry
 from apps.core.errors import DeskError
-from apps.fix import margin, records, services
+from apps.fix import console, margin, records, services
 from apps.fix.endpoints import Endpoint, EndpointMissing, endpoint
 from apps.fix.engine.codec import decode, encode
 from apps.fix.engine.rules import Kind
@@ -325,3 +325,14 @@ def test_an_operator_names_books_in_the_form(place: Place) -> None:
     assert "Only a market data session" in refused
     form = browser.get(reverse("fix_session", args=[row.pk])).content.decode()
     assert 'value="BTC-PERP ETH-PERP"' in form
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("nr", "over REST"), ("mnr", "margin's drop copy"), ("mrt", "margin's drop copy"), ("mmd", "Every book")],
+)
+def test_a_reset_says_what_follows_on_its_exchange(place: Place, kind: str, words: str) -> None:
+    said = console.reset_words(make_session(place.account, kind))
+
+    assert words in said
+    assert ("over REST" in said) == (kind == "nr"), "there is no reading of margin"
