@@ -19,7 +19,7 @@ from apps.core.permissions import Actor
 from apps.core.timestamps import utc_now
 from apps.exchange.clients import clients_forget
 from apps.exchange.gateway.threads import Threads
-from apps.fix import routes, runner, services
+from apps.fix import routes, routing, runner, services
 from apps.fix.lease import key_digest
 from apps.fix.models import FixCommand, FixExecution, FixLease, FixMessage, FixRecovery, FixSession
 from apps.orders.models import AccountSync, Fill, Order
@@ -278,6 +278,8 @@ def test_an_exchange_that_is_away_is_waited_for(desk, settings, tmp_path):
 def test_an_order_leaves_by_fix_through_a_running_session(desk, settings, monkeypatch):
     """The sender in this thread, the session in the gateway's: committed, taken once, answered by its report."""
     settings.REDIS_URL = "redis://127.0.0.1:1"  # nobody wakes the session: it looks by itself
+    monkeypatch.setattr(routing, "TAKEN_WITHIN", timedelta(seconds=PATIENCE))  # however slow this machine is
+    monkeypatch.setattr(routing, "ANSWER_SECONDS", PATIENCE)
     clients_forget()
     use_paper(settings, desk.paper)
     make_trade_key(desk.account)  # of REST, which nothing here uses
