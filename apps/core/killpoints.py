@@ -96,7 +96,7 @@ HISTORY_POINTS = (
     "history.finished",
 )
 
-# A backup and a restore (docs/runbook.md): snapshot taken, file written, in its place; verified, migrated, put in place.
+# A backup and a restore (docs/runbook.md): snapshot taken, file written, in its place; verified, migrated, in place.
 OPERATIONS_POINTS = (
     "backup.snapshot",
     "backup.written",

@@ -363,8 +363,8 @@ EXCHANGE_HOSTS: dict[str, dict[str, list[str]]] = {
 # Environments that people may add accounts for. Production is opt-in.
 EXCHANGE_ENVIRONMENTS = env.names("DESK_ENVIRONMENTS", "paper,demo,production")
 
-# Source: docs/fix/connectivity, docs/fix-margin/connectivity; KalshiNR's port, the others lie behind it; of margin's market
-# data KalshiMD's, for which the page names no host in production. The paper exchange announces its own.
+# Source: docs/fix/connectivity, docs/fix-margin/connectivity; KalshiNR's port, the others lie behind it; of margin's
+# market data KalshiMD's, for which the page names no host in production. The paper exchange announces its own.
 # ca: PEM of what signed the certificate; pin: SHA-256 of the certificate itself.
 FIX_ENDPOINTS: dict[str, dict[str, str]] = {
     name: {
