@@ -40,7 +40,9 @@ function limitsLine(limits) {
   /** @type {Limit | null} */
   let nearest = null;
   for (const one of limits) if ((one.share ?? 0) > (nearest?.share ?? 0)) nearest = one;
-  const near = nearest ? `, ${SHORT[nearest.name] ?? limitName(nearest)} ${Math.floor((nearest.share ?? 0) / 10)}%` : "";
+  const near = nearest
+    ? `, ${SHORT[nearest.name] ?? limitName(nearest)} ${Math.floor((nearest.share ?? 0) / 10)}%`
+    : "";
   return {
     text: broken ? `over ${broken.name.replaceAll("_", " ")}` : `kept${near}`,
     title,
