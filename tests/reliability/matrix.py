@@ -13,6 +13,8 @@ TWO_PEOPLE = "tests/browser/test_rfq_two_people.py"
 RECONCILE = "tests/history/test_reconcile.py"
 PORTFOLIO = "tests/portfolio"
 KILL = "tests/monitoring"
+BACKUP = "tests/operations"
+REAL = "tests/reliability/test_desk_faults.py"
 
 ROWS: dict[str, tuple[str, ...]] = {
     "A1": (
@@ -198,6 +200,8 @@ ROWS: dict[str, tuple[str, ...]] = {
     "F7": (
         f"{HISTORY}::test_f7_a_database_of_an_hour_ago_is_brought_up_to_the_exchange",
         f"{HISTORY}::test_f7_an_order_of_ours_that_the_backup_does_not_know_is_joined_to_its_intent",
+        f"{BACKUP}/test_after_restore.py::test_f7_what_was_sent_after_the_backup_is_found_and_nothing_is_sent_again",
+        f"{BACKUP}/test_restore.py::test_trading_is_closed_until_it_was_compared_and_then_a_lead_opens_it",
     ),
     "F9": (
         f"{ORDERS}/test_queue.py::test_a_broker_that_is_away_is_noticed_at_once",
@@ -205,14 +209,31 @@ ROWS: dict[str, tuple[str, ...]] = {
         "tests/exchange/test_live.py::test_redis_down_breaks_nobody_is_logged_once_and_is_left_alone_for_a_moment",
         f"{KILL}/test_kill.py::test_one_pass_takes_everything_off_the_exchange_whoever_pulled",
     ),
+    "F10": (
+        f"{REAL}::test_f10_nothing_depends_on_what_redis_remembers",
+        "tests/accounts/test_sign_in.py::test_a_code_works_once_even_when_the_cache_is_emptied",
+    ),
     "F11": ("tests/web/test_socket.py::test_an_outage_of_redis_is_said_and_afterwards_everything_is_sent_again",),
+    "F12": (
+        f"{REAL}::test_f12_redis_full_loses_and_doubles_nothing",
+        f"{REAL}::test_f12_with_redis_frozen_the_kill_switch_takes_everything_off",
+    ),
     "F13": (
         f"{ORDERS}/test_tasks.py::test_every_message_three_times_is_every_message_once",
         f"{ORDERS}/test_tasks.py::test_an_hour_late_sends_no_create",
         f"{RFQ}/test_tasks.py::test_f13_every_message_three_times_is_every_message_once",
         f"{RFQ}/test_tasks.py::test_f13_an_hour_late_nothing_is_made_taken_or_confirmed",
     ),
+    "F14": (
+        f"{REAL}::test_f14_with_the_disk_full_nothing_new_is_sent_and_the_kill_switch_still_cancels",
+        f"{KILL}/test_kill.py::test_a_database_that_does_not_take_it_leaves_a_file_that_holds_back_everything",
+        f"{BACKUP}/test_backup.py::test_a_failure_leaves_no_file_keeps_the_old_ones_and_shows_in_the_health",
+    ),
     "F18": (f"{OWN}/test_shutdown.py::test_f18_a_desk_that_is_told_to_end_leaves_no_order_in_doubt",),
+    "F19": (
+        f"{REAL}::test_f19_without_the_signer_orders_are_refused_and_the_streams_stay",
+        "tests/vault/test_envelope.py::test_a_process_without_the_private_half_opens_nothing",
+    ),
     "F20": (
         f"{KILL}/test_kill.py::test_f20_without_a_trail_nothing_is_submitted_and_nothing_is_sent",
         f"{KILL}/test_kill.py::test_a_database_that_does_not_take_it_leaves_a_file_that_holds_back_everything",
@@ -238,6 +259,15 @@ ROWS: dict[str, tuple[str, ...]] = {
         f"{HISTORY}::test_g8_fees_are_booked_as_the_exchange_took_them_whatever_our_model_says",
         f"{PORTFOLIO}/test_statements.py::test_the_ledger_equals_the_exchange_for_every_subaccount",
         f"{RECONCILE}::test_g8_a_fee_that_differs_is_adopted_from_the_exchange",
+    ),
+    "H1": (
+        f"{REAL}::test_h2_then_h1_a_rotated_key_hands_over_and_a_deleted_one_ends",
+        "tests/exchange/test_key_refused.py::test_h1_only_a_refused_signature_puts_the_key_in_doubt",
+        "tests/exchange/test_key_refused.py::test_h1_each_key_of_the_account_is_tested_once_for_a_burst_of_refusals",
+    ),
+    "H2": (
+        f"{REAL}::test_h2_then_h1_a_rotated_key_hands_over_and_a_deleted_one_ends",
+        "tests/vault/test_pages.py::test_a_replacement_that_is_refused_leaves_the_old_key_live",
     ),
     "H3": (
         "tests/web/test_socket.py::test_h3_a_viewer_watches_but_cannot_trade",
@@ -274,6 +304,7 @@ ROWS: dict[str, tuple[str, ...]] = {
         f"{ORDERS}/test_control.py::test_orders_per_minute_count_orders_of_the_last_minute",
         f"{ORDERS}/test_control.py::test_each_limit_refuses_and_the_figure_itself_is_allowed",
     ),
+    "H10": ("tests/vault/test_pages.py::test_h10_the_same_key_twice_is_explained",),
     "J1": (
         "tests/browser/test_reliability.py::test_j1_a_line_that_breaks_behind_the_click_ends_as_one_order",
         f"{TWO_PEOPLE}::test_j1_a_line_that_breaks_behind_the_accept_ends_as_one_accept_or_none",
