@@ -19,6 +19,7 @@ def handlers(monkeypatch):
     return registered
 
 
+@pytest.mark.django_db
 def test_neighbours_of_one_kind_and_account_are_handled_together_and_in_order(handlers):
     calls = []
     handlers["fill"] = [lambda context, messages: calls.append(("fill", context.account_id, messages))]
@@ -30,6 +31,7 @@ def test_neighbours_of_one_kind_and_account_are_handled_together_and_in_order(ha
     assert failed == set()
 
 
+@pytest.mark.django_db
 def test_a_handler_that_fails_costs_its_account_a_reading_and_nobody_else_anything(handlers):
     calls = []
 
