@@ -62,7 +62,7 @@ def nothing_left(desk: RunningDesk, open_page: Callable[..., Page]) -> Iterator[
 def place(page: Page, contracts: str) -> MarketPage:
     market = MarketPage(page, TICKER).open()
     market.place(side="Buy YES", cents="2", contracts=contracts)
-    expect(market.orders("resting").filter(has_text=contracts)).to_have_count(1)
+    expect(market.orders("resting", number=contracts)).to_have_count(1)
     return market
 
 
@@ -174,7 +174,7 @@ def test_answers_that_name_no_order_stop_sending_and_a_lead_lets_orders_leave_ag
     control(desk, "/rest/fault", fault)
     for contracts in ("21", "22"):
         market.place(side="Buy YES", cents="2", contracts=contracts)
-        expect(market.orders("resting").filter(has_text=contracts)).to_have_count(1, timeout=60_000)
+        expect(market.orders("resting", number=contracts)).to_have_count(1, timeout=60_000)
 
     halt = Halt(lead).open()
     expect(halt.force).to_contain_text("without naming")

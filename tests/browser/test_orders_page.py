@@ -71,7 +71,7 @@ def test_selected_orders_are_cancelled_and_the_scope_is_said_first(open_page: Ca
     for ticker, contracts in ((FIRST, "11"), (SECOND, "12"), (SECOND, "13")):
         market = MarketPage(page, ticker).open()
         market.place(side="Buy YES", cents="9", contracts=contracts)
-        expect(market.orders("resting").filter(has_text=contracts)).to_have_count(1)
+        expect(market.orders("resting", number=contracts)).to_have_count(1)
     orders = OrdersPage(page).open()
     page.get_by_label("Group rows").select_option("market")
     expect(page.locator(".orders__group-head").filter(has_text=SECOND)).to_contain_text("2 orders")
@@ -245,7 +245,7 @@ def test_orders_are_chosen_changed_and_cancelled_on_a_phone(open_page: Callable[
     market = MarketPage(page, FIRST).open()
     for contracts in ("71", "72"):
         market.place(side="Buy YES", cents="4", contracts=contracts)
-        expect(market.orders("resting").filter(has_text=contracts)).to_have_count(1)
+        expect(market.orders("resting", number=contracts)).to_have_count(1)
     OrdersPage(page).open(text=FIRST)
     card = page.locator(".orders__card").filter(has_text="71 at 4")
 

@@ -85,7 +85,7 @@ def test_j1_a_line_that_breaks_behind_the_click_ends_as_one_order(
         expect(market.submit).to_be_enabled()
         market.submit.click()
 
-    expect(market.orders("resting").filter(has_text=contracts)).to_have_count(1)
+    expect(market.orders("resting", number=contracts)).to_have_count(1)
     assert orders_of(desk, TICKER, f"{contracts}.00") == ["resting"]
     assert len(line.commands) == 1
     cancel_own(market, contracts)
