@@ -265,12 +265,7 @@ def _order_report(account_id: int, report: ExecutionReport) -> OrderReport | Non
     price = report.price if report.price is not None else (known.price if known else None)
     if price is None:
         raise WireFormatError("a report without a price of an order that is not known")
-    told_count = _count(report.count)
-    if status == "canceled":
-        # OrderQty of a cancelled order is what was filled, unless the session asked for the original (21008).
-        initial = known.initial_count if known else max(told_count, report.filled)
-    else:
-        initial = report.filled + report.remaining
+    initial = _initial(report, known)
     filled = _count(report.filled)
     return OrderReport(
         order_id=report.order_id,
@@ -287,6 +282,23 @@ def _order_report(account_id: int, report: ExecutionReport) -> OrderReport | Non
         updated_at=report.transacted_at,
         follows=report.exec_type == REPLACED and not _is_followed(account_id, report),
     )
+
+
+def _initial(report: ExecutionReport, known: Order | None) -> Decimal:
+    """Return what the order began as, as far as a report can say.
+
+    Its OrderQty after a decrease is what is left, which REST and WebSocket do not call the initial count: where they
+    have told the same progress, theirs stays, and where FIX was first, theirs replaces it (orders.services.apply).
+    """
+    told, present = _count(report.count), report.filled + report.remaining
+    if known is None:
+        # OrderQty of a cancelled order is what was filled, unless the session asked for the original (21008).
+        return max(told, report.filled) if _STATUS[report.order_status] == "canceled" else present
+    is_told = (known.filled_count, known.remaining_count) == (report.filled, report.remaining)
+    if report.exec_type == REPLACED and not is_told:
+        return present
+    began_as: Decimal = known.initial_count
+    return began_as if is_told else max(began_as, present)
 
 
 def _is_followed(account_id: int, report: ExecutionReport) -> bool:

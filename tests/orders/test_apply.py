@@ -44,7 +44,8 @@ def progress(filled: int, *, after: int, status: str = "resting", **over: Any) -
     """The same order with `filled` contracts filled, `after` seconds later."""
     left = Decimal(10 - filled) if status == "resting" else Decimal(0)
     moment = START + timedelta(seconds=after)
-    return report(filled_count=Decimal(filled), remaining_count=left, status=status, updated_at=moment, **over)
+    values = {"filled_count": Decimal(filled), "remaining_count": left, "status": status, "updated_at": moment}
+    return report(**values | over)
 
 
 def fill(number: int = 1, count: str = "4", **over: Any) -> FillReport:
@@ -124,6 +125,17 @@ def test_a_step_that_fix_tells_late_disputes_nothing(place: Place, queued: Queue
 
     assert Order.objects.get().status == "canceled"
     assert AuditEntry.objects.filter(action="orders.order.disputed").exists()
+
+
+def test_what_an_order_began_as_is_told_by_others_than_fix(place: Place, queued: Queued, published: Published) -> None:
+    """An amended order: its execution report came first, with a later stamp and the size that was known."""
+    order_apply(place.account.pk, progress(0, after=1), source="ws")
+    amended = progress(0, after=2, remaining_count=Decimal(6))
+    order_apply(place.account.pk, amended, source="fix")
+
+    order_apply(place.account.pk, replace(amended, initial_count=Decimal(6), updated_at=START), source="ws")
+
+    assert (Order.objects.get().initial_count, Order.objects.get().remaining_count) == (6, 6)
 
 
 def test_versions_rise_with_every_change(place: Place, queued: Queued, published: Published) -> None:

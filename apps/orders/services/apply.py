@@ -38,6 +38,7 @@ _DETAILS = frozenset(
     {"fill_cost", "fees", "client_order_id", "order_group_id", "expires_at", "created_at", "updated_at"}
 )
 _TERMS = frozenset({"price", "initial_count"})
+_INITIAL = frozenset({"initial_count"})
 _orders = Prepared(lambda account_id, order_id: Order.objects.filter(account_id=account_id, order_id=order_id))
 _orders_locked = Prepared(
     lambda account_id, order_id: Order.objects.select_for_update().filter(account_id=account_id, order_id=order_id)
@@ -184,6 +185,8 @@ def _advance(order: Order, report: OrderReport, *, source: Source) -> bool:
         is_current = new.updated_at is not None and new.updated_at == current.updated_at
         # A fill of an amended order may come first, at the same instant, and it does not tell the new terms.
         details = _DETAILS | _TERMS if is_current and source == "rest" else _DETAILS
+        if order.source == "fix":
+            details |= _INITIAL  # what an order began as, FIX cannot tell
         changes = {name: changes[name] for name in details & changes.keys()} if is_same and source != "answer" else {}
     elif not order_state.ORDER.allows(current.status, new.status):
         disputed_record(order, report, "this move is not possible")
