@@ -32,7 +32,7 @@ test: install-dev ## install and pass the tests
 .PHONY: test-long
 test-long: install-dev ## the tests that take many seconds each: kills, recordings, whole days, loaded pages
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "long and not browser and not drill" --ignore tests/browser $(PYTEST)
-	$(BIN)/pytest -q -m "long and browser" tests/browser
+	$(BIN)/pytest -q -n $(BROWSERS) --dist loadgroup -m "long and browser" tests/browser
 
 .PHONY: drills
 drills: install-dev ## the outage drills of FIX at full size: 10,000 execution reports each by resend and by drop copy

@@ -22,7 +22,7 @@ from tests.fix.test_transport import certificate  # noqa: F401
 from tests.support.desk import eventually
 from tests.support.people import actor_of, key_pem, make_account, make_desk, make_key, make_person, vault_in
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 KEY_ID = "5f3c2d7e-0b7e-4e0f-9a51-9f7a4b6f1c22"
 
 

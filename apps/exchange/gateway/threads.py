@@ -62,6 +62,6 @@ class Threads:
         self._urgent.shutdown(wait=False, cancel_futures=True)
 
     def join(self) -> None:
-        """Wait until all work has ended and close the database thread's connection (tests)."""
+        """Wait until all work has ended (tests)."""
         for pool in (self._database, self._redis, self._slow, self._urgent):
             pool.shutdown(wait=True)
