@@ -1,8 +1,8 @@
 """The worker's share of the guard: a thread that stands by while a quote of ours is open, or a window runs.
 
 Gateway and urgent worker may be dead both at once, and what a beat starts once a second comes too late for a window of
-three. So each sweeping worker looks ten times a second: it hears accepts by reading the exchange when nobody else has
-for a second, looks for prices where the feed is down, and sends what is at nobody's hands. Beat starts it again.
+three. So each sweeping worker looks several times a second: it hears accepts by reading the exchange when nobody else
+has for a second, looks for prices where the feed is down, and sends what is at nobody's hands. Beat starts it again.
 """
 
 import logging
@@ -15,7 +15,7 @@ from typing import Final
 from django.db import connections
 from django.db.models import QuerySet
 
-from apps.core.rfq import ConfirmationState, QuoteState
+from apps.core.rfq import ConfirmationState, Policy, QuoteState
 from apps.rfq.models import Confirmation, Quote
 from apps.rfq.services import guard
 from apps.rfq.services.confirmations import confirmations_expire
@@ -23,9 +23,10 @@ from apps.rfq.services.look_again import looks_again
 
 logger = logging.getLogger(__name__)
 
-BUSY_PAUSE: Final = 0.05  # seconds, while a window runs
+# Seconds. Often enough for a window of three, and not so often that two processes take the time of who does it now.
+BUSY_PAUSE: Final = 0.15  # while a window runs
 NOW: Final = timedelta()
-OPEN_PAUSE: Final = 0.1  # while a quote of ours is open
+OPEN_PAUSE: Final = 0.3  # while a quote of ours is open
 
 # What may take as long as the exchange does: one of each at a time, and never in the way of a send.
 _readers = ThreadPoolExecutor(2, thread_name_prefix="stand-by-read")
@@ -56,10 +57,12 @@ def stop() -> None:
 
 def once() -> float | None:
     """Do what is due; returns when to look again, in seconds, or None when there is nothing to stand by for."""
-    is_busy = _windows().exists()
+    waits = list(_windows().values_list("policy", "decision"))
+    is_busy = bool(waits)
     if is_busy:
         confirmations_expire()
         guard.take_over()
+    if (Policy.AUTO, "") in waits:  # for prices, perhaps
         _begin("look", _look)
     if Quote.objects.filter(state=QuoteState.OPEN).exists():
         _begin("read", _read)
