@@ -24,6 +24,8 @@ def test_a_search_is_kept_taken_again_and_downloaded(open_page: Callable[..., Pa
     page.get_by_role("button", name="Keep the present filters").click()
     page.get_by_label("Name").fill("Filled of none")
     page.get_by_role("button", name="Keep", exact=True).click()
+    # Who leaves the page before the answer comes keeps nothing.
+    expect(page.get_by_text("Filled of none", exact=True).first).to_be_attached()
     page.get_by_role("link", name="Clear", exact=True).click()
     expect(page.get_by_label("Market, event or series")).to_have_value("")
     # The count comes by itself; a column that is hidden stays so.
