@@ -25,7 +25,7 @@ def account_select(request: HttpRequest) -> HttpResponse:
     """Choose the account and subaccount that the top bar shows, then go back."""
     form = AccountSelectForm(request.POST)
     if not form.is_valid():
-        return HttpResponseBadRequest("Choose an account of the list, and a subaccount from 0 to 63.")
+        return HttpResponseBadRequest("Choose an account of the list, and one of its subaccounts.")
     actor: Actor = request.actor  # type: ignore[attr-defined]
     services.account_select(actor, request.session, **form.choice())
     return _back(request)
