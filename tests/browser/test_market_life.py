@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -11,7 +12,7 @@ from tests.browser.orders_page import OrdersPage
 from tests.browser.pages import MarketPage
 from tests.browser.test_orders_page import control
 from tests.browser.tickers import GROWTH
-from tests.support.desk import RunningDesk
+from tests.support.desk import RunningDesk, eventually
 
 TICKER = f"{GROWTH}-T2.0"
 DAY_MS = 86_400_000
@@ -48,7 +49,10 @@ def test_pause_reopening_close_and_result_are_said_and_what_the_exchange_took_of
     expect(why).to_contain_text("no cancels")
     expect(market.submit).to_be_disabled()
 
-    control(desk, "/market", {"ticker": TICKER, "action": "determine", "result": "scalar", "value_dollars": "0.3700"})
+    # The page ends trading by its own timer; the exchange does so at its next step, and determines nothing before.
+    result = {"ticker": TICKER, "action": "determine", "result": "scalar", "value_dollars": "0.3700"}
+    address = f"{desk.paper['rest_url']}/control/market"
+    eventually(lambda: httpx.post(address, json=result, timeout=10).status_code == 200, what="the result")
     expect(why).to_contain_text("The market is decided by value: YES pays $0.37, NO $0.63 and not yet paid out")
     control(desk, "/market", {"ticker": TICKER, "action": "settle"})
     expect(why).to_contain_text("The market has settled by value")
