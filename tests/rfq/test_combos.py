@@ -357,6 +357,27 @@ def test_a_worker_that_dies_before_the_send_leaves_a_request_that_is_sent_once(d
     assert (rfq.state, len(combos_at_exchange(desk)), len(desk.theirs())) == (RfqState.OPEN, 1, 1)
 
 
+def test_two_workers_that_name_one_request_its_market_at_once_do_not_refuse_it(
+    desk: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep hands over again each second, also what a worker is asking the exchange about."""
+    rfq = requests.rfq_submit(desk.quoter, combo_ask(desk))
+    desk.queued.clear()
+    real, others = requests_send.combo_resolve, iter([True])
+
+    def resolve_beside(pk: int) -> ComboResolution:
+        found = real(pk)
+        if next(others, False):  # the other worker is a little quicker, up to the claim
+            assert requests_send._combo_known(rfq.pk)
+        return found
+
+    monkeypatch.setattr(requests_send, "combo_resolve", resolve_beside)
+    requests_send.rfq_send(rfq.pk)
+    rfq.refresh_from_db()
+
+    assert (rfq.state, rfq.error_text, len(desk.theirs())) == (RfqState.OPEN, "", 1)
+
+
 def test_legs_that_the_exchange_refuses_refuse_the_request(desk: Scene) -> None:
     rfq = requests.rfq_submit(desk.quoter, combo_ask(desk))
     desk.paper.control("POST", "/market", {"ticker": DECI, "action": "pause"})

@@ -188,8 +188,9 @@ def close_want(rfq: Rfq, *, actor_id: int | None, why: str, now: datetime) -> No
 
 
 def room_check(ask: Ask) -> None:
-    """May one more request be open, on this market? Raises DeskError."""
-    live = Rfq.objects.filter(account_id=ask.account_id, state__in=LIVE)
+    """May one more request be open, on this market? Itself takes no room. Raises DeskError."""
+    # Another worker may have given it its market a moment ago.
+    live = Rfq.objects.filter(account_id=ask.account_id, state__in=LIVE).exclude(idempotency_key=ask.idempotency_key)
     same = live.filter(ticker=ask.ticker).first()
     if same is not None and same.state in UNRESOLVED:
         raise DeskError("rfq_in_doubt", "A request on this market has no outcome yet. Wait until it has one.")
