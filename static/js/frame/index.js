@@ -99,6 +99,16 @@ function watchMenus() {
   });
 }
 
+/** Narrow screens: tabs and the row of pages scroll sideways; where one is must not be out of sight. */
+function showWhereOneIs() {
+  for (const current of document.querySelectorAll(".tabs > [aria-current], .rail > [aria-current]")) {
+    const row = /** @type {HTMLElement} */ (current.parentElement);
+    const covered = row.querySelector(".rail__foot")?.clientWidth ?? 0; // it sticks to the end
+    const over = current.getBoundingClientRect().right - row.getBoundingClientRect().right + covered;
+    if (over > 0) row.scrollLeft += over + row.clientWidth / 4; // so that the next one shows, too
+  }
+}
+
 // The button of orders/halt.js; only for people who may cancel.
 const haltOpener = /** @type {HTMLElement | null} */ (document.querySelector("[data-halt-open]"));
 const palette = createPalette([
@@ -162,6 +172,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 const bell = startBell();
+showWhereOneIs();
 watchMenus();
 watchLink();
 startBar(document);

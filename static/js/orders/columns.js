@@ -140,7 +140,7 @@ export function orderColumns({ format, zone, now, canCancel, titleOf }) {
     text("state", "State", 128, (row) => row.stateText, {
       cellRenderer: (/** @type {Cell} */ { data }) => (data ? badge(data.tone, data.stateText) : ""),
     }),
-    text("reason", "Reason", 130, (row) => row.reason, { flex: 1, minWidth: 50 }),
+    text("reason", "Reason", 130, (row) => row.reason, { flex: 1, minWidth: 68 }),
     text("person", "Placed by", 72, (row) => row.person),
     figure(
       "subaccount",
