@@ -1,7 +1,7 @@
 """Who is asking, on which desk, with what selected: read afresh for each request and message."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
@@ -11,11 +11,12 @@ from django.db.models import QuerySet
 from django.utils.crypto import constant_time_compare
 
 from apps.accounts.factor_policy import Need, need_of
+from apps.accounts.grants import MAX_SUBACCOUNT, all_roles, grants_read, within
 from apps.accounts.models import Desk, Environment, ExchangeAccount, Membership, User
 from apps.accounts.sign_ins import is_idle as session_is_idle
 from apps.accounts.sign_ins import is_over as session_is_over
 from apps.core.errors import NotFound
-from apps.core.permissions import MASKED_VIEWER, Actor, Role
+from apps.core.permissions import MASKED_VIEWER, Actor, Permission, Reach, Role
 from apps.core.prepared import Prepared
 from apps.core.timestamps import utc_now
 
@@ -23,7 +24,6 @@ from apps.core.timestamps import utc_now
 SESSION_DESK = "desk_id"
 SESSION_ACCOUNT = "account_id"
 SESSION_SUBACCOUNT = "subaccount"
-MAX_SUBACCOUNT = 32_767  # what columns hold; how many there may be is the exchange's to say (32 today, 63 announced)
 
 
 _sessions = Prepared(lambda session_key: Session.objects.filter(session_key=session_key))
@@ -53,12 +53,27 @@ def roles_on(desk: Desk, roles: Iterable[str]) -> frozenset[str]:
 
 
 def roles_of(membership: Membership) -> frozenset[str]:
-    """`roles_on` of a row whose desk is not loaded: it is read for viewers only, so that no order waits for it."""
+    """`roles_on` of a row whose desk is not loaded: it is read for viewers only, so that no order waits for it.
+
+    Who has a role on an account and none on the desk sees public markets beside it, as a masked viewer does.
+    """
     given = frozenset(membership.roles)
+    if not given and membership.grants:
+        return frozenset({MASKED_VIEWER})
     if given != {Role.VIEWER}:
         return given
     desk = _desks.first(membership.desk_id)
     return frozenset() if desk is None else roles_on(desk, given)
+
+
+def actor_from(membership: Membership) -> Actor:
+    """What a member may do, with nothing selected."""
+    return Actor(
+        user_id=membership.user_id,
+        desk_id=membership.desk_id,
+        roles=roles_of(membership),
+        grants=grants_read(membership.grants),
+    )
 
 
 def presence_load(user_id: int, session: Mapping[str, Any]) -> Presence | None:
@@ -78,24 +93,25 @@ def presence_judged(user_id: int, session: Mapping[str, Any]) -> tuple[Presence 
     if membership is None or desk is None:
         return None, Need.NOTHING
     membership.desk = desk
-    account = _account_selected(membership.desk_id, session.get(SESSION_ACCOUNT))
+    roles = roles_on(desk, membership.roles)
+    grants = grants_read(membership.grants)
+    if grants and not roles:
+        roles = frozenset({MASKED_VIEWER})
+    nowhere = Actor(user_id=user_id, desk_id=membership.desk_id, roles=roles, grants=grants)
+    account = _account_selected(nowhere, session.get(SESSION_ACCOUNT))
     subaccount = session.get(SESSION_SUBACCOUNT, 0)
     if account is None or not isinstance(subaccount, int) or not 0 <= subaccount <= MAX_SUBACCOUNT:
         subaccount = 0
-    actor = Actor(
-        user_id=user_id,
-        desk_id=membership.desk_id,
-        roles=roles_on(desk, membership.roles),
-        account_id=account.pk if account else None,
-        subaccount=subaccount,
-    )
+    if account is not None:
+        subaccount = _subaccount_selected(nowhere, account.pk, subaccount)
+    actor = replace(nowhere, account_id=account.pk if account else None, subaccount=subaccount)
     presence = Presence(actor, membership, desk, account, subaccount)
-    return presence, need_of(desk, membership.roles, user_id, session)
+    return presence, need_of(desk, all_roles(membership), user_id, session)
 
 
-def _account_selected(desk_id: int, chosen: object) -> ExchangeAccount | None:
-    """Return the chosen account while it is the desk's; else its first paper account; else any."""
-    accounts = _accounts(desk_id)
+def _account_selected(actor: Actor, chosen: object) -> ExchangeAccount | None:
+    """Return the chosen account while the person may see some of it; else the first paper account; else any."""
+    accounts = [one for one in _accounts(actor.desk_id) if _sees_some(actor, one.pk)]
     order = list(Environment.values)
     accounts.sort(key=lambda row: (row.pk != chosen, order.index(row.environment), row.pk))
     return accounts[0] if accounts else None
@@ -130,19 +146,82 @@ def _session_load(session_key: str) -> Mapping[str, Any]:
     return {} if row is None or row.expire_date <= utc_now() else row.get_decoded()
 
 
+def _subaccount_selected(actor: Actor, account_id: int, chosen: int) -> int:
+    """Return the chosen subaccount while the person may see it; else the lowest of theirs."""
+    numbers = subaccounts_seen(actor, account_id)
+    return chosen if numbers is None or chosen in numbers else min(numbers, default=0)
+
+
+def subaccounts_seen(actor: Actor, account_id: int) -> frozenset[int] | None:
+    """Which subaccounts of an account a person may see; None for all of them."""
+    if not _is_limited(actor):
+        return None
+    reach = actor.reach(Permission.DESK_VIEW)
+    if account_id in reach.accounts:
+        return None
+    return frozenset(number for one, number in reach.subaccounts if one == account_id)
+
+
+def _is_limited(actor: Actor) -> bool:
+    """Whether a person is kept to accounts that they were given. Others, masked viewers too, know them by name."""
+    return bool(actor.grants) and not actor.may(Permission.DESK_VIEW)
+
+
+def _sees_all(actor: Actor, account_id: int) -> bool:
+    return not _is_limited(actor) or actor.may_on(Permission.DESK_VIEW, account_id, None)
+
+
+def _sees_some(actor: Actor, account_id: int) -> bool:
+    numbers = subaccounts_seen(actor, account_id)
+    return numbers is None or bool(numbers)
+
+
 def accounts_visible(actor: Actor) -> QuerySet[ExchangeAccount]:
-    """The active accounts of the actor's desk."""
-    return ExchangeAccount.objects.filter(desk_id=actor.desk_id, is_active=True).order_by("environment", "name")
+    """The active accounts of the actor's desk that they may see all of."""
+    rows = ExchangeAccount.objects.filter(desk_id=actor.desk_id, is_active=True).order_by("environment", "name")
+    return rows.filter(within(_reach(actor), account="pk", subaccount="")) if _is_limited(actor) else rows
+
+
+def accounts_seen(actor: Actor) -> QuerySet[ExchangeAccount]:
+    """`accounts_visible`, and those that they may see a subaccount of: for code that asks for each row."""
+    rows = ExchangeAccount.objects.filter(desk_id=actor.desk_id, is_active=True).order_by("environment", "name")
+    if not _is_limited(actor):
+        return rows
+    reach = _reach(actor)
+    return rows.filter(pk__in={*reach.accounts, *(account_id for account_id, _ in reach.subaccounts)})
+
+
+def _reach(actor: Actor) -> Reach:
+    return actor.reach(Permission.DESK_VIEW)
 
 
 def account_get(actor: Actor, account_id: int) -> ExchangeAccount:
-    """Raises NotFound for another desk's account exactly as for one that does not exist."""
+    """Return an account that the actor may see all of.
+
+    Raises NotFound for any other, and for another desk's, exactly as for one that does not exist.
+    """
     account = next((one for one in _accounts(actor.desk_id) if one.pk == account_id), None)
-    if account is None:
+    if account is None or not _sees_all(actor, account_id):
+        raise NotFound("This account does not exist, or it belongs to another desk.")
+    return account
+
+
+def account_get_on(actor: Actor, account_id: int, subaccount: int) -> ExchangeAccount:
+    """Return an account for what keeps to one subaccount of it that the actor may see. Raises as `account_get`."""
+    account = next((one for one in _accounts(actor.desk_id) if one.pk == account_id), None)
+    if account is None or (_is_limited(actor) and not actor.may_on(Permission.DESK_VIEW, account_id, subaccount)):
+        raise NotFound("This account does not exist, or it belongs to another desk.")
+    return account
+
+
+def account_seen(actor: Actor, account_id: int) -> ExchangeAccount:
+    """Return an account that the actor may see some of, for what asks for each row. Raises as `account_get`."""
+    account = next((one for one in _accounts(actor.desk_id) if one.pk == account_id), None)
+    if account is None or not _sees_some(actor, account_id):
         raise NotFound("This account does not exist, or it belongs to another desk.")
     return account
 
 
 def account_is_visible(actor: Actor, account_id: int) -> bool:
-    """Whether topics and rows of this account are the actor's to see."""
-    return any(one.pk == account_id for one in _accounts(actor.desk_id))
+    """Whether topics and rows of all of this account are the actor's to see."""
+    return _sees_all(actor, account_id) and any(one.pk == account_id for one in _accounts(actor.desk_id))

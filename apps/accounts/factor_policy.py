@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.accounts.four_eyes import Kind, Params, gate, kinds
+from apps.accounts.grants import all_roles
 from apps.accounts.models import ChangeRequest, Desk, Membership
 from apps.audit.services import record
 from apps.core.errors import DeskError, NotAllowed
@@ -92,9 +93,9 @@ def may_remove(authenticator: Authenticator) -> bool:
     others = Authenticator.objects.filter(user_id=authenticator.user_id).exclude(pk=authenticator.pk)
     left = set(others.values_list("type", flat=True)) & _PROOFS
     for row in Membership.objects.filter(user_id=authenticator.user_id, is_active=True).select_related("desk"):
-        if is_passkey_wanted(row.desk, row.roles) and Authenticator.Type.WEBAUTHN not in left:
+        if is_passkey_wanted(row.desk, all_roles(row)) and Authenticator.Type.WEBAUTHN not in left:
             return False
-        if is_wanted(row.desk, row.roles) and not left:
+        if is_wanted(row.desk, all_roles(row)) and not left:
             return False
     return True
 

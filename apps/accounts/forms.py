@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from apps.accounts.access import MAX_SUBACCOUNT
+from apps.accounts.grants import MAX_SUBACCOUNT
 from apps.accounts.models import User
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
+from apps.accounts.grants import grants_read
 from apps.accounts.models import ChangeRequest, DeskPolicy, Membership
 from apps.accounts.notices import notify, notify_holders
 from apps.audit.services import record
@@ -111,7 +112,7 @@ def change_ask(actor: Actor, needed: ApprovalNeeded) -> ChangeRequest:
     Raises NotAllowed.
     """
     kind = kinds[needed.kind]
-    if not actor.may(kind.permission):
+    if not actor.reach(kind.permission):
         raise NotAllowed
     now = utc_now()
     row = ChangeRequest(
@@ -250,8 +251,12 @@ def _author(row: ChangeRequest) -> Actor:
     membership = Membership.objects.filter(
         user_id=row.asked_by_id, desk_id=row.desk_id, is_active=True, user__is_active=True
     ).first()
-    author = Actor(row.asked_by_id, row.desk_id, frozenset(membership.roles)) if membership else None
-    if author is None or not author.may(kinds[row.kind].permission):
+    author = None
+    if membership is not None:
+        grants = grants_read(membership.grants)
+        author = Actor(row.asked_by_id, row.desk_id, frozenset(membership.roles), grants=grants)
+    # On less than the desk, too: what it is carried out by asks again where.
+    if author is None or not author.reach(kinds[row.kind].permission):
         raise NotAllowed("The person who asked may no longer do this on the desk.")
     return author
 

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from apps.accounts import services, sign_ins, team
 from apps.accounts.four_eyes import Kind, Params, gate, kinds
+from apps.accounts.grants import account_names, grants_read, words_of
 from apps.accounts.models import ChangeRequest, Desk, DeskPolicy, Membership, User
 from apps.accounts.notices import notify
 from apps.audit.services import record
@@ -29,11 +30,21 @@ def register() -> None:
 
 def _roles_now(desk_id: int, params: Params) -> dict[str, str]:
     row = Membership.objects.filter(desk_id=desk_id, user_id=params["user_id"]).first()
-    return {"roles": ", ".join(row.roles) or "none"} if row else {"roles": "not on this desk"}
+    if row is None:
+        return {"roles": "not on this desk"}
+    facts = {"roles": ", ".join(row.roles) or "none"}
+    if row.grants or "grants" in params:
+        given = [one["text"] for one in words_of(grants_read(row.grants), account_names(desk_id))]
+        facts["on single accounts"] = ", ".join(given) or "none"
+    return facts
 
 
 def _roles_apply(author: Actor, request: ChangeRequest) -> None:
     params = request.params
+    if "grants" in params:
+        grants = grants_read(params["grants"])
+        services.grants_set(request.desk, user_id=params["user_id"], grants=grants, actor=author, approval=request)
+        return
     services.roles_set(request.desk, user_id=params["user_id"], roles=params["roles"], actor=author, approval=request)
 
 

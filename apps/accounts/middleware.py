@@ -12,7 +12,7 @@ from django.views.debug import SafeExceptionReporterFilter
 from apps.accounts import sign_ins
 from apps.accounts.access import presence_judged
 from apps.accounts.factor_policy import Need
-from apps.accounts.permissions import UNDECLARED, declared_permission, is_set_up, refuse
+from apps.accounts.permissions import UNDECLARED, declared_permission, declared_within, is_set_up, refuse
 from apps.core.errors import NotAllowed, NotFound
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class DeskMiddleware:
         permission = declared_permission(view, match.url_name if match else None)
         if permission is not None:
             unmet = is_set_up(request, permission, match.url_name if match else None)
-            return unmet if unmet is not None else refuse(request, permission)
+            return unmet if unmet is not None else refuse(request, permission, declared_within(view), kwargs)
         if view.__module__.startswith("allauth."):
             raise Http404("This page is closed on this desk.")
         logger.error("view %s.%s declares no permission", view.__module__, getattr(view, "__qualname__", view))

@@ -55,6 +55,9 @@ class Membership(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     desk = models.ForeignKey(Desk, on_delete=models.CASCADE, related_name="memberships")
     roles = models.JSONField(default=list, help_text=f"Subset of: {', '.join(Role)}")
+    # Roles on less than the desk: [{"role", "account", "subaccount" or null}]. Here and not in a table of their own, so
+    # that an order, which asks for its author's rights twice, reads no more rows for them.
+    grants = models.JSONField(default=list)
     is_active = models.BooleanField(default=True)
 
     class Meta:

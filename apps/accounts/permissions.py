@@ -1,8 +1,9 @@
 """How views and tasks say which permission they need, and what happens without it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -13,7 +14,7 @@ from django.shortcuts import resolve_url
 from django.utils.decorators import method_decorator
 from django.views import View
 
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 
 logger = logging.getLogger(__name__)
 
@@ -60,25 +61,28 @@ SETUP_URLS = frozenset(
 )
 
 
-def requires(permission: Permission) -> Callable[[AnyView], AnyView]:
+def requires(permission: Permission, within: Within = Within.DESK) -> Callable[[AnyView], AnyView]:
     """Declare and enforce what a view (function or class) asks for. The outermost decorator.
 
     Nobody signed in: to the sign-in page and back. Signed in without the permission: 403, in words.
+
+    within: ACCOUNT or SUBACCOUNT for a view that a grant on less than the desk opens, too (`may_open`).
     """
 
     def decorate(view: AnyView) -> AnyView:
         if isinstance(view, type) and issubclass(view, View):
             # as_view() copies the attributes of dispatch to the function that URLs hold.
-            return cast(AnyView, _GUARD(requires(permission), name="dispatch")(view))
+            return cast(AnyView, _GUARD(requires(permission, within), name="dispatch")(view))
 
         function: Callable[..., Any] = view
 
         @wraps(function)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            refusal = refuse(request, permission)
+            refusal = refuse(request, permission, within, kwargs)
             return refusal if refusal is not None else function(request, *args, **kwargs)
 
         guarded.desk_permission = permission  # type: ignore[attr-defined]
+        guarded.desk_within = within  # type: ignore[attr-defined]
         return cast(AnyView, guarded)
 
     return decorate
@@ -104,7 +108,32 @@ def declared_permission(view: Callable[..., Any], url_name: str | None) -> Permi
     return getattr(view, "desk_permission", None)
 
 
-def refuse(request: HttpRequest, permission: Permission) -> HttpResponse | None:
+def declared_within(view: Callable[..., Any]) -> Within:
+    """Return what of a desk a resolved view keeps to; the whole of it when it never said."""
+    within = getattr(view, "desk_within", Within.DESK)
+    return within if isinstance(within, Within) else Within.DESK
+
+
+def may_open(actor: Actor, permission: Permission, within: Within, *, account_id: int | None = None) -> bool:
+    """Whether the actor may go to what asks for `permission` within a desk, an account or a subaccount.
+
+    account_id: the account that it names; None: the one that is selected. What is within a subaccount is open to who
+    may somewhere, and asks again where.
+    """
+    if actor.may(permission):
+        return True
+    if within is Within.ACCOUNT:
+        named = actor.account_id if account_id is None else account_id
+        return named is not None and actor.may_on(permission, named, None)
+    return within is Within.SUBACCOUNT and bool(actor.reach(permission))
+
+
+def refuse(
+    request: HttpRequest,
+    permission: Permission,
+    within: Within = Within.DESK,
+    arguments: Mapping[str, Any] = MappingProxyType({}),
+) -> HttpResponse | None:
     """Return None when the request may go on, or the way to the sign-in page.
 
     Raises:
@@ -119,7 +148,7 @@ def refuse(request: HttpRequest, permission: Permission) -> HttpResponse | None:
     actor: Actor | None = getattr(request, "actor", None)
     if actor is None:
         raise PermissionDenied(NO_DESK)
-    if not actor.may(permission):
+    if not may_open(actor, permission, within, account_id=arguments.get("account_id")):
         logger.warning("refused: user %s lacks %s for %s", actor.user_id, permission, request.resolver_match)
         raise PermissionDenied(NOT_ALLOWED)
     return None

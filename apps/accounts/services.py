@@ -8,17 +8,19 @@ from django.db import IntegrityError, transaction
 
 from apps.accounts import sign_ins
 from apps.accounts.access import (
-    MAX_SUBACCOUNT,
     SESSION_ACCOUNT,
     SESSION_DESK,
     SESSION_SUBACCOUNT,
-    account_get,
+    account_seen,
+    subaccounts_seen,
 )
 from apps.accounts.four_eyes import gate
+from apps.accounts.grants import MAX_SUBACCOUNT, account_names, grants_check, grants_read, grants_stored, text_of
 from apps.accounts.models import ChangeRequest, Desk, Environment, ExchangeAccount, Membership, User
+from apps.accounts.notices import notify
 from apps.audit.services import record
 from apps.core.errors import DeskError, NotAllowed, NotFound
-from apps.core.permissions import Actor, Permission, Role
+from apps.core.permissions import Actor, Grant, Permission, Role
 
 
 def desk_create(name: str, *, slug: str) -> Desk:
@@ -101,6 +103,53 @@ def roles_set(
     return membership
 
 
+def grants_set(
+    desk: Desk,
+    *,
+    user_id: int,
+    grants: Iterable[Grant],
+    actor: Actor | None = None,
+    approval: ChangeRequest | None = None,
+) -> Membership:
+    """Replace a person's roles on single accounts and subaccounts. They count as soon as `roles_set` does.
+
+    Raises NotAllowed, NotFound; DeskError for what cannot be given; ApprovalNeeded where one is added and the desk
+    wants four eyes on roles.
+    """
+    _may_manage_people(actor, desk.pk)
+    chosen = frozenset(grants)
+    with transaction.atomic():
+        members = Membership.objects.select_for_update(of=("self",)).select_related("user")
+        membership = members.filter(desk=desk, user_id=user_id).first()
+        if membership is None:
+            raise NotFound("This person is not on this desk.")
+        had = grants_read(membership.grants)
+        grants_check(desk, chosen - had)  # one on an account that was closed since may stay, or go
+        wanted = grants_stored(chosen)
+        names = account_names(desk.pk)
+        added = [text_of(one, names) for one in sorted(chosen - had, key=_place)]
+        if actor is not None and added:
+            title = f"{membership.user.get_username()}: {', '.join(added)}"
+            gate(desk.pk, "roles", title[:200], {"user_id": user_id, "grants": wanted}, approval=approval)
+        before, membership.grants = membership.grants, wanted
+        membership.save(update_fields=["grants"])
+        record(
+            "accounts.grants.changed",
+            actor_id=actor.user_id if actor else None,
+            desk_id=desk.pk,
+            target=f"user:{user_id}",
+            data={"before": before, "after": wanted},
+        )
+        now = ", ".join(text_of(one, names) for one in sorted(chosen, key=_place)) or "none"
+        text = f"Your roles on single accounts of {desk.name} were changed. They are now: {now}."
+        notify([user_id], "grants.changed", text)
+    return membership
+
+
+def _place(grant: Grant) -> tuple[int, int, str]:
+    return (grant.account_id, -1 if grant.subaccount is None else grant.subaccount, grant.role)
+
+
 def membership_set_active(desk: Desk, *, user_id: int, is_active: bool, actor: Actor | None = None) -> None:
     """Suspend a person on one desk, or let them back."""
     _may_manage_people(actor, desk.pk)
@@ -156,9 +205,12 @@ def environments_enabled() -> list[str]:
 
 def account_select(actor: Actor, session: MutableMapping[str, Any], *, account_id: int, subaccount: int) -> None:
     """Remember in the session what the top bar shows. Raises NotFound, DeskError."""
-    account = account_get(actor, account_id)
+    account = account_seen(actor, account_id)
     if not 0 <= subaccount <= MAX_SUBACCOUNT:
         raise DeskError("subaccount", f"Subaccounts are numbered 0 to {MAX_SUBACCOUNT}.")
+    theirs = subaccounts_seen(actor, account.pk)
+    if theirs is not None and subaccount not in theirs:
+        raise NotFound("This subaccount does not exist, or it is not yours to see.")
     session[SESSION_ACCOUNT] = account.pk
     session[SESSION_SUBACCOUNT] = subaccount
 

@@ -7,6 +7,7 @@ from allauth.mfa.models import Authenticator
 from django.db import transaction
 
 from apps.accounts import factor_policy, services, sign_ins
+from apps.accounts.grants import all_roles
 from apps.accounts.models import Membership, SignIn, User
 from apps.accounts.notices import notify_holders
 from apps.core.errors import DeskError, NotAllowed, NotFound
@@ -102,7 +103,7 @@ def _row(row: Membership, factors: set[str], sessions: list[SignIn]) -> dict[str
         "is_active": row.is_active and row.user.is_active,
         "has_app": Authenticator.Type.TOTP in factors,
         "has_passkey": Authenticator.Type.WEBAUTHN in factors,
-        "lacks": factor_policy.lacks(row.desk, row.roles, factors),
+        "lacks": factor_policy.lacks(row.desk, all_roles(row), factors),
         "sessions": len(sessions),
         "seen_at": max((one.seen_at for one in sessions), default=None),
     }

@@ -6,7 +6,7 @@ refused. A person may hold several roles on one desk; permissions add up.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 
 class Role(StrEnum):
@@ -129,6 +129,62 @@ def permissions_of(roles: Iterable[str]) -> frozenset[Permission]:
     return frozenset(allowed)
 
 
+class Within(Enum):
+    """What of a desk a URL, command, topic or operation keeps to, so that a `Grant` on less than the desk counts there.
+
+    What does not say one is of the desk as a whole, and no grant opens it.
+    """
+
+    DESK = "desk"
+    ACCOUNT = "account"  # all of the account that it names, or that is selected
+    SUBACCOUNT = "subaccount"  # it asks for each row and each act whether the actor may, on that subaccount
+
+
+# Roles that can be given on one account or subaccount, and what of them counts there. The others are of a whole desk.
+GRANTABLE = (Role.VIEWER, Role.ANALYST, Role.TRADER, Role.QUOTER)
+GRANTED = frozenset(
+    {
+        Permission.DESK_VIEW,
+        Permission.DESK_EXPORT,
+        Permission.ORDER_PLACE,
+        Permission.ORDER_CANCEL,
+        Permission.CASH_MOVE,
+        Permission.RFQ_TRADE,
+        Permission.RFQ_PULL,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role on one exchange account of the desk, or on one subaccount of it."""
+
+    role: str
+    account_id: int
+    subaccount: int | None = None  # None: all of the account
+
+    def allows(self, permission: Permission) -> bool:
+        return permission in GRANTED and self.role in GRANTABLE and permission in ROLE_PERMISSIONS[Role(self.role)]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where an actor has one permission: on all of the desk, or on these accounts and (account, subaccount) pairs."""
+
+    is_desk: bool
+    accounts: frozenset[int] = frozenset()
+    subaccounts: frozenset[tuple[int, int]] = frozenset()
+
+    def __bool__(self) -> bool:
+        return self.is_desk or bool(self.accounts or self.subaccounts)
+
+    def covers(self, account_id: int | None, subaccount: int | None) -> bool:
+        """Whether it holds there. subaccount None: the whole account, or one that nobody knows."""
+        if self.is_desk or account_id in self.accounts:
+            return True
+        return account_id is not None and subaccount is not None and (account_id, subaccount) in self.subaccounts
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """A signed-in person acting on one desk, as services see them.
@@ -142,6 +198,23 @@ class Actor:
     roles: frozenset[str]
     account_id: int | None = None
     subaccount: int = 0
+    grants: frozenset[Grant] = frozenset()  # beside the roles, each on less than the desk
 
     def may(self, permission: Permission) -> bool:
+        """On all of the desk. A grant on one account does not count: ask `may_on` where that is enough."""
         return permission in permissions_of(self.roles)
+
+    def may_on(self, permission: Permission, account_id: int | None, subaccount: int | None) -> bool:
+        """On this subaccount of this account. None: on the whole account, or where nobody knows which it is."""
+        return self.reach(permission).covers(account_id, subaccount)
+
+    def reach(self, permission: Permission) -> Reach:
+        """Where on the desk this permission holds."""
+        if self.may(permission):
+            return Reach(is_desk=True)
+        given = [one for one in self.grants if one.allows(permission)]
+        return Reach(
+            is_desk=False,
+            accounts=frozenset(one.account_id for one in given if one.subaccount is None),
+            subaccounts=frozenset((one.account_id, one.subaccount) for one in given if one.subaccount is not None),
+        )

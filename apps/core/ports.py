@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol, TypeVar
 
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 from apps.core.topics import TopicName
 
 
@@ -19,12 +19,13 @@ class Command:
 
     handler(actor, params) is synchronous, may use the database, returns a JSON-ready dict and
     raises `DeskError` to refuse. The socket checks `permission` on each message; the service
-    that the handler calls checks it again.
+    that the handler calls checks it again. within: whether a grant on less than the desk opens it, too.
     """
 
     name: str
     permission: Permission
     handler: Callable[[Actor, Mapping[str, Any]], dict[str, Any]]
+    within: Within = Within.DESK
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Topic:
     state(topic): the present state in the same shape as a frame, or None when there is none
     yet; synchronous, may use the database. None here means: the gateway's last frame in Redis.
     is_on_demand: made by the gateway only while somebody looks; such frames wait behind what is private and urgent.
+    within: ACCOUNT where every frame is of the one account, so that a grant on all of it opens the topic.
     """
 
     kind: str
@@ -45,6 +47,7 @@ class Topic:
     mode: Literal["whole", "rows"]
     state: Callable[[TopicName], dict[str, Any] | None] | None = None
     is_on_demand: bool = False
+    within: Within = Within.DESK
 
 
 @dataclass(frozen=True, slots=True)

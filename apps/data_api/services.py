@@ -132,7 +132,7 @@ def caller_of(secret: str, *, permission: Permission, scope: str) -> Caller | No
     actor = actor_of(user_id=row.user_id, desk_id=row.desk_id)
     if actor is None:
         return None
-    if need_of(row.desk, actor.roles, row.user_id, None) is not Need.NOTHING:
+    if need_of(row.desk, actor.roles | {one.role for one in actor.grants}, row.user_id, None) is not Need.NOTHING:
         raise NotAllowed("The desk wants a second factor of this token's owner. The token works once they have one.")
     if scope and scope not in row.scopes:
         raise NotAllowed(f"This token may not read {scope}. Make one with that scope.")

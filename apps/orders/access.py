@@ -2,10 +2,11 @@
 
 from django.db.models import QuerySet
 
-from apps.accounts.access import account_is_visible, roles_of
+from apps.accounts.access import account_is_visible, actor_from
+from apps.accounts.grants import within
 from apps.accounts.models import Membership
 from apps.core.errors import NotAllowed, NotFound
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Reach
 from apps.core.prepared import Prepared
 from apps.orders.models import Fill, Order, OrderIntent
 
@@ -24,28 +25,42 @@ def actor_of(*, user_id: int, desk_id: int) -> Actor | None:
     membership = _memberships.first(user_id, desk_id)
     if membership is None:
         return None
-    return Actor(user_id=user_id, desk_id=desk_id, roles=roles_of(membership))
+    return actor_from(membership)
 
 
 def require(actor: Actor, permission: Permission) -> None:
-    """Raises NotAllowed."""
+    """Raises NotAllowed unless the actor may, on all of the desk."""
     if not actor.may(permission):
         raise NotAllowed
 
 
-def intents_visible_to(actor: Actor) -> QuerySet[OrderIntent]:
-    require(actor, Permission.DESK_VIEW)
-    return OrderIntent.objects.filter(desk_id=actor.desk_id)
+def require_on(actor: Actor, permission: Permission, account_id: int | None, subaccount: int | None) -> None:
+    """Raises NotAllowed unless the actor may, on this subaccount (None: on the whole account)."""
+    if not actor.may_on(permission, account_id, subaccount):
+        raise NotAllowed
 
 
-def orders_visible_to(actor: Actor) -> QuerySet[Order]:
-    require(actor, Permission.DESK_VIEW)
-    return Order.objects.filter(account__desk_id=actor.desk_id)
+def require_somewhere(actor: Actor, permission: Permission) -> Reach:
+    """Return where the actor may, for a list that keeps to it. Raises NotAllowed for nowhere."""
+    reach = actor.reach(permission)
+    if not reach:
+        raise NotAllowed
+    return reach
+
+
+def intents_visible_to(actor: Actor, permission: Permission = Permission.DESK_VIEW) -> QuerySet[OrderIntent]:
+    reach = require_somewhere(actor, permission)
+    return OrderIntent.objects.filter(within(reach), desk_id=actor.desk_id)
+
+
+def orders_visible_to(actor: Actor, permission: Permission = Permission.DESK_VIEW) -> QuerySet[Order]:
+    reach = require_somewhere(actor, permission)
+    return Order.objects.filter(within(reach), account__desk_id=actor.desk_id)
 
 
 def fills_visible_to(actor: Actor) -> QuerySet[Fill]:
-    require(actor, Permission.DESK_VIEW)
-    return Fill.objects.filter(account__desk_id=actor.desk_id)
+    reach = require_somewhere(actor, Permission.DESK_VIEW)
+    return Fill.objects.filter(within(reach), account__desk_id=actor.desk_id)
 
 
 def order_for(actor: Actor, order_id: str, *, account_id: int | None = None) -> Order:

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from apps.accounts.access import account_get
+from apps.accounts.access import account_seen
 from apps.accounts.four_eyes import ApprovalNeeded
 from apps.core.errors import DeskError
 from apps.core.money import format_count, format_dollars
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.core.timestamps import format_rfc3339, utc_now
 from apps.core.topics import TopicName
@@ -127,7 +127,7 @@ def cancel_everything(actor: Actor, params: Params) -> Answer:
 def _cancel_all(actor: Actor, *, ticker: str | None) -> Answer:
     if actor.account_id is None:
         raise DeskError("no_account", "Choose an account in the top bar first.")
-    account = account_get(actor, actor.account_id)
+    account = account_seen(actor, actor.account_id)
     done = services.cancel_all(actor, account_id=account.pk, ticker=ticker)
     return {"cancels": done.cancels, "withdrawn": done.withdrawn, "unresolved": done.unresolved}
 
@@ -146,10 +146,10 @@ def _dollars(amount: Decimal | None) -> str | None:
 
 def register() -> None:
     """Fill the registries of `core.ports`. Called once, by AppConfig.ready()."""
-    register_command(Command("order.place", Permission.ORDER_PLACE, place))
-    register_command(Command("order.preview", Permission.DESK_VIEW, preview))
-    register_command(Command("order.cancel", Permission.ORDER_CANCEL, cancel))
-    register_command(Command("order.cancel_market", Permission.ORDER_CANCEL, cancel_market))
-    register_command(Command("order.cancel_all", Permission.ORDER_CANCEL, cancel_everything))
+    register_command(Command("order.place", Permission.ORDER_PLACE, place, Within.SUBACCOUNT))
+    register_command(Command("order.preview", Permission.DESK_VIEW, preview, Within.SUBACCOUNT))
+    register_command(Command("order.cancel", Permission.ORDER_CANCEL, cancel, Within.SUBACCOUNT))
+    register_command(Command("order.cancel_market", Permission.ORDER_CANCEL, cancel_market, Within.SUBACCOUNT))
+    register_command(Command("order.cancel_all", Permission.ORDER_CANCEL, cancel_everything, Within.SUBACCOUNT))
     register_topic(Topic("orders", Permission.DESK_VIEW, scope="account", mode="rows", state=orders_state))
     register_topic(Topic("fills", Permission.DESK_VIEW, scope="account", mode="rows", state=fills_state))

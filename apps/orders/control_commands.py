@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from apps.accounts.access import account_get
+from apps.accounts.access import account_seen
 from apps.core.errors import DeskError, WireFormatError
 from apps.core.money import format_count, format_dollars, format_price, parse_count, parse_dollars, parse_price
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.core.topics import TopicName
 from apps.orders import events, services, trading_events
@@ -262,7 +262,7 @@ def _id(params: Params, name: str) -> int:
 def _account(actor: Actor) -> int:
     if actor.account_id is None:
         raise DeskError("no_account", "Choose an account in the top bar first.")
-    return account_get(actor, actor.account_id).pk
+    return account_seen(actor, actor.account_id).pk
 
 
 def _error(error: DeskError) -> Answer:
@@ -270,13 +270,13 @@ def _error(error: DeskError) -> Answer:
 
 
 def register() -> None:
-    register_command(Command("order.amend", Permission.ORDER_PLACE, amend))
-    register_command(Command("order.decrease", Permission.ORDER_CANCEL, decrease))
-    register_command(Command("order.cancel_many", Permission.ORDER_CANCEL, cancel_many))
-    register_command(Command("order.batch_preview", Permission.DESK_VIEW, batch_preview))
-    register_command(Command("order.batch", Permission.ORDER_PLACE, batch))
-    register_command(Command("trading.pause", Permission.ORDER_CANCEL, pause))
-    register_command(Command("trading.resume", Permission.ORDER_CANCEL, resume))
+    register_command(Command("order.amend", Permission.ORDER_PLACE, amend, Within.SUBACCOUNT))
+    register_command(Command("order.decrease", Permission.ORDER_CANCEL, decrease, Within.SUBACCOUNT))
+    register_command(Command("order.cancel_many", Permission.ORDER_CANCEL, cancel_many, Within.SUBACCOUNT))
+    register_command(Command("order.batch_preview", Permission.DESK_VIEW, batch_preview, Within.SUBACCOUNT))
+    register_command(Command("order.batch", Permission.ORDER_PLACE, batch, Within.SUBACCOUNT))
+    register_command(Command("trading.pause", Permission.ORDER_CANCEL, pause, Within.SUBACCOUNT))
+    register_command(Command("trading.resume", Permission.ORDER_CANCEL, resume, Within.SUBACCOUNT))
     register_command(Command("trading.open_gate", Permission.KILL_RELEASE, open_gate))
     register_command(Command("limit.list", Permission.DESK_VIEW, limit_list))
     register_command(Command("limit.set", Permission.LIMIT_MANAGE, limit_set))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apps.core.money import parse_count
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.core.topics import TopicName
 from apps.orders import group_events, services
@@ -60,9 +60,9 @@ def groups_state(topic: TopicName) -> Answer:
 
 
 def register() -> None:
-    register_command(Command("group.create", Permission.ORDER_PLACE, create))
-    register_command(Command("group.trigger", Permission.ORDER_CANCEL, trigger))
-    register_command(Command("group.reset", Permission.ORDER_PLACE, reset))
-    register_command(Command("group.limit", Permission.ORDER_PLACE, change_limit))
-    register_command(Command("group.delete", Permission.ORDER_CANCEL, delete))
+    register_command(Command("group.create", Permission.ORDER_PLACE, create, Within.SUBACCOUNT))
+    register_command(Command("group.trigger", Permission.ORDER_CANCEL, trigger, Within.SUBACCOUNT))
+    register_command(Command("group.reset", Permission.ORDER_PLACE, reset, Within.SUBACCOUNT))
+    register_command(Command("group.limit", Permission.ORDER_PLACE, change_limit, Within.SUBACCOUNT))
+    register_command(Command("group.delete", Permission.ORDER_CANCEL, delete, Within.SUBACCOUNT))
     register_topic(Topic("groups", Permission.DESK_VIEW, scope="account", mode="rows", state=groups_state))

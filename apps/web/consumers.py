@@ -19,10 +19,11 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from apps.accounts.access import account_is_visible, actor_for_session
+from apps.accounts.permissions import may_open
 from apps.accounts.sign_ins import acted, idle_left, seen
 from apps.core import ports
 from apps.core.errors import DeskError, NotAllowed, WireFormatError
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 from apps.core.ports import Command
 from apps.core.topics import TopicName, parse_topic
 from apps.core.trace import tracing
@@ -216,7 +217,7 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         actor = self._actor_now()
         if actor is None or not actor.may(Permission.MARKET_VIEW):
             return actor, None
-        if not actor.may(command.permission):
+        if not may_open(actor, command.permission, command.within):
             raise NotAllowed
         with tracing():
             if command.permission not in _WATCHING:  # previews come with each key that is pressed
@@ -259,10 +260,15 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
 async def _may_watch(actor: Actor, name: TopicName) -> bool:
     topic = ports.topics.get(name.kind)
-    if topic is None or not actor.may(topic.permission):
+    if topic is None:
         return False
     if topic.scope == "environment":
-        return actor.may(Permission.MARKET_VIEW) and name.scope in settings.EXCHANGE_HOSTS
+        may = actor.may(topic.permission) and actor.may(Permission.MARKET_VIEW)
+        return may and name.scope in settings.EXCHANGE_HOSTS
     if not (name.scope.isascii() and name.scope.isdecimal() and len(name.scope) < 16):
+        return False
+    if topic.within is Within.SUBACCOUNT or not may_open(
+        actor, topic.permission, topic.within, account_id=int(name.scope)
+    ):
         return False
     return bool(await database_sync_to_async(account_is_visible)(actor, int(name.scope)))

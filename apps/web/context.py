@@ -8,9 +8,9 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 
-from apps.accounts.access import accounts_visible
+from apps.accounts.access import accounts_seen, subaccounts_seen
 from apps.accounts.models import User
-from apps.accounts.permissions import declared_permission
+from apps.accounts.permissions import declared_permission, declared_within, may_open
 from apps.core.permissions import MASKED_VIEWER, Actor, Permission
 from apps.core.timestamps import unix_ms_now
 from apps.monitoring.selectors import kill_state_of
@@ -76,7 +76,7 @@ def _signed_in(request: HttpRequest, user: User) -> dict[str, object]:
         "person": {
             "name": name,
             "initials": _initials(name),
-            "roles": ", ".join(sorted(actor.roles)).replace(MASKED_VIEWER, "viewer, no amounts") if actor else "",
+            "roles": _roles(actor) if actor else "",
         },
         "pages": pages,
         "urls": {
@@ -91,12 +91,23 @@ def _signed_in(request: HttpRequest, user: User) -> dict[str, object]:
         "subaccount": subaccount,
         "price_format": user.price_format,
         "time_zone": user.time_zone,
-        "permissions": sorted(permission.value for permission in Permission if actor and actor.may(permission)),
+        "permissions": sorted(
+            one.value for one in Permission if actor and actor.may_on(one, actor.account_id, subaccount)
+        ),
         "pages": [{"url": page["url"], "label": page["label"]} for page in pages],
         "now_ms": unix_ms_now(),
         "idle_s": settings.SESSION_IDLE_S,
     }
     return values
+
+
+def _roles(actor: Actor) -> str:
+    """What the person is where they stand: on the desk, and on what is selected."""
+    here = {one.role for one in actor.grants if one.account_id == actor.account_id}
+    desk = actor.roles - {MASKED_VIEWER} if here else actor.roles
+    return ", ".join([*sorted(desk), *(f"{role} here" for role in sorted(here - desk))]).replace(
+        MASKED_VIEWER, "viewer, no amounts"
+    )
 
 
 def _pages(actor: Actor | None, path: str) -> Iterable[dict[str, object]]:
@@ -107,7 +118,7 @@ def _pages(actor: Actor | None, path: str) -> Iterable[dict[str, object]]:
         except Resolver404:
             continue
         permission = declared_permission(match.func, match.url_name)
-        if actor is None or permission is None or not actor.may(permission):
+        if actor is None or permission is None or not may_open(actor, permission, declared_within(match.func)):
             continue
         yield {
             "url": page.url,
@@ -120,13 +131,17 @@ def _pages(actor: Actor | None, path: str) -> Iterable[dict[str, object]]:
 
 
 def _accounts(actor: Actor, selected: int) -> list[dict[str, object]]:
-    """The desk's accounts with the subaccounts that the exchange has reported (0 always)."""
-    accounts = list(accounts_visible(actor))
+    """The accounts that the person may see, with the subaccounts of them that the exchange has reported (0 always)."""
+    accounts = list(accounts_seen(actor))
     known: dict[int, set[int]] = {account.pk: {0} for account in accounts}
     for account_id, number in Balance.objects.filter(account__in=accounts).values_list("account_id", "subaccount"):
         known[account_id].add(number)
     if actor.account_id in known:
         known[actor.account_id].add(selected)
+    for account_id in known:
+        theirs = subaccounts_seen(actor, account_id)
+        if theirs is not None:
+            known[account_id] = set(theirs)
     return [
         {
             "id": account.pk,

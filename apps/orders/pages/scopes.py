@@ -9,7 +9,7 @@ from apps.core.errors import DeskError
 from apps.core.money import count_text
 from apps.core.permissions import Actor, Permission
 from apps.orders import events, services
-from apps.orders.access import intents_visible_to, orders_visible_to, require
+from apps.orders.access import intents_visible_to, orders_visible_to, require_somewhere
 from apps.orders.models import Order, OrderIntent
 
 CHOSEN_AT_MOST = 500
@@ -43,13 +43,13 @@ def scope_words(orders: int, *, markets: int, contracts: Decimal) -> str:
 
 def scope_chosen(actor: Actor, *, account_id: int, order_ids: Iterable[str]) -> Scope:
     """Return the working ones of chosen orders (ids of the exchange). Raises NotAllowed, DeskError."""
-    require(actor, Permission.ORDER_CANCEL)
+    require_somewhere(actor, Permission.ORDER_CANCEL)
     wanted = set(order_ids)
     if not wanted:
         raise DeskError("nothing_chosen", "Choose at least one working order.")
     if len(wanted) > CHOSEN_AT_MOST:
         raise DeskError("too_many", f"Choose at most {CHOSEN_AT_MOST} orders at once, or cancel all.")
-    found = orders_visible_to(actor).filter(account_id=account_id, order_id__in=wanted)
+    found = orders_visible_to(actor, Permission.ORDER_CANCEL).filter(account_id=account_id, order_id__in=wanted)
     working = [
         order for order in found.select_related("account").order_by("-pk") if order.status == Order.Status.RESTING
     ]
@@ -58,13 +58,17 @@ def scope_chosen(actor: Actor, *, account_id: int, order_ids: Iterable[str]) -> 
 
 def scope_all(actor: Actor, *, account_id: int) -> Scope:
     """Return every working order of an account. Raises NotAllowed."""
-    require(actor, Permission.ORDER_CANCEL)
-    return Scope(list(orders_visible_to(actor).filter(account_id=account_id, status=Order.Status.RESTING)))
+    require_somewhere(actor, Permission.ORDER_CANCEL)
+    return Scope(
+        list(
+            orders_visible_to(actor, Permission.ORDER_CANCEL).filter(account_id=account_id, status=Order.Status.RESTING)
+        )
+    )
 
 
 def unsent_and_unknown(actor: Actor, *, account_id: int) -> dict[str, int]:
     """Count what a cancel of everything withdraws, and what it cannot reach yet."""
-    intents = intents_visible_to(actor).filter(account_id=account_id, order=None)
+    intents = intents_visible_to(actor, Permission.ORDER_CANCEL).filter(account_id=account_id, order=None)
     return {
         "unsent": intents.filter(state=OrderIntent.State.COMMITTED).count(),
         "unknown": intents.filter(state__in=[OrderIntent.State.SENDING, OrderIntent.State.UNKNOWN]).count(),

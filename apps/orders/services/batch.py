@@ -27,7 +27,7 @@ from apps.exchange.wire.errors import ExchangeError, Refused
 from apps.exchange.wire.limits import RESERVE
 from apps.exchange.wire.schemas.rest import OrderAck
 from apps.orders import events, queue, spill
-from apps.orders.access import require
+from apps.orders.access import require_somewhere
 from apps.orders.costs import CostEstimate
 from apps.orders.models import OrderIntent
 from apps.orders.services import send
@@ -72,7 +72,7 @@ def batch_check(
 
     Raises NotAllowed, NotFound, DeskError `no_key`: then no line could be sent.
     """
-    require(actor, Permission.DESK_VIEW)
+    require_somewhere(actor, Permission.DESK_VIEW)
     now = now or utc_now()
     lines = [BatchLine(number, error) for number, error in faults.items()]
     before: list[OrderTicket] = []
@@ -97,7 +97,7 @@ def batch_check(
 def _line_check(
     actor: Actor, ticket: OrderTicket, *, before: Sequence[OrderTicket], spent: Decimal, now: datetime
 ) -> tuple[CostEstimate, str]:
-    account = account_check(actor, ticket.account_id)
+    account = account_check(actor, ticket.account_id, ticket.subaccount)
     approval_refuse(may_trade_check(actor, ticket, account=account, now=now, before=before), ticket)
     estimate = order_check(actor, ticket, account=account, now=now)
     holding = holding_of(ticket.account_id, ticket.subaccount, ticket.ticker)
@@ -126,7 +126,7 @@ def batch_submit(
         NotAllowed, NotFound: role, or another desk's account.
         DeskError: `batch_refused`, with what is wrong by line number. Nothing was stored.
     """
-    require(actor, Permission.ORDER_PLACE)
+    require_somewhere(actor, Permission.ORDER_PLACE)
     now = now or utc_now()
     known = {number: known_intent(actor, ticket) for number, ticket in tickets.items()}
     new = {number: ticket for number, ticket in tickets.items() if known[number] is None}

@@ -26,7 +26,7 @@ from apps.exchange.wire import api
 from apps.exchange.wire.errors import AlreadyExists, NotExecuted, NotSent, OutcomeUnknown, RateLimited, Refused
 from apps.exchange.wire.schemas.rest import CancelAck
 from apps.orders import events, queue
-from apps.orders.access import actor_of, order_for, require
+from apps.orders.access import actor_of, order_for, require_on, require_somewhere
 from apps.orders.models import CancelIntent, Order
 from apps.orders.reports import OrderReport
 from apps.orders.services.apply import OPEN_CANCELS, order_apply
@@ -48,8 +48,9 @@ def cancel_submit(actor: Actor, order: Order, *, idempotency_key: uuid.UUID) -> 
         NotAllowed, NotFound: role, or another desk's order.
         DeskError: `order_done` when it is filled or cancelled already, `idempotency_mismatch`.
     """
-    require(actor, Permission.ORDER_CANCEL)
+    require_somewhere(actor, Permission.ORDER_CANCEL)
     order = order_for(actor, order.order_id, account_id=order.account_id)
+    require_on(actor, Permission.ORDER_CANCEL, order.account_id, order.subaccount)
     try:
         with reaches_disk_later(), transaction.atomic():
             return _known_cancel(actor, order, idempotency_key) or _commit(actor, order, idempotency_key)
@@ -102,7 +103,7 @@ def cancel_send(cancel_id: int) -> CancelIntent | None:
     if order.status != Order.Status.RESTING:
         return _end(cancel, state=State.DONE)
     actor = actor_of(user_id=cancel.requested_by_id, desk_id=order.account.desk_id)
-    if actor is None or not actor.may(Permission.ORDER_CANCEL):
+    if actor is None or not actor.may_on(Permission.ORDER_CANCEL, order.account_id, order.subaccount):
         return _end(cancel, state=State.REFUSED, code="not_allowed", text="The person's roles no longer allow this.")
     killpoints.reach("cancel.checked")
     try:

@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
+from apps.accounts.grants import within
 from apps.core.errors import DeskError
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Reach
 from apps.core.timestamps import utc_now
 from apps.orders import trading_events
-from apps.orders.access import actor_of, intents_visible_to, orders_visible_to, require
+from apps.orders.access import actor_of, intents_visible_to, orders_visible_to, require_on, require_somewhere
 from apps.orders.models import CancelRun, Order, OrderIntent
 from apps.orders.services.apply import OPEN_CANCELS
 from apps.orders.services.cancel import cancel_submit
@@ -51,15 +52,17 @@ class CancelManyResult:
 def cancel_all(actor: Actor, *, account_id: int, ticker: str | None = None) -> CancelAllResult:
     """Cancel every working order of an account, or of one market of it, and withdraw what was not sent yet.
 
+    Of an account that the actor may cancel on in part, that part.
+
     The sweep keeps at it (`cancel_runs_follow`): orders whose outcome was not known come to light later.
 
     Raises NotAllowed; an account of another desk simply has no orders here.
     """
-    require(actor, Permission.ORDER_CANCEL)
+    require_somewhere(actor, Permission.ORDER_CANCEL)
     scope: dict[str, Any] = {"account_id": account_id} | ({"ticker": ticker} if ticker else {})
     withdrawn = sum(
         _withdraw(intent)
-        for intent in intents_visible_to(actor)
+        for intent in intents_visible_to(actor, Permission.ORDER_CANCEL)
         .filter(state=OrderIntent.State.COMMITTED, **scope)
         .select_related("account")
     )
@@ -68,9 +71,9 @@ def cancel_all(actor: Actor, *, account_id: int, ticker: str | None = None) -> C
         run = CancelRun.objects.create(
             account_id=account_id, requested_by_id=actor.user_id, ticker=ticker or "", started_at=utc_now()
         )
-    working = orders_visible_to(actor).filter(status=Order.Status.RESTING, **scope)
+    working = orders_visible_to(actor, Permission.ORDER_CANCEL).filter(status=Order.Status.RESTING, **scope)
     cancels = sum(_cancel(actor, order) for order in working.select_related("account"))
-    unresolved = intents_visible_to(actor).filter(
+    unresolved = intents_visible_to(actor, Permission.ORDER_CANCEL).filter(
         state__in=[OrderIntent.State.SENDING, OrderIntent.State.UNKNOWN], order=None, **scope
     )
     if run is not None:
@@ -79,8 +82,8 @@ def cancel_all(actor: Actor, *, account_id: int, ticker: str | None = None) -> C
 
 
 def _has_something(actor: Actor, scope: Mapping[str, Any]) -> bool:
-    resting = orders_visible_to(actor).filter(status=Order.Status.RESTING, **scope)
-    waiting = intents_visible_to(actor).filter(
+    resting = orders_visible_to(actor, Permission.ORDER_CANCEL).filter(status=Order.Status.RESTING, **scope)
+    waiting = intents_visible_to(actor, Permission.ORDER_CANCEL).filter(
         state__in=[OrderIntent.State.SENDING, OrderIntent.State.UNKNOWN, OrderIntent.State.ACKED], order=None, **scope
     )
     return resting.exists() or waiting.exists()
@@ -89,11 +92,12 @@ def _has_something(actor: Actor, scope: Mapping[str, Any]) -> bool:
 def cancel_many(actor: Actor, *, account_id: int, keys: Iterable[str]) -> CancelManyResult:
     """Cancel selected rows of an account: `intent:<id>` or `order:<order_id>`. Unknown keys count as done.
 
-    Raises NotAllowed.
+    Raises NotAllowed, before anything is done, when one of them is where the actor may not cancel.
     """
-    require(actor, Permission.ORDER_CANCEL)
+    require_somewhere(actor, Permission.ORDER_CANCEL)
     told = CancelManyResult()
     orders = orders_visible_to(actor).filter(account_id=account_id).select_related("account")
+    found: list[tuple[str, OrderIntent | None, Order | None]] = []
     for key in dict.fromkeys(keys):
         kind, _, name = key.partition(":")
         intent = None
@@ -102,6 +106,11 @@ def cancel_many(actor: Actor, *, account_id: int, keys: Iterable[str]) -> Cancel
             order = orders.filter(intent_id=int(name)).first()
         else:
             order = orders.filter(order_id=name, intent=None).first()
+        row = order or intent
+        if row is not None:
+            require_on(actor, Permission.ORDER_CANCEL, row.account_id, row.subaccount)
+        found.append((key, intent, order))
+    for key, intent, order in found:
         if order is not None:
             (told.cancels if _cancel(actor, order) else told.done).append(key)
         elif intent is not None and _withdraw(intent):
@@ -144,12 +153,16 @@ def cancel_runs_follow(*, now: datetime | None = None) -> None:
     now = now or utc_now()
     for run in CancelRun.objects.filter(finished_at=None).select_related("account").order_by("pk"):
         actor = actor_of(user_id=run.requested_by_id, desk_id=run.account.desk_id)
-        if actor is not None and actor.may(Permission.ORDER_CANCEL):
-            waiting = trading_events.run_orders(run).exclude(cancels__state__in=OPEN_CANCELS)
+        # Whose it is may have lost the right meanwhile: then it ends with the last order of the whole scope.
+        reach = actor.reach(Permission.ORDER_CANCEL) if actor is not None else Reach(is_desk=False)
+        theirs = within(reach) if reach else Q()
+        if actor is not None and reach:
+            waiting = trading_events.run_orders(run).filter(theirs).exclude(cancels__state__in=OPEN_CANCELS)
             recent = waiting.filter(cancels__resolved_at__gt=now - ASK_AGAIN_AFTER)
             for order in waiting.exclude(pk__in=recent.values("pk")).select_related("account"):
                 _cancel(actor, order)
-        if not trading_events.run_orders(run).exists() and not trading_events.run_unresolved(run).exists():
+        orders, unresolved = trading_events.run_orders(run), trading_events.run_unresolved(run)
+        if not orders.filter(theirs).exists() and not unresolved.filter(theirs).exists():
             with transaction.atomic():
                 CancelRun.objects.filter(pk=run.pk, finished_at=None).update(finished_at=now)
                 trading_events.trading_publish(run.account_id)

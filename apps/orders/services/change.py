@@ -15,7 +15,7 @@ from apps.core.money import cents_text, count_text, dollars_text
 from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import utc_now
 from apps.orders import events, queue
-from apps.orders.access import order_for, require
+from apps.orders.access import order_for, require_on, require_somewhere
 from apps.orders.costs import cost_estimate
 from apps.orders.models import BookSide, ChangeIntent, Order
 from apps.orders.services.checks import (
@@ -72,9 +72,11 @@ def change_submit(actor: Actor, order: Order, wish: Wish, *, now: datetime | Non
         DeskError: `order_done`, `order_changed` (somebody else changed it), `change_open`, `no_change`,
             what is wrong with price and count, a limit or a pause. Nothing was stored.
     """
-    require(actor, Permission.ORDER_PLACE if wish.kind == Kind.AMEND else Permission.ORDER_CANCEL)
+    needed = Permission.ORDER_PLACE if wish.kind == Kind.AMEND else Permission.ORDER_CANCEL
+    require_somewhere(actor, needed)
     now = now or utc_now()
     order = order_for(actor, order.order_id, account_id=order.account_id)
+    require_on(actor, needed, order.account_id, order.subaccount)
     known = _known(actor, order, wish)
     if known is not None:
         return known
@@ -139,7 +141,7 @@ def amend_check(actor: Actor, order: Order, *, price: Decimal, count: Decimal, n
         raise _field("count_filled", "count", text)
     if (price, count) == (order.price, order.filled_count + order.remaining_count):
         raise DeskError("no_change", "The order is like this already.")
-    account = account_check(actor, order.account_id)
+    account = account_check(actor, order.account_id, order.subaccount)
     pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
     gate_check(account.pk)
     market = market_check(actor, account.environment, order.ticker, now=now)

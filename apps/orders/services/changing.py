@@ -88,7 +88,7 @@ def _check_again(change: ChangeIntent) -> None:
     order = change.order
     actor = actor_of(user_id=change.requested_by_id, desk_id=order.account.desk_id)
     needed = Permission.ORDER_PLACE if change.kind == Kind.AMEND else Permission.ORDER_CANCEL
-    if actor is None or not actor.may(needed):
+    if actor is None or not actor.may_on(needed, order.account_id, order.subaccount):
         raise NotAllowed("The person's roles no longer allow this.")
     if change.kind == Kind.AMEND:
         amend_check(actor, order, price=change.price, count=change.count, now=utc_now(), shown=change.shown)

@@ -7,7 +7,7 @@ never read, a status older than a minute) refuses nothing: the exchange decides.
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from apps.accounts.access import account_get
+from apps.accounts.access import account_get_on
 from apps.accounts.models import ExchangeAccount
 from apps.core import ports
 from apps.core.errors import DeskError, NotFound, WireFormatError
@@ -18,7 +18,7 @@ from apps.core.prepared import Prepared
 from apps.exchange.models import ExchangeStatus
 from apps.markets.access import market_for
 from apps.markets.models import Market
-from apps.orders.access import require
+from apps.orders.access import require_on
 from apps.orders.costs import CostEstimate, cost_estimate
 from apps.orders.models import OrderGroup
 from apps.orders.services.shown import shown_check, shown_of
@@ -41,20 +41,20 @@ _statuses = Prepared(lambda environment: ExchangeStatus.objects.filter(environme
 _groups = Prepared(lambda account_id, group_id: OrderGroup.objects.filter(account_id=account_id, group_id=group_id))
 
 
-def account_check(actor: Actor, account_id: int) -> ExchangeAccount:
-    """Return the account when `actor` may place orders on it and it has a key that can sign them.
+def account_check(actor: Actor, account_id: int, subaccount: int) -> ExchangeAccount:
+    """Return the account when `actor` may place orders on this subaccount and it has a key that can sign them.
 
     Raises NotAllowed, NotFound (another desk's account), DeskError `no_key`.
     """
-    require(actor, Permission.ORDER_PLACE)
-    account = account_get(actor, account_id)
+    require_on(actor, Permission.ORDER_PLACE, account_id, subaccount)
+    account = account_get_on(actor, account_id, subaccount)
     key_check(account)
     return account
 
 
-def account_check_again(actor: Actor, account: ExchangeAccount) -> None:
+def account_check_again(actor: Actor, account: ExchangeAccount, subaccount: int) -> None:
     """`account_check` for an account that was read just now. Raises as it does."""
-    require(actor, Permission.ORDER_PLACE)
+    require_on(actor, Permission.ORDER_PLACE, account.pk, subaccount)
     if not account.is_active or account.desk_id != actor.desk_id:
         raise NotFound("This account does not exist, or it belongs to another desk.")
     key_check(account)

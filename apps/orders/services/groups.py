@@ -13,7 +13,8 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
-from apps.accounts.access import account_get
+from apps.accounts.access import account_seen
+from apps.accounts.grants import within
 from apps.audit import services as audit
 from apps.core.errors import DeskError, NotFound, WireFormatError
 from apps.core.money import format_count, parse_count
@@ -32,7 +33,7 @@ from apps.exchange.wire.errors import (
     Refused,
 )
 from apps.orders import group_events, queue
-from apps.orders.access import actor_of, require
+from apps.orders.access import actor_of, require_on, require_somewhere
 from apps.orders.models import GroupAction, OrderGroup
 from apps.orders.services.checks import account_check
 from apps.orders.services.group_joins import FRESH, creates_join, is_join_due, subaccount_find
@@ -61,14 +62,14 @@ _EVENTS = {
 
 def group_create(actor: Actor, *, name: str, limit: Decimal, idempotency_key: uuid.UUID) -> GroupAction:
     """Commit a wish for a new group on the selected account, then queue it. Raises NotAllowed, NotFound, DeskError."""
-    require(actor, Permission.ORDER_PLACE)
+    require_on(actor, Permission.ORDER_PLACE, actor.account_id, actor.subaccount)
     known = _known(actor, idempotency_key)
     if known is not None:
         return known
     _limit_check(limit)
     if actor.account_id is None:
         raise DeskError("no_account", "Choose an account in the top bar first.")
-    account = account_check(actor, actor.account_id)
+    account = account_check(actor, actor.account_id, actor.subaccount)
     now = utc_now()
     try:
         with transaction.atomic():
@@ -98,8 +99,9 @@ def group_ask(
         NotAllowed, NotFound: role, or another desk's group.
         DeskError: `group_over`, `group_busy`, or a limit that cannot be.
     """
-    require(actor, Permission.ORDER_CANCEL if kind in REPEATED else Permission.ORDER_PLACE)
-    account_get(actor, group.account_id)
+    needed = Permission.ORDER_CANCEL if kind in REPEATED else Permission.ORDER_PLACE
+    require_on(actor, needed, group.account_id, group.subaccount)
+    account_seen(actor, group.account_id)
     known = _known(actor, idempotency_key)
     if known is not None:
         return known
@@ -122,9 +124,9 @@ def group_ask(
 
 def group_for(actor: Actor, key: str) -> OrderGroup:
     """Return a group by its row key. Raises NotAllowed, NotFound."""
-    require(actor, Permission.DESK_VIEW)
+    reach = require_somewhere(actor, Permission.DESK_VIEW)
     kind, _, name = key.partition(":")
-    known = OrderGroup.objects.filter(account__desk_id=actor.desk_id, account_id=actor.account_id)
+    known = OrderGroup.objects.filter(within(reach), account__desk_id=actor.desk_id, account_id=actor.account_id)
     group = known.filter(pk=int(name)).first() if kind == "group" and name.isdecimal() else None
     if group is None:
         raise NotFound("This order group does not exist, or it belongs to another account.")
@@ -177,7 +179,7 @@ def group_send(action_id: int) -> GroupAction | None:
     group = action.group
     actor = actor_of(user_id=action.requested_by_id, desk_id=group.account.desk_id)
     needed = Permission.ORDER_CANCEL if action.kind in REPEATED else Permission.ORDER_PLACE
-    if actor is None or not actor.may(needed):
+    if actor is None or not actor.may_on(needed, group.account_id, group.subaccount):
         return _end(action, State.REFUSED, code="not_allowed", text="The person's roles no longer allow this.")
     if action.kind == Kind.CREATE:
         _list_before(action, group)

@@ -26,10 +26,14 @@ def cancel_of_person(actor: Actor, user_id: int) -> int:
     """Ask for cancels of all that a person has working on the actor's desk; returns how many. Raises NotAllowed."""
     require(actor, Permission.ORDER_CANCEL)
     keys: dict[int, list[str]] = {}
-    mine = orders_visible_to(actor).filter(intent__placed_by_id=user_id, status=Order.Status.RESTING)
+    mine = orders_visible_to(actor, Permission.ORDER_CANCEL).filter(
+        intent__placed_by_id=user_id, status=Order.Status.RESTING
+    )
     for account_id, intent_id in mine.values_list("account_id", "intent_id"):
         keys.setdefault(account_id, []).append(f"intent:{intent_id}")
-    waiting = intents_visible_to(actor).filter(placed_by_id=user_id, state=OrderIntent.State.COMMITTED)
+    waiting = intents_visible_to(actor, Permission.ORDER_CANCEL).filter(
+        placed_by_id=user_id, state=OrderIntent.State.COMMITTED
+    )
     for account_id, intent_id in waiting.values_list("account_id", "pk"):
         keys.setdefault(account_id, []).append(f"intent:{intent_id}")
     told = [cancel_many(actor, account_id=account_id, keys=names) for account_id, names in keys.items()]

@@ -16,7 +16,7 @@ from apps.core.permissions import Actor, Permission
 from apps.core.prepared import Prepared
 from apps.core.timestamps import utc_now
 from apps.orders import killed, trading_events
-from apps.orders.access import require
+from apps.orders.access import require, require_somewhere
 from apps.orders.models import TradingPause
 
 Scope = TradingPause.Scope
@@ -56,8 +56,11 @@ def pause_set(actor: Actor, *, scope: TradingPause.Scope, user_id: int | None = 
 
     Raises NotAllowed, NotFound.
     """
-    require(actor, Permission.ORDER_CANCEL)
     whom = None if scope == Scope.DESK else user_id or actor.user_id
+    if whom == actor.user_id:
+        require_somewhere(actor, Permission.ORDER_CANCEL)
+    else:
+        require(actor, Permission.ORDER_CANCEL)
     if whom not in (None, actor.user_id):
         if not actor.may(Permission.LIMIT_MANAGE):
             raise NotAllowed("Only a lead pauses somebody else. You can pause yourself, or everybody.")
@@ -82,7 +85,7 @@ def pause_set(actor: Actor, *, scope: TradingPause.Scope, user_id: int | None = 
 
 def pause_release(actor: Actor, pause_id: int) -> TradingPause:
     """Let orders pass again. Raises NotAllowed, NotFound, DeskError `killed`, `held`."""
-    require(actor, Permission.ORDER_CANCEL)
+    require_somewhere(actor, Permission.ORDER_CANCEL)
     with transaction.atomic():
         pause = TradingPause.objects.select_for_update().filter(pk=pause_id, desk_id=actor.desk_id).first()
         if pause is None:

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from apps.accounts.access import account_get
+from apps.accounts.access import account_get_on
 from apps.core.errors import DeskError
 from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import utc_now
 from apps.exchange.clients import limiter_for
 from apps.exchange.wire.limits import Level
 from apps.markets.access import market_for
-from apps.orders.access import require
+from apps.orders.access import require_on
 from apps.orders.costs import CostEstimate, cost_estimate
 from apps.orders.services.checks import holding_of, order_check
 from apps.orders.services.gate import gate_check
@@ -51,9 +51,9 @@ def order_preview(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
     Raises:
         NotAllowed, NotFound: not the actor's account, or no such market.
     """
-    require(actor, Permission.DESK_VIEW)
+    require_on(actor, Permission.DESK_VIEW, ticket.account_id, ticket.subaccount)
     now = now or utc_now()
-    account = account_get(actor, ticket.account_id)
+    account = account_get_on(actor, ticket.account_id, ticket.subaccount)
     market = market_for(actor, environment=account.environment, ticker=ticket.ticker)
     holding = holding_of(account.pk, ticket.subaccount, ticket.ticker)
     estimate = cost_estimate(market, ticket, position=holding.position or Decimal(0), now=now)

@@ -112,7 +112,7 @@ def check_again(intent: OrderIntent) -> None:
     if actor is None:
         raise NotAllowed("The person who placed it is no longer an active member of this desk.")
     account = intent.account  # read after the claim
-    account_check_again(actor, account)
+    account_check_again(actor, account, intent.subaccount)
     now, ticket = utc_now(), ticket_of(intent)
     pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
     gate_check(account.pk)

@@ -17,7 +17,7 @@ from apps.core.prepared import Prepared
 from apps.core.prepared_writes import PreparedInsert
 from apps.core.timestamps import utc_now
 from apps.orders import events, queue
-from apps.orders.access import require
+from apps.orders.access import require_on
 from apps.orders.costs import CostEstimate
 from apps.orders.models import OrderIntent
 from apps.orders.services.checks import account_check, order_check
@@ -53,12 +53,12 @@ def intent_submit(
         ApprovalNeeded: above a threshold, without the approval of exactly this ticket.
     """
     killpoints.reach("submit.started")
-    require(actor, Permission.ORDER_PLACE)
+    require_on(actor, Permission.ORDER_PLACE, ticket.account_id, ticket.subaccount)
     now = now or utc_now()
     known = known_intent(actor, ticket)
     if known is not None:
         return known
-    account = account_check(actor, ticket.account_id)
+    account = account_check(actor, ticket.account_id, ticket.subaccount)
     estimate = order_check(actor, ticket, account=account, now=now)
     force = may_trade_check(actor, ticket, account=account, now=now)
     approval_gate(actor, ticket, force, approval=approval)
