@@ -101,5 +101,11 @@ export function subject(row) {
   return row.legs?.length ? legsShort(row.legs) : row.title || row.ticker;
 }
 
+/** The same for a narrow column, which cuts off the end: what tells it from its neighbours first. @param {{title: string, ticker: string, legs?: Leg[] | null}} row */
+export function subjectOutcomeFirst(row) {
+  const at = row.title?.lastIndexOf(": ") ?? -1;
+  return row.legs?.length || at < 0 ? subject(row) : `${row.title.slice(at + 2)}, ${row.title.slice(0, at)}`;
+}
+
 /** "YES" or "NO". @param {string} side */
 export const sideWords = (side) => (side === "yes" ? "YES" : side === "no" ? "NO" : "");

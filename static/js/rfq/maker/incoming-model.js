@@ -4,7 +4,7 @@
  */
 import { formatAge } from "../../core/age.js";
 import { DOLLAR, formatFixed } from "../../core/fixed.js";
-import { positionText, priceCell, priceUnits, sizeWords, subject } from "../confirm/words.js";
+import { positionText, priceCell, priceUnits, sizeWords, subjectOutcomeFirst } from "../confirm/words.js";
 
 /** @typedef {Record<string, any>} Row */
 /** @typedef {import("../../core/fixed.js").PriceFormat} PriceFormat */
@@ -106,7 +106,7 @@ export function cells(row, now, format) {
   const position = row["position"];
   return {
     age: ageText(row, now),
-    market: subject(/** @type {any} */ (row)),
+    market: subjectOutcomeFirst(/** @type {any} */ (row)),
     size: sizeWords(/** @type {any} */ (row)),
     book: `${price("book_bid")} / ${price("book_ask")}`,
     fair: price("fair"),

@@ -1,7 +1,7 @@
 /** Our quotes as they are listed: order, ages, distance to fair value, what a pull of all would reach. No DOM here. */
 import { formatAge } from "../../core/age.js";
 import { formatCountdown } from "../../core/clock.js";
-import { priceCell, priceUnits, sizeWords, subject } from "../confirm/words.js";
+import { priceCell, priceUnits, sizeWords, subject, subjectOutcomeFirst } from "../confirm/words.js";
 import { edgeText, edges } from "./incoming-model.js";
 
 /** @typedef {Record<string, any>} Row a row of `quotes:<account>` */
@@ -46,7 +46,7 @@ export function cells(row, { now, format, fair }) {
   const since = row["opened_ms"] ?? row["created_ms"];
   return {
     age: live ? formatAge(now - since) : formatAge(now - (row["ended_ms"] ?? since)),
-    market: subject(/** @type {any} */ (row)),
+    market: subjectOutcomeFirst(/** @type {any} */ (row)),
     size: sizeWords(/** @type {any} */ (row)),
     yes: bid("yes_bid"),
     no: bid("no_bid"),

@@ -67,6 +67,14 @@ const quote = (over = {}) => ({
   ...over,
 });
 
+test("a narrow column says first what tells a market from its neighbours", () => {
+  const market = (/** @type {object} */ over) => cells(request(over), NOW, "cents").market;
+  assert.equal(market({ title: "Fed funds rate: January: Above 4%" }), "Above 4%, Fed funds rate: January");
+  assert.equal(market({ title: "Above 4%" }), "Above 4%");
+  assert.equal(market({ title: "" }), "KXNFL-26-A");
+  assert.equal(market({ title: "Two: legs", legs: [{ market_ticker: "A", side: "no", title: "X: Y" }] }), "NO Y");
+});
+
 test("a row of the stream reads as in the picture", () => {
   assert.deepEqual(cells(request(), NOW, "cents"), {
     age: "0.4 s",
