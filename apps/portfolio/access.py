@@ -2,8 +2,9 @@
 
 from django.db.models import Q, QuerySet
 
-from apps.core.errors import NotAllowed
+from apps.accounts.grants import within
 from apps.core.permissions import Actor, Permission
+from apps.orders.access import require_somewhere
 from apps.portfolio.models import Balance, Position
 
 # Something happened in it, by any of the figures: the WebSocket does not tell what was traded in all.
@@ -12,16 +13,11 @@ WAS_TRADED = Q(total_traded__gt=0) | ~Q(realized_pnl=0) | Q(fees_paid__gt=0)
 
 def balances_visible_to(actor: Actor) -> QuerySet[Balance]:
     """Raises NotAllowed."""
-    _require_view(actor)
-    return Balance.objects.filter(account__desk_id=actor.desk_id)
+    reach = require_somewhere(actor, Permission.DESK_VIEW)
+    return Balance.objects.filter(within(reach), account__desk_id=actor.desk_id)
 
 
 def positions_visible_to(actor: Actor) -> QuerySet[Position]:
     """Raises NotAllowed."""
-    _require_view(actor)
-    return Position.objects.filter(account__desk_id=actor.desk_id)
-
-
-def _require_view(actor: Actor) -> None:
-    if not actor.may(Permission.DESK_VIEW):
-        raise NotAllowed
+    reach = require_somewhere(actor, Permission.DESK_VIEW)
+    return Position.objects.filter(within(reach), account__desk_id=actor.desk_id)

@@ -12,7 +12,7 @@ from typing import Any
 
 from apps.core.errors import DeskError
 from apps.core.money import format_dollars, parse_dollars
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 from apps.core.ports import Command, register_command
 from apps.orders.control_commands import Fields
 from apps.orders.tickets import read_key
@@ -84,7 +84,7 @@ def _side(side: transfers.Side) -> Answer:
 
 def register() -> None:
     """Fill the registry of `core.ports`. Called once, by AppConfig.ready()."""
-    register_command(Command("transfer.send", Permission.CASH_MOVE, send))
-    register_command(Command("transfer.preview", Permission.DESK_VIEW, preview))
+    register_command(Command("transfer.send", Permission.CASH_MOVE, send, Within.SUBACCOUNT))
+    register_command(Command("transfer.preview", Permission.DESK_VIEW, preview, Within.SUBACCOUNT))
     register_command(Command("subaccount.create", Permission.SUBACCOUNT_MANAGE, create))
     register_command(Command("subaccount.netting", Permission.SUBACCOUNT_MANAGE, netting))

@@ -26,7 +26,7 @@ from apps.orders.access import actor_of
 from apps.portfolio import cash_events, queue
 from apps.portfolio.models import Subaccount, SubaccountAction, Transfer
 from apps.portfolio.subaccounts import balances_read, numbers_known, subaccounts_apply, transfers_read
-from apps.portfolio.transfers import NEEDED, OPEN, action_data
+from apps.portfolio.transfers import NEEDED, OPEN, action_data, may_between
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,8 @@ def action_send(action_id: int) -> SubaccountAction | None:
     if not was_sent and now - action.created_at > GOOD_FOR:
         return _end(action, State.REFUSED, code="too_late", why="Not sent: it waited for more than a minute.")
     actor = actor_of(user_id=action.requested_by_id, desk_id=action.desk_id)
-    is_allowed = actor is not None and actor.may(NEEDED[Kind(action.kind)])
+    numbers = (action.from_subaccount, action.to_subaccount)  # None for what is of the whole account
+    is_allowed = actor is not None and may_between(actor, NEEDED[Kind(action.kind)], action.account_id, *numbers)
     if not is_allowed and not was_sent:
         return _end(action, State.REFUSED, code="not_allowed", why="The person's roles no longer allow this.")
     try:

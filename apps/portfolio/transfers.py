@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from django.db import IntegrityError, transaction
 
-from apps.accounts.access import account_get
+from apps.accounts.access import account_get, account_seen
 from apps.accounts.models import ExchangeAccount
 from apps.audit import services as audit
 from apps.core.errors import DeskError, NotAllowed
@@ -61,7 +61,7 @@ class TransferPreview:
 
 def transfer_preview(actor: Actor, *, source: int, target: int, amount: Decimal) -> TransferPreview:
     """Say what both balances would be. Raises NotAllowed, NotFound, DeskError `no_account`."""
-    account = _account(actor, Permission.DESK_VIEW)
+    account = _account_between(actor, Permission.DESK_VIEW, source, target)
     balances = {row.subaccount: row for row in Balance.objects.filter(account=account)}
     refusal = None
     try:
@@ -113,7 +113,7 @@ def transfer_submit(
         NotAllowed, NotFound: role, or another desk's account.
         DeskError: `no_account`, `no_key`, `bad_transfer` with the fields to blame.
     """
-    account = _account(actor, Permission.CASH_MOVE)
+    account = _account_between(actor, Permission.CASH_MOVE, source, target)
 
     def check(now: datetime) -> None:
         transfer_check(account, source=source, target=target, amount=amount, now=now)
@@ -155,6 +155,20 @@ def netting_set(actor: Actor, *, number: int, is_on: bool, idempotency_key: uuid
 
     wish = SubaccountAction(kind=Kind.NETTING, number=number, is_netting=is_on)
     return _submit(actor, account, idempotency_key, wish, check)
+
+
+def _account_between(actor: Actor, permission: Permission, source: int, target: int) -> ExchangeAccount:
+    """Return the selected account when the actor has `permission` on both subaccounts. Raises as `_account`."""
+    if not may_between(actor, permission, actor.account_id, source, target):
+        raise NotAllowed
+    if actor.account_id is None:
+        raise DeskError("no_account", "Choose an account in the top bar first.")
+    return account_seen(actor, actor.account_id)
+
+
+def may_between(actor: Actor, permission: Permission, account_id: int | None, *numbers: int | None) -> bool:
+    """Whether a permission holds on every one of these subaccounts: cash that leaves one of ours, or comes to it."""
+    return all(actor.may_on(permission, account_id, number) for number in numbers)
 
 
 def _account(actor: Actor, permission: Permission) -> ExchangeAccount:

@@ -2,30 +2,32 @@
 
 from django.db.models import QuerySet
 
+from apps.accounts.grants import within
 from apps.core.errors import NotFound
 from apps.core.permissions import Actor, Permission
-from apps.orders.access import require
+from apps.orders.access import require_somewhere
 from apps.rfq.models import Confirmation, Quote, QuoteRule, Rfq
 
 
 def rfqs_visible_to(actor: Actor) -> QuerySet[Rfq]:
-    require(actor, Permission.DESK_VIEW)
-    return Rfq.objects.filter(desk_id=actor.desk_id)
+    reach = require_somewhere(actor, Permission.DESK_VIEW)
+    return Rfq.objects.filter(within(reach), desk_id=actor.desk_id)
 
 
 def quotes_visible_to(actor: Actor) -> QuerySet[Quote]:
-    require(actor, Permission.DESK_VIEW)
-    return Quote.objects.filter(desk_id=actor.desk_id)
+    reach = require_somewhere(actor, Permission.DESK_VIEW)
+    return Quote.objects.filter(within(reach), desk_id=actor.desk_id)
 
 
 def confirmations_visible_to(actor: Actor) -> QuerySet[Confirmation]:
-    require(actor, Permission.DESK_VIEW)
-    return Confirmation.objects.filter(quote__desk_id=actor.desk_id)
+    reach = require_somewhere(actor, Permission.DESK_VIEW)
+    theirs = within(reach, account="quote__account_id", subaccount="quote__subaccount")
+    return Confirmation.objects.filter(theirs, quote__desk_id=actor.desk_id)
 
 
 def rules_visible_to(actor: Actor) -> QuerySet[QuoteRule]:
-    require(actor, Permission.DESK_VIEW)
-    return QuoteRule.objects.filter(desk_id=actor.desk_id, is_deleted=False)
+    reach = require_somewhere(actor, Permission.DESK_VIEW)
+    return QuoteRule.objects.filter(within(reach), desk_id=actor.desk_id, is_deleted=False)
 
 
 def row_number(key: object, *, kind: str) -> int:

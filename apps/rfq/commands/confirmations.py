@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apps.core.errors import DeskError
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.core.rfq import Decision
 from apps.core.topics import TopicName
@@ -32,5 +32,5 @@ def confirms_state(topic: TopicName) -> Answer:
 
 def register() -> None:
     """Fill the registries of `core.ports`. Called once, by AppConfig.ready()."""
-    register_command(Command("confirm.decide", Permission.RFQ_TRADE, decide))
+    register_command(Command("confirm.decide", Permission.RFQ_TRADE, decide, Within.SUBACCOUNT))
     register_topic(Topic("confirms", Permission.DESK_VIEW, scope="account", mode="rows", state=confirms_state))

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from apps.accounts.access import account_get
+from apps.accounts.access import account_get_on
 from apps.core.errors import DeskError
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 from apps.core.ports import Command, register_command
 from apps.core.rfq import Outcome
 from apps.core.timestamps import utc_now
-from apps.orders.access import require
+from apps.orders.access import require_somewhere
 from apps.orders.services.limits import LimitUse
 from apps.rfq.asks import ask_from_params
 from apps.rfq.events.words import Row, count, dollars, ms, price
@@ -27,7 +27,6 @@ NO_KEY = str(uuid.UUID(int=0))
 
 def request(actor: Actor, params: Params) -> Row:
     """As `rfq.send`; no key is needed, because a preview is asked for on each keystroke."""
-    require(actor, Permission.RFQ_TRADE)
     told = rfq_preview(actor, ask_from_params(actor, {**params, "idempotency_key": NO_KEY}))
     return {
         "ticker": told.ask.ticker or None,
@@ -44,9 +43,9 @@ def request(actor: Actor, params: Params) -> Row:
 
 def quote(actor: Actor, params: Params) -> Row:
     """As `quote.send`; no key is needed."""
-    require(actor, Permission.RFQ_TRADE)
+    require_somewhere(actor, Permission.RFQ_TRADE)
     offer = offer_from_params(actor, {**params, "idempotency_key": NO_KEY})
-    account = account_get(actor, offer.account_id)
+    account = account_get_on(actor, offer.account_id, offer.subaccount)
     told = quote_preview(actor, offer, incoming_get(account.pk, account.environment, offer.rfq_id))
     return {
         "book": _book(told.book),
@@ -63,8 +62,8 @@ def quote(actor: Actor, params: Params) -> Row:
 
 def register() -> None:
     """Fill the registries of `core.ports`. Called once, by AppConfig.ready()."""
-    register_command(Command("rfq.preview", Permission.RFQ_TRADE, request))
-    register_command(Command("quote.preview", Permission.RFQ_TRADE, quote))
+    register_command(Command("rfq.preview", Permission.RFQ_TRADE, request, Within.SUBACCOUNT))
+    register_command(Command("quote.preview", Permission.RFQ_TRADE, quote, Within.SUBACCOUNT))
 
 
 def _common(

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from apps.accounts.access import account_get
+from apps.accounts.access import account_get, account_get_on
 from apps.core.errors import DeskError
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.core.topics import TopicName
-from apps.orders.access import require
+from apps.orders.access import require, require_somewhere
 from apps.rfq.access import quote_for
 from apps.rfq.events import quotes as events
 from apps.rfq.models import IncomingRfq
@@ -24,9 +24,9 @@ Answer = dict[str, Any]
 
 def send(actor: Actor, params: Params) -> Answer:
     """Returns {"quote": row}, or {"approval": row} above the desk's threshold."""
-    require(actor, Permission.RFQ_TRADE)
+    require_somewhere(actor, Permission.RFQ_TRADE)
     offer = offer_from_params(actor, params)
-    account = account_get(actor, offer.account_id)
+    account = account_get_on(actor, offer.account_id, offer.subaccount)
     incoming = incoming_get(account.pk, account.environment, offer.rfq_id)
     return asking(actor, lambda: {"quote": events.quote_row(quotes.quote_submit(actor, offer, incoming))})
 
@@ -78,9 +78,9 @@ def _incoming(actor: Actor, params: Params) -> IncomingRfq:
 
 def register() -> None:
     """Fill the registries of `core.ports`. Called once, by AppConfig.ready()."""
-    register_command(Command("quote.send", Permission.RFQ_TRADE, send))
-    register_command(Command("quote.pull", Permission.RFQ_PULL, pull))
+    register_command(Command("quote.send", Permission.RFQ_TRADE, send, Within.SUBACCOUNT))
+    register_command(Command("quote.pull", Permission.RFQ_PULL, pull, Within.SUBACCOUNT))
     register_command(Command("quote.pass", Permission.RFQ_TRADE, pass_on))
     register_command(Command("quote.unpass", Permission.RFQ_TRADE, show_again))
-    register_command(Command("quote.pull_all", Permission.RFQ_PULL, pull_all))
+    register_command(Command("quote.pull_all", Permission.RFQ_PULL, pull_all, Within.SUBACCOUNT))
     register_topic(Topic("quotes", Permission.DESK_VIEW, scope="account", mode="rows", state=quotes_state))

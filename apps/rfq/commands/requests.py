@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.core.errors import DeskError, WireFormatError
 from apps.core.money import parse_price
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.core.rfq import Outcome
 from apps.core.topics import TopicName
@@ -79,8 +79,8 @@ def rfqs_state(topic: TopicName) -> Answer:
 
 def register() -> None:
     """Fill the registries of `core.ports`. Called once, by AppConfig.ready()."""
-    register_command(Command("rfq.send", Permission.RFQ_TRADE, send))
-    register_command(Command("rfq.close", Permission.RFQ_PULL, close))
-    register_command(Command("rfq.accept", Permission.RFQ_TRADE, accept))
-    register_command(Command("rfq.auto", Permission.RFQ_TRADE, auto))
+    register_command(Command("rfq.send", Permission.RFQ_TRADE, send, Within.SUBACCOUNT))
+    register_command(Command("rfq.close", Permission.RFQ_PULL, close, Within.SUBACCOUNT))
+    register_command(Command("rfq.accept", Permission.RFQ_TRADE, accept, Within.SUBACCOUNT))
+    register_command(Command("rfq.auto", Permission.RFQ_TRADE, auto, Within.SUBACCOUNT))
     register_topic(Topic("rfqs", Permission.DESK_VIEW, scope="account", mode="rows", state=rfqs_state))

@@ -13,7 +13,7 @@ from apps.core.money import cents_text, count_text, dollars_text
 from apps.core.permissions import Actor, Permission
 from apps.core.rfq import Outcome, QuoteState, RfqState
 from apps.core.timestamps import utc_now
-from apps.orders.access import require
+from apps.orders.access import require_on
 from apps.orders.services.checks import exchange_check, holding_of, market_check
 from apps.orders.services.pauses import pause_check
 from apps.rfq import queue
@@ -54,7 +54,7 @@ def accept_submit(
             `side_not_quoted`, `just_changed`, `insufficient_funds`, `idempotency_mismatch`, `approval_needed`, or a
             check of the market. Nothing was stored.
     """
-    require(actor, Permission.RFQ_TRADE)
+    require_on(actor, Permission.RFQ_TRADE, rfq.account_id, rfq.subaccount)
     now = now or utc_now()
     if rfq.desk_id != actor.desk_id:
         raise NotFound("This request does not exist, or it belongs to another desk.")
@@ -112,7 +112,7 @@ def accept_check(
         raise DeskError("price_moved", f"{moved} Nothing was sent: look, then click again.")
     if not is_stored and now - quote.changed_at < REARM:
         raise DeskError("just_changed", "This quote changed a moment ago. Look at its price, then click again.")
-    account_check(actor, rfq.account_id)
+    account_check(actor, rfq.account_id, rfq.subaccount)
     market_check(actor, rfq.account.environment, rfq.ticker, now=now)
     exchange_check(rfq.account.environment, now=now)
     pause_check(user_id=actor.user_id, desk_id=actor.desk_id)

@@ -62,7 +62,7 @@ def accept_send(accept_pk: int) -> Accept | None:
     rfq, buys = accept.rfq, Outcome(accept.buys)
     try:
         actor = actor_of(user_id=accept.accepted_by_id, desk_id=rfq.desk_id)
-        if actor is None or not actor.may(Permission.RFQ_TRADE):
+        if actor is None or not actor.may_on(Permission.RFQ_TRADE, rfq.account_id, rfq.subaccount):
             raise NotAllowed("The person who took it may no longer trade requests on this desk.")
         accept_check(
             actor,

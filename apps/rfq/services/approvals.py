@@ -20,7 +20,7 @@ from apps.core.money import cents_text, format_price, parse_price
 from apps.core.permissions import Actor, Permission
 from apps.core.rfq import Outcome
 from apps.core.timestamps import utc_now
-from apps.orders.access import actor_of, require
+from apps.orders.access import actor_of, require, require_on, require_somewhere
 from apps.orders.services.quotes import quotes_of
 from apps.rfq.access import rfq_for, row_number
 from apps.rfq.asks import ask_from_params
@@ -45,9 +45,9 @@ def ask_approval(actor: Actor, needed: ApprovalNeeded, *, now: datetime | None =
 
     Raises NotAllowed, DeskError `idempotency_mismatch`.
     """
-    require(actor, Permission.RFQ_TRADE)
-    now = now or utc_now()
     content = dict(needed.content)
+    require_on(actor, Permission.RFQ_TRADE, content["account_id"], content["subaccount"])
+    now = now or utc_now()
     key = uuid.UUID(content["params"]["idempotency_key"])
     known = _known(actor, key, content)
     if known is not None:
@@ -122,7 +122,7 @@ def approve(actor: Actor, key: object, *, hash_seen: str, now: datetime | None =
 
 def decline(actor: Actor, key: object, *, words: str = "", now: datetime | None = None) -> Approval:
     """Decline it, or withdraw one's own. Raises NotAllowed, NotFound, DeskError `approval_over`."""
-    require(actor, Permission.RFQ_PULL)
+    require_somewhere(actor, Permission.RFQ_PULL)
     with transaction.atomic():
         approval = _locked(actor, key)
         is_own = approval.asked_by_id == actor.user_id
@@ -168,7 +168,7 @@ def _carry_out(approval: Approval, *, now: datetime) -> str:
     """Do it through the services, as the author; returns the row key of what came of it. Raises DeskError."""
     content, params = approval.content, approval.content["params"]
     author = actor_of(user_id=approval.asked_by_id, desk_id=approval.desk_id)
-    if author is None or not author.may(Permission.RFQ_TRADE):
+    if author is None or not author.may_on(Permission.RFQ_TRADE, content["account_id"], content["subaccount"]):
         raise NotAllowed("The person who asked may no longer trade requests on this desk.")
     author = replace(author, account_id=content["account_id"], subaccount=content["subaccount"])
     done: Rfq | Accept | Quote

@@ -12,7 +12,7 @@ from apps.core.errors import DeskError, NotFound
 from apps.core.permissions import Actor, Permission
 from apps.core.rfq import Outcome, QuoteState, RfqState
 from apps.core.timestamps import utc_now
-from apps.orders.access import actor_of, require
+from apps.orders.access import actor_of, require_on
 from apps.rfq.asks import AutoAccept
 from apps.rfq.events import requests as events
 from apps.rfq.models import Accept, ReceivedQuote, Rfq
@@ -59,7 +59,7 @@ def auto_set(actor: Actor, rfq: Rfq, auto: AutoAccept | None) -> Rfq:
         NotAllowed, NotFound: role, another desk's request.
         DeskError: `not_owner`, `rfq_over`, `auto_needs_limit`, `auto_fired` (it took one already).
     """
-    require(actor, Permission.RFQ_TRADE)
+    require_on(actor, Permission.RFQ_TRADE, rfq.account_id, rfq.subaccount)
     if rfq.desk_id != actor.desk_id:
         raise NotFound("This request does not exist, or it belongs to another desk.")
     with transaction.atomic():

@@ -22,7 +22,7 @@ from apps.core.permissions import Actor, Permission
 from apps.core.rfq import HAND_OVER, ConfirmationState, Deadline, Decision, Outcome, Policy, QuoteState
 from apps.core.timestamps import to_unix_ms, utc_now
 from apps.exchange.models import ExchangeStatus
-from apps.orders.access import actor_of, require
+from apps.orders.access import actor_of, require_on
 from apps.rfq import queue
 from apps.rfq.models import Confirmation, Quote
 from apps.rfq.reports import QuoteReport
@@ -94,7 +94,8 @@ def decide(
         NotAllowed, NotFound: role, or another desk's.
         DeskError: `window_over`, `decided` (says who decided what), or what forbids to confirm: `paused`, `limit_...`.
     """
-    require(actor, Permission.RFQ_TRADE)
+    quote = confirmation.quote
+    require_on(actor, Permission.RFQ_TRADE, quote.account_id, quote.subaccount)
     if confirmation.quote.desk_id != actor.desk_id:
         raise NotFound("This confirmation does not exist, or it belongs to another desk.")
     now = now or utc_now()
@@ -419,6 +420,6 @@ def decider_problem(confirmation: Confirmation) -> str:
     if user_id is None:
         return ""
     actor = actor_of(user_id=user_id, desk_id=quote.desk_id)
-    if actor is None or not actor.may(Permission.RFQ_TRADE):
+    if actor is None or not actor.may_on(Permission.RFQ_TRADE, quote.account_id, quote.subaccount):
         return "Who decided may no longer trade requests on this desk."
     return ""

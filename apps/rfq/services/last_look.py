@@ -256,7 +256,7 @@ def _may_not(quote: Quote) -> str:
     if quote.placed_by_id is None:
         return ""
     actor = actor_of(user_id=quote.placed_by_id, desk_id=quote.desk_id)
-    if actor is not None and actor.may(Permission.RFQ_TRADE):
+    if actor is not None and actor.may_on(Permission.RFQ_TRADE, quote.account_id, quote.subaccount):
         return loss_stop(quote.account, user_id=actor.user_id)
     return "The person who quoted may no longer trade requests on this desk."
 

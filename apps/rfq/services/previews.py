@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Final, Literal
 
-from apps.accounts.access import account_get
+from apps.accounts.access import account_get_on
 from apps.accounts.models import ExchangeAccount
 from apps.core.combos import Bounds
 from apps.core.errors import DeskError
@@ -20,7 +20,7 @@ from apps.core.sweep import Sweep
 from apps.core.timestamps import utc_now
 from apps.markets import builder
 from apps.markets.models import Market, Series
-from apps.orders.access import require
+from apps.orders.access import require_on
 from apps.orders.costs import schedule_of
 from apps.orders.services.checks import holding_of
 from apps.orders.services.limits import LimitUse
@@ -101,9 +101,9 @@ class RequestPreview:
 
 def rfq_preview(actor: Actor, ask: Ask, *, now: datetime | None = None) -> RequestPreview:
     """Estimate a request. Raises NotAllowed, NotFound (another desk's account, no such market or collection)."""
-    require(actor, Permission.RFQ_TRADE)
+    require_on(actor, Permission.RFQ_TRADE, ask.account_id, ask.subaccount)
     now = now or utc_now()
-    account = account_get(actor, ask.account_id)
+    account = account_get_on(actor, ask.account_id, ask.subaccount)
     ask = ask_ready(actor, ask)
     market = None
     if ask.ticker:

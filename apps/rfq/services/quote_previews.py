@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import ROUND_UP, Decimal
 from typing import Final
 
-from apps.accounts.access import account_get
+from apps.accounts.access import account_get_on
 from apps.core.errors import DeskError, WireFormatError
 from apps.core.fees import FeeNotKnown
 from apps.core.grid import PriceGrid
@@ -14,7 +14,7 @@ from apps.core.permissions import Actor, Permission
 from apps.core.rfq import Outcome, worst_contracts
 from apps.core.timestamps import utc_now
 from apps.markets.models import Market
-from apps.orders.access import require
+from apps.orders.access import require_on
 from apps.orders.costs import schedule_of
 from apps.orders.services.checks import holding_of
 from apps.orders.services.limits import LimitUse
@@ -71,9 +71,9 @@ class QuotePreview:
 
 def quote_preview(actor: Actor, offer: Offer, incoming: IncomingRfq, *, now: datetime | None = None) -> QuotePreview:
     """Estimate a quote. Raises NotAllowed, NotFound (another desk's account)."""
-    require(actor, Permission.RFQ_TRADE)
+    require_on(actor, Permission.RFQ_TRADE, offer.account_id, offer.subaccount)
     now = now or utc_now()
-    account = account_get(actor, offer.account_id)
+    account = account_get_on(actor, offer.account_id, offer.subaccount)
     market = (
         Market.objects.select_related("event").filter(environment=account.environment, ticker=incoming.ticker).first()
     )

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
+from apps.accounts.grants import within
 from apps.accounts.models import ExchangeAccount
 from apps.audit import services as audit
 from apps.core.durability import reaches_disk_later
@@ -18,7 +19,7 @@ from apps.core.permissions import Actor, Permission
 from apps.core.rfq import Policy, QuoteState, worst_contracts
 from apps.core.timestamps import utc_now
 from apps.markets.models import Market
-from apps.orders.access import require
+from apps.orders.access import require_on, require_somewhere
 from apps.orders.services.checks import exchange_check, holding_of, market_check
 from apps.orders.services.pauses import pause_check
 from apps.rfq import queue
@@ -67,7 +68,7 @@ def quote_submit(
         DeskError: what is wrong, in words; `quote_in_flight` while an earlier one on this request has no outcome
             (a late repeat would replace a newer price). Nothing was stored.
     """
-    require(actor, Permission.RFQ_TRADE)
+    require_on(actor, Permission.RFQ_TRADE, offer.account_id, offer.subaccount)
     now = now or utc_now()
     grounds = grounds or Grounds()
     known = _known(actor, offer, incoming)
@@ -99,7 +100,7 @@ def quote_check(
 
     Raises DeskError, NotFound.
     """
-    account = account_check(actor, offer.account_id)
+    account = account_check(actor, offer.account_id, offer.subaccount)
     if incoming.environment != account.environment or incoming.rfq_id != offer.rfq_id:
         raise NotFound("This request does not exist in this environment.")
     if incoming.deleted_at is not None:
@@ -133,7 +134,7 @@ def quote_pull(actor: Actor, quote: Quote) -> Quote:
 
     Raises NotAllowed, NotFound, DeskError `quote_over`.
     """
-    require(actor, Permission.RFQ_PULL)
+    require_on(actor, Permission.RFQ_PULL, quote.account_id, quote.subaccount)
     if quote.desk_id != actor.desk_id:
         raise NotFound("This quote does not exist, or it belongs to another desk.")
     with transaction.atomic():
@@ -149,9 +150,14 @@ def quote_pull(actor: Actor, quote: Quote) -> Quote:
 def pull_all(
     actor: Actor, *, account_id: int | None = None, ticker: str | None = None, rule_id: int | None = None
 ) -> list[Quote]:
-    """Want every live quote of the desk gone (of one account, market or rule); returns them. Raises NotAllowed."""
-    require(actor, Permission.RFQ_PULL)
-    live = Quote.objects.select_related("account").filter(desk_id=actor.desk_id, state__in=LIVE, pull_wanted_at=None)
+    """Want every live quote gone that the actor may pull (of one account, market or rule); returns them.
+
+    Raises NotAllowed.
+    """
+    theirs = within(require_somewhere(actor, Permission.RFQ_PULL))
+    live = Quote.objects.select_related("account").filter(
+        theirs, desk_id=actor.desk_id, state__in=LIVE, pull_wanted_at=None
+    )
     for name, value in (("account_id", account_id), ("ticker", ticker), ("rule_version__rule_id", rule_id)):
         if value is not None:
             live = live.filter(**{name: value})

@@ -52,7 +52,7 @@ def quote_send(quote_pk: int) -> Quote | None:
     quote = _load(quote_pk)
     try:
         actor = None if quote.placed_by_id is None else actor_of(user_id=quote.placed_by_id, desk_id=quote.desk_id)
-        if actor is None or not actor.may(Permission.RFQ_TRADE):
+        if actor is None or not actor.may_on(Permission.RFQ_TRADE, quote.account_id, quote.subaccount):
             raise NotAllowed("The person who quoted may no longer trade requests on this desk.")
         quote_check(actor, _offer_of(quote), quote.incoming, now=utc_now(), is_stored=True)
         route = quote_route_of(quote.account_id)

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
-from apps.accounts.access import account_get
+from apps.accounts.access import account_get_on
 from apps.accounts.models import ExchangeAccount
 from apps.audit import services as audit
 from apps.core.errors import DeskError
@@ -17,7 +17,7 @@ from apps.core.rfq import RfqState
 from apps.core.timestamps import utc_now
 from apps.markets import builder
 from apps.markets.models import Market
-from apps.orders.access import require
+from apps.orders.access import require_on
 from apps.orders.services.checks import count_check, exchange_check, market_check
 from apps.orders.services.pauses import pause_check
 from apps.rfq import queue
@@ -48,7 +48,7 @@ def rfq_submit(actor: Actor, ask: Ask, *, now: datetime | None = None, approval:
             request on this market and the ask does not replace it; `approval_needed` above the desk's threshold.
             Nothing was stored.
     """
-    require(actor, Permission.RFQ_TRADE)
+    require_on(actor, Permission.RFQ_TRADE, ask.account_id, ask.subaccount)
     now = now or utc_now()
     ready = ask_ready(actor, ask)
     known = known_rfq(actor, ready)
@@ -73,7 +73,7 @@ def ask_ready(actor: Actor, ask: Ask) -> Ask:
     """
     if not ask.is_combo:
         return ask
-    environment = account_get(actor, ask.account_id).environment
+    environment = account_get_on(actor, ask.account_id, ask.subaccount).environment
     collection = builder.collection_get(environment, ask.collection)
     legs = combos.canonical(collection, ask.legs)
     return replace(ask, legs=legs, ticker=combos.known_ticker(environment, collection, legs) or "")
@@ -103,7 +103,7 @@ def rfq_check(
 
     Returns the market, or None of a combo whose market the sender has yet to ask for. Raises DeskError, NotFound.
     """
-    account = account_check(actor, ask.account_id)
+    account = account_check(actor, ask.account_id, ask.subaccount)
     market = None
     if ask.ticker:
         market = market_check(actor, account.environment, ask.ticker, now=now)
@@ -144,9 +144,9 @@ def ask_place(ask: Ask) -> dict[str, Any]:
     return {"tickers": (*filter(None, (ask.ticker,)), *legs), "but": but}
 
 
-def account_check(actor: Actor, account_id: int) -> ExchangeAccount:
+def account_check(actor: Actor, account_id: int, subaccount: int) -> ExchangeAccount:
     """Return the account when it has a key that can sign requests. Raises NotFound, DeskError `no_key`."""
-    account = account_get(actor, account_id)
+    account = account_get_on(actor, account_id, subaccount)
     usable = (ApiKey.Status.VALID, ApiKey.Status.UNTESTED)
     if not ApiKey.objects.filter(account=account, purpose=ApiKey.Purpose.REST_TRADE, status__in=usable).exists():
         raise DeskError("no_key", "This account has no working key for trading. Add one in Settings > Vault.")
@@ -158,7 +158,7 @@ def rfq_close(actor: Actor, rfq: Rfq) -> Rfq:
 
     Raises NotAllowed, NotFound, DeskError `rfq_over`.
     """
-    require(actor, Permission.RFQ_PULL)
+    require_on(actor, Permission.RFQ_PULL, rfq.account_id, rfq.subaccount)
     if rfq.desk_id != actor.desk_id:
         raise DeskError("not_found", "This request does not exist, or it belongs to another desk.")
     with transaction.atomic():

@@ -222,7 +222,7 @@ def _claim(rfq_pk: int) -> bool:
 def _check_again(rfq: Rfq) -> None:
     """Ask once more for the author's right, the market and the pauses. Raises DeskError."""
     actor = None if rfq.placed_by_id is None else actor_of(user_id=rfq.placed_by_id, desk_id=rfq.desk_id)
-    if actor is None or not actor.may(Permission.RFQ_TRADE):
+    if actor is None or not actor.may_on(Permission.RFQ_TRADE, rfq.account_id, rfq.subaccount):
         raise NotAllowed("The person who asked may no longer trade requests on this desk.")
     # Itself stands among the unresolved ones; whether there is room was asked when it was committed.
     rfq_check(actor, ask_of(rfq), now=utc_now(), is_stored=True)

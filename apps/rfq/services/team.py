@@ -12,7 +12,7 @@ from apps.audit import services as audit
 from apps.core.errors import DeskError, NotAllowed, NotFound
 from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import utc_now
-from apps.orders.access import actor_of, require
+from apps.orders.access import actor_of, require_on
 from apps.rfq.access import quote_for, rfq_for
 from apps.rfq.events import quotes as quote_events
 from apps.rfq.events import requests as rfq_events
@@ -51,7 +51,7 @@ def claim(actor: Actor, subject: Subject, *, note: str = "", now: datetime | Non
 
     Raises NotAllowed, NotFound, DeskError `note_needed`.
     """
-    require(actor, Permission.RFQ_TRADE)
+    require_on(actor, Permission.RFQ_TRADE, subject.account_id, subject.subaccount)
     with transaction.atomic():
         subject = _locked(actor, subject)
         if subject.owner_id == actor.user_id:
@@ -72,7 +72,7 @@ def hand_over(actor: Actor, subject: Subject, *, to: int, note: str = "", now: d
 
     Raises NotAllowed, NotFound, DeskError `cannot_trade`.
     """
-    require(actor, Permission.RFQ_PULL)
+    require_on(actor, Permission.RFQ_PULL, subject.account_id, subject.subaccount)
     with transaction.atomic():
         subject = _locked(actor, subject)
         if subject.owner_id != actor.user_id and not actor.may(Permission.RFQ_MANAGE):
@@ -80,7 +80,7 @@ def hand_over(actor: Actor, subject: Subject, *, to: int, note: str = "", now: d
         receiver = actor_of(user_id=to, desk_id=actor.desk_id)
         if receiver is None:
             raise NotFound("This person is not on this desk.")
-        if not receiver.may(Permission.RFQ_TRADE):
+        if not receiver.may_on(Permission.RFQ_TRADE, subject.account_id, subject.subaccount):
             text = "This person may not trade requests and quotes. Choose somebody who may."
             raise DeskError("cannot_trade", text, fields={"to": text})
         if subject.owner_id == to:
@@ -97,7 +97,7 @@ def comment(actor: Actor, subject: Subject, *, text: str, now: datetime | None =
 
     Raises NotAllowed, NotFound, DeskError `bad_input`.
     """
-    require(actor, Permission.DESK_VIEW)
+    require_on(actor, Permission.DESK_VIEW, subject.account_id, subject.subaccount)
     if subject.desk_id != actor.desk_id:
         raise NotFound
     text = _words(text, "text", most=MAX_TEXT)
@@ -113,7 +113,7 @@ def comment(actor: Actor, subject: Subject, *, text: str, now: datetime | None =
 
 def look(actor: Actor, subject: Subject) -> int:
     """Say that the actor looks at it now; returns until when that counts (Unix ms). Raises NotAllowed, NotFound."""
-    require(actor, Permission.DESK_VIEW)
+    require_on(actor, Permission.DESK_VIEW, subject.account_id, subject.subaccount)
     if subject.desk_id != actor.desk_id:
         raise NotFound
     until = presence.look(subject.account_id, events.subject_key(subject), actor.user_id)
