@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +20,8 @@ from typing import Any
 
 import httpx
 
-from tests.support.desk import ROOT, RunningDesk, eventually, running_desk
+from tests.support.desk import RunningDesk, eventually, running_desk
+from tests.support.manage import manage
 from tests.support.trader import ConnectionClosed, SocketTrader
 
 # What a click is refused with once money or a limit is used up.
@@ -219,11 +219,7 @@ class Storm:
         self.report.problems = self._compare()
         self.report.answered = len(self._confirmed)
         # Not the variables of the tests: the desk's own key seals what is compared.
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DESK_", "DJANGO_"))}
-        environment = {**kept, "DESK_DATA": str(self.desk.data), "DESK_LOG": "WARNING"}
-        trail = subprocess.run(
-            [sys.executable, "manage.py", "audit_verify"], cwd=ROOT, env=environment, capture_output=True, text=True
-        )
+        trail = manage("audit_verify", within=600, DESK_DATA=str(self.desk.data), DESK_LOG="WARNING")
         if trail.returncode:
             self.report.problems.append(f"I17 the trail does not verify: {trail.stdout}{trail.stderr}")
         self.trader.close()

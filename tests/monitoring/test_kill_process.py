@@ -3,31 +3,22 @@
 import os
 import signal
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support.desk import PATIENCE, ROOT, RunningDesk, eventually, start_desk
+from tests.support.desk import PATIENCE, RunningDesk, eventually, start_desk
+from tests.support.manage import manage
 from tests.support.trader import SocketTrader
 
 pytestmark = [pytest.mark.long, pytest.mark.process, pytest.mark.xdist_group("faults-processes")]
 
 
 def kill(desk: RunningDesk, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DESK_", "DJANGO_"))}
-    environment |= {"DESK_DATA": str(desk.data), "DESK_PAPER_PORT": desk.paper["rest_url"].rsplit(":", 1)[1]}
-    return subprocess.run(
-        [sys.executable, "manage.py", "kill", "--why", "all is down", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=10 * PATIENCE,
-        check=False,
-    )
+    variables = {"DESK_DATA": str(desk.data), "DESK_PAPER_PORT": desk.paper["rest_url"].rsplit(":", 1)[1]}
+    return manage("kill", "--why", "all is down", *arguments, within=10 * PATIENCE, **variables)
 
 
 def resting(desk: RunningDesk) -> int:

@@ -1,9 +1,7 @@
 """The restore drill of the runbook with a real desk: backed up while it trades, lost, put back, compared, opened."""
 
-import os
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from apps.operations import sealed
-from tests.support.desk import PATIENCE, ROOT, eventually, running_desk
+from tests.support.desk import PATIENCE, eventually, running_desk
+from tests.support.manage import manage as manage_py
 from tests.support.trader import SocketTrader
 
 pytestmark = [pytest.mark.long, pytest.mark.process, pytest.mark.xdist_group("desk-faults")]
@@ -23,10 +22,7 @@ PRIVATE, PUBLIC = sealed.key_make()
 
 
 def manage(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DESK_", "DJANGO_"))}
-    kept |= {"DESK_DATA": str(data), "DESK_BACKUP_TO": PUBLIC}
-    command = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, timeout=LONG, check=False)
+    return manage_py(*arguments, within=LONG, DESK_DATA=str(data), DESK_BACKUP_TO=PUBLIC)
 
 
 def rows(data: Path, query: str) -> list[tuple[Any, ...]]:

@@ -1,11 +1,9 @@
 """kill -9 at every named place of a backup and of a restore, in real processes: nothing half is ever in its place."""
 
-import os
 import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +12,8 @@ import pytest
 from apps.core import killpoints
 from apps.operations import sealed
 from tests.support.database import copy_migrated
-from tests.support.desk import PATIENCE, ROOT
+from tests.support.desk import PATIENCE
+from tests.support.manage import manage as manage_py
 
 pytestmark = [pytest.mark.long, pytest.mark.process]
 
@@ -24,19 +23,10 @@ RESTORE = [name for name in killpoints.OPERATIONS_POINTS if name.startswith("res
 
 
 def manage(data: Path, *arguments: str, kill_at: str = "") -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DESK_", "DJANGO_"))}
-    environment |= {"DESK_DATA": str(data), "DESK_BACKUP_TO": PUBLIC, "DESK_SECRET_KEY": "only-for-this-test-" * 4}
+    variables = {"DESK_DATA": str(data), "DESK_BACKUP_TO": PUBLIC, "DESK_SECRET_KEY": "only-for-this-test-" * 4}
     if kill_at:
-        environment[killpoints.VARIABLE] = kill_at
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=10 * PATIENCE,
-        check=False,
-    )
+        variables[killpoints.VARIABLE] = kill_at
+    return manage_py(*arguments, within=10 * PATIENCE, **variables)
 
 
 @pytest.fixture

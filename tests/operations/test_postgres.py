@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,8 @@ import pytest
 from django.db import connection
 
 from apps.operations import sealed
-from tests.support.desk import PATIENCE, ROOT
+from tests.support.desk import PATIENCE
+from tests.support.manage import manage as manage_py
 
 pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="needs DATABASE_URL of a PostgreSQL server")
 PRIVATE, PUBLIC = sealed.key_make()
@@ -39,19 +39,9 @@ person_add(Desk.objects.get(), username="cora", password="correct-horse-battery-
 
 
 def manage(database: str, data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DESK_", "DJANGO_"))}
     url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{database}").geturl()
-    environment |= {"DESK_DATA": str(data), "DATABASE_URL": url, "DESK_BACKUP_TO": PUBLIC}
-    environment |= {"DESK_SECRET_KEY": "only-for-this-test-" * 4}
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=20 * PATIENCE,
-        check=False,
-    )
+    variables = {"DESK_DATA": str(data), "DATABASE_URL": url, "DESK_BACKUP_TO": PUBLIC}
+    return manage_py(*arguments, within=20 * PATIENCE, DESK_SECRET_KEY="only-for-this-test-" * 4, **variables)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ import pytest
 import redis
 
 from tests.support.desk import PATIENCE, ROOT, RunningDesk, eventually, running_desk
+from tests.support.manage import own_environment
 from tests.support.member import PaperMember
 from tests.support.trader import ConnectionClosed, SocketTrader
 
@@ -109,8 +110,10 @@ class Bench:
 
     def manage(self, *arguments: str, disk: int | None = None, told: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command of this desk. disk: the largest file, in bytes, that it may write."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DESK_", "DJANGO_"))}
-        kept |= {"DESK_DATA": str(self.desk.data), "DESK_PAPER_PORT": self.desk.paper["rest_url"].rsplit(":", 1)[1]}
+        kept = own_environment() | {
+            "DESK_DATA": str(self.desk.data),
+            "DESK_PAPER_PORT": self.desk.paper["rest_url"].rsplit(":", 1)[1],
+        }
         kept["DESK_VAULT_PRIVATE_KEY"] = str(self.desk.data / "vault" / "private.pem")
         command = [sys.executable, "manage.py", *arguments]
         if disk is not None:

@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -11,6 +10,8 @@ import tempfile
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
+
+from tests.support.manage import own_environment
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Kept from run to run, like pytest's own cache.
@@ -44,8 +45,7 @@ def _key() -> str:
 def _migrate(original: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "desk.sqlite3"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DESK_", "DJANGO_"))}
-        environment = kept | {
+        environment = own_environment() | {
             "DESK_SECRET_KEY": "only-for-an-empty-database-of-tests-0123456789",
             "DESK_DATA": folder,
             "DJANGO_SETTINGS_MODULE": "kalshi_desk.settings.base",

@@ -16,21 +16,11 @@ from apps.vault.errors import KeyMissing
 from apps.vault.models import ApiKey
 from apps.vault.opening import signer_for, signer_for_key
 from apps.vault.services import NewKey, key_add, key_id_set, key_revoke, key_test_request
-from tests.support.people import actor_of, client_of, key_pem, make_account, make_desk, make_person
+from tests.support.people import actor_of, client_of, key_pem, make_person
 
 pytestmark = pytest.mark.django_db
 Status = ApiKey.Status
 State = ChangeRequest.State
-
-
-@pytest.fixture
-def desk() -> Desk:
-    return make_desk()
-
-
-@pytest.fixture
-def account(desk: Desk) -> ExchangeAccount:
-    return make_account(desk, name="Main book")
 
 
 @pytest.fixture

@@ -24,16 +24,6 @@ KEY_ID = "952f88c4-8cb4-4bb9-a1e7-9a3f0f0f7a11"
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return make_desk()
-
-
-@pytest.fixture
-def account(desk: Desk) -> ExchangeAccount:
-    return make_account(desk, name="Main book")
-
-
-@pytest.fixture
 def admin(desk: Desk) -> Any:
     return make_person(desk, "vault-admin")
 

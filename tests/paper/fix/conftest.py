@@ -21,10 +21,12 @@ def fix() -> InProcessFix:
 def connect(fix: InProcessFix) -> Connect:
     """A client of a member on a session type, not logged on yet."""
 
-    def make(name: str = "trader-1", target: str = "KalshiNR", *, gateway: InProcessFix | None = None) -> FixClient:
+    def make(
+        name: str = "trader-1", target: str = "KalshiNR", *, gateway: InProcessFix | None = None, door: str = ""
+    ) -> FixClient:
         used = gateway or fix
         return FixClient(
-            used.connect(target),
+            used.connect(f"{door}{target}"),
             target=target,
             key_id=used.paper.key_id(name),
             key=private_key(name)[0],

@@ -1,6 +1,7 @@
 """Margin sessions and market data, by the pages of docs: fix-margin, on the same matching as everything else."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -9,7 +10,7 @@ from apps.paper.engine.units import Side
 from apps.paper.fix.doors import DOORS, split
 from apps.paper.fix.rules import FixRules
 from apps.paper.fix.testing import InProcessFix
-from apps.paper.testing import DECI, LINEAR, private_key
+from apps.paper.testing import DECI, LINEAR
 from tests.paper.fix.client import FixClient, Msg
 from tests.paper.fix.conftest import Connect
 from tests.paper.fix.orders import change, order
@@ -18,20 +19,9 @@ Margin = Callable[..., FixClient]
 
 
 @pytest.fixture
-def margin(fix: InProcessFix) -> Margin:
+def margin(connect: Connect) -> Margin:
     """A client on a session of the margin exchange, not logged on yet."""
-
-    def make(name: str = "trader-1", target: str = "KalshiNR", *, gateway: InProcessFix | None = None) -> FixClient:
-        used = gateway or fix
-        return FixClient(
-            used.connect(f"margin:{target}"),
-            target=target,
-            key_id=used.paper.key_id(name),
-            key=private_key(name)[0],
-            now_ms=used.paper.clock.now_ms,
-        )
-
-    return make
+    return partial(connect, door="margin:")
 
 
 @pytest.fixture
