@@ -10,9 +10,12 @@ class MonitoringConfig(AppConfig):
         from apps.core import ports
         from apps.monitoring import commands, jobs, tracing  # noqa: F401 - tracing connects its signals
         from apps.monitoring.alerts import commands as alert_commands
+        from apps.monitoring.alerts import requests as alert_requests
         from apps.monitoring.services import kill
+        from apps.rfq.services import watches
 
         commands.register()
         kill.register()
         alert_commands.register()
+        watches.providers.append(alert_requests.watches)
         ports.gateway_jobs["kill"] = jobs.kill_watch

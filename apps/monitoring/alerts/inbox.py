@@ -117,7 +117,9 @@ def alerts_acknowledge(actor: Actor, alert_ids: Iterable[int], *, now: datetime 
     with transaction.atomic():
         for alert in found:
             rows = Alert.objects.filter(pk=alert.pk, acknowledged_at=None)
-            if rows.update(acknowledged_by_id=actor.user_id, acknowledged_at=now, window_ends_at=None):
+            if rows.update(
+                acknowledged_by_id=actor.user_id, acknowledged_at=now, window_ends_at=None, escalates_at=None
+            ):
                 deliveries_drop(alert, why="it was acknowledged before", now=now)
                 done.append(alert.pk)
         AlertCopy.objects.filter(alert__in=found, user_id=actor.user_id, read_at=None).update(read_at=now)

@@ -49,6 +49,7 @@ _ALL = (
     Kind("order.unknown", "Trading", "an order was sent and has no outcome", "danger", narrows=_VALUED),
     Kind("gate.closed", "Trading", "orders are held back because answers named none", "danger"),
     Kind("settled", "Trading", "a market with a position settles", narrows="market amount"),
+    Kind("rfq.incoming", "RFQ desk", "somebody else asks for quotes", narrows="market amount"),
     Kind("rfq.quoted", "RFQ desk", "a quote comes in on a request of ours", narrows=_TRADED),
     Kind("accept.ended", "RFQ desk", "a quote that we accepted executes", narrows=_TRADED),
     Kind("accept.lapsed", "RFQ desk", "a quote that we accepted lapses or fails", "warning", narrows=_TRADED),

@@ -15,7 +15,13 @@ from apps.core.timestamps import utc_now
 from apps.monitoring.alerts import rows, trail, watch
 from apps.monitoring.alerts.matching import Happening
 from apps.monitoring.alerts.models import Alert, AlertCursor, AlertRule
-from apps.monitoring.alerts.telling import happenings_tell, rules_in_force, subjects_resolve, windows_close
+from apps.monitoring.alerts.telling import (
+    alerts_escalate,
+    happenings_tell,
+    rules_in_force,
+    subjects_resolve,
+    windows_close,
+)
 
 Rules = dict[int, list[AlertRule]]
 STEPS_AT_MOST = 20
@@ -26,7 +32,7 @@ class _Overtaken(Exception):
 
 
 def look(*, now: datetime | None = None) -> None:
-    """Read what was committed since the last look, tell it, and tell of what was gathered."""
+    """Tell what was committed since the last look, what was gathered, and again what nobody acknowledged."""
     now = now or utc_now()
     rules = _rules()
     for desk_id, own in rules.items():
@@ -36,6 +42,7 @@ def look(*, now: datetime | None = None) -> None:
     if Alert.objects.filter(window_ends_at__lte=now).exists():
         with transaction.atomic():
             windows_close(now=now)
+    alerts_escalate(now=now)
 
 
 def _until_done(step: Callable[[], bool]) -> None:

@@ -19,7 +19,8 @@ class Happening:
 
     key: the same for the same thing however often it is read; makes telling it twice impossible.
     subject: what it is about ("order_intent:17", "part:feed_paper"): a later `resolves` of it closes the alert.
-    title has no amounts in it, text may. only_for: people, where it concerns nobody else.
+    title has no amounts in it, text may. only_for: people, where it concerns nobody else. for_rule: the one rule that
+    it was found for, by that rule's own filters. count: how many happened at once.
     """
 
     kind: str
@@ -34,6 +35,8 @@ class Happening:
     user_id: int | None = None
     amount: Decimal | None = None
     only_for: frozenset[int] | None = None
+    for_rule: int | None = None
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from django.db.models import Q
 
 from apps.accounts.models import Desk, ExchangeAccount
 from apps.core.fields import MoneyField
+from apps.rfq.models import StreamFilter
 
 
 class AlertCursor(models.Model):
@@ -42,11 +43,14 @@ class AlertRule(models.Model):
     tickers = models.CharField(max_length=200, blank=True)  # beginnings, with commas between
     least = MoneyField(null=True, help_text="Dollars that it is worth at least")
     is_mine = models.BooleanField(default=False)  # of an own rule: only what the owner placed, or uses
+    # Of requests of others: only what this filter of the incoming stream shows. Not to be removed under a rule.
+    stream_filter = models.ForeignKey(StreamFilter, null=True, on_delete=models.PROTECT, related_name="+")
     roles = models.JSONField(default=list)  # of a desk's rule: who is told; empty: everybody
     by_browser = models.BooleanField(default=True)
     by_mail = models.BooleanField(default=False)
     webhook = models.ForeignKey(AlertWebhook, null=True, on_delete=models.SET_NULL, related_name="+")
     every = models.PositiveIntegerField(default=60)  # seconds; 0: each one
+    steps = models.JSONField(default=list)  # while nobody acknowledges: apps.monitoring.alerts.escalation.Step
     is_on = models.BooleanField(default=True)
     on_since = models.DateTimeField()  # what happened before is not told
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -76,6 +80,8 @@ class Alert(models.Model):
     count = models.PositiveIntegerField(default=1)
     told_count = models.PositiveIntegerField(default=1)  # how many the channels have been told of
     window_ends_at = models.DateTimeField(null=True)  # null: over, or each is told at once
+    step = models.PositiveSmallIntegerField(default=0)  # how many steps of its rule were taken
+    escalates_at = models.DateTimeField(null=True)  # when the next one is, unless somebody acknowledges; null: none
     resolved_at = models.DateTimeField(null=True)  # everything in it is well again
     acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     acknowledged_at = models.DateTimeField(null=True)
@@ -91,6 +97,7 @@ class Alert(models.Model):
         indexes = [
             models.Index(fields=["desk", "-latest_at"], name="alert_by_time"),
             models.Index(fields=["rule", "kind"], name="alert_gathering", condition=Q(window_ends_at__isnull=False)),
+            models.Index(fields=["escalates_at"], name="alert_escalating", condition=Q(escalates_at__isnull=False)),
         ]
 
 
@@ -135,6 +142,7 @@ class AlertDelivery(models.Model):
     class Part(models.TextChoices):
         FIRST = "first", "told"
         MORE = "more", "told of more"
+        NEXT = "next", "told because nobody acknowledged"
         OVER = "over", "told that it is over"
 
     class State(models.TextChoices):

@@ -1,4 +1,5 @@
-"""Rows that other parts of the desk store once and never twice: fills, settlements, quotes on our requests.
+"""Rows that other parts of the desk store once and never twice: fills, settlements, quotes on our requests, requests of
+others that a rule's filter let through.
 
 Read by row id. PostgreSQL gives ids before the commit, so a smaller one may appear later: the last OVERLAP ids are
 read again there, and what a rule was told of already is known by its key.
@@ -17,7 +18,7 @@ from apps.core.money import cents_text, count_text, dollars_text
 from apps.monitoring.alerts.matching import Happening
 from apps.orders.models import BookSide, Fill
 from apps.portfolio.models import Settlement
-from apps.rfq.models import ReceivedQuote
+from apps.rfq.models import ReceivedQuote, StreamHit
 
 OVERLAP = 200
 AT_ONCE = 50  # in one transaction: orders wait for it
@@ -104,6 +105,27 @@ def _quote(row: ReceivedQuote, now: datetime) -> tuple[int, Happening] | None:
     )
 
 
+def _hit(row: StreamHit, now: datetime) -> tuple[int, Happening] | None:
+    if now - row.seen_at > timedelta(minutes=10):
+        return None
+    asked = f"{dollars_text(row.target_cost)} to spend" if row.target_cost is not None else ""
+    asked = asked or (f"{count_text(row.contracts)} contracts" if row.contracts is not None else "size not told")
+    what = f"combo of {row.legs} legs, {asked}" if row.legs else asked
+    others = f"{what}; the largest of {row.count:,} requests" if row.count > 1 else what
+    return row.desk_id, Happening(
+        kind="rfq.incoming",
+        key=f"stream_hit:{row.pk}",
+        subject=f"stream_hit:{row.pk}",
+        at=row.seen_at,
+        title=f"Request: {row.ticker}",
+        text=f"{others[:1].upper()}{others[1:]}, {row.environment}.",
+        link="/rfq/",
+        ticker=row.ticker,
+        for_rule=row.watch,
+        count=row.count,
+    )
+
+
 SOURCES = (
     Source("fill", frozenset({"fill"}), lambda: Fill.objects.select_related("account", "order__intent").all(), _fill),
     Source(
@@ -113,6 +135,7 @@ SOURCES = (
         _settlement,
     ),
     Source("received_quote", frozenset({"rfq.quoted"}), lambda: ReceivedQuote.objects.select_related("rfq"), _quote),
+    Source("stream_hit", frozenset({"rfq.incoming"}), lambda: StreamHit.objects.all(), _hit),
 )
 
 

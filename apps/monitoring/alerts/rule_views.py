@@ -19,10 +19,12 @@ from apps.accounts.step_up import steps_up
 from apps.core.errors import DeskError, NotAllowed, NotFound
 from apps.core.money import dollars_text
 from apps.core.permissions import Permission, Role
-from apps.monitoring.alerts import rules
+from apps.monitoring.alerts import escalation, rules
 from apps.monitoring.alerts.delivery import is_mail_set_up
+from apps.monitoring.alerts.escalation import steps_of
 from apps.monitoring.alerts.kinds import groups, known
 from apps.monitoring.alerts.models import AlertRule
+from apps.monitoring.alerts.step_forms import number_of, step_rows, step_words, steps_typed
 from apps.monitoring.alerts.views import is_id, trial_context
 
 
@@ -148,6 +150,8 @@ def _page(
         "every": rules.EVERY.items(),
         "accounts": accounts_visible(actor),
         "webhooks": rules.webhooks_of(actor) if may_manage else [],
+        "people": rules.people_of(actor) if may_manage else [],
+        "minutes": escalation.MINUTES,
         "reach": rules.person_of(actor.user_id),
         "own_mail": user.email,
         "has_mail": is_mail_set_up(),
@@ -157,6 +161,10 @@ def _page(
         "hook_faults": {},
         "hook_name": "",
     }
+    editor = context["editor"]
+    context["filters"] = rules.filters_of(actor, is_desk=editor["is_desk"])
+    wrong = more.get("faults", {})
+    context["steps"] = [(number, one, wrong.get(f"step{number}")) for number, one in step_rows(editor["steps"])]
     return render(request, "alerts/rules.html", context | trial_context(actor, user) | more, status=status)
 
 
@@ -165,6 +173,7 @@ def _line(rule: AlertRule) -> dict[str, Any]:
     narrowed = [f"account {rule.account.name}"] if rule.account else []
     narrowed += [f"markets {rule.tickers}…"] if rule.tickers else []
     narrowed += [f"at least {dollars_text(rule.least)}"] if rule.least is not None else []
+    narrowed += [f"filter “{rule.stream_filter.name}”"] if rule.stream_filter else []
     narrowed += ["only mine"] if rule.is_mine else []
     by = [word for word, is_on in (("browser", rule.by_browser), ("e-mail", rule.by_mail)) if is_on]
     by += [f"webhook {rule.webhook.name}"] if rule.webhook else []
@@ -175,12 +184,13 @@ def _line(rule: AlertRule) -> dict[str, Any]:
         "tell": "me" if rule.owner_id is not None else rules.role_words(rule.roles),
         "by": ", ".join(["the list", *by]),
         "most": rules.EVERY.get(rule.every, f"every {rule.every} s"),
+        "steps": step_words(rule),
     }
 
 
 def _editor(rule: AlertRule | None, *, is_desk: bool) -> dict[str, Any]:
     if rule is None:
-        return {"is_desk": is_desk, "kinds": [], "by_browser": True, "every": 60, "roles": [], "rule": ""}
+        return {"is_desk": is_desk, "kinds": [], "by_browser": True, "every": 60, "roles": [], "rule": "", "steps": []}
     return {
         "rule": rule.pk,
         "is_desk": rule.owner_id is None,
@@ -194,6 +204,8 @@ def _editor(rule: AlertRule | None, *, is_desk: bool) -> dict[str, Any]:
         "by_mail": rule.by_mail,
         "webhook": rule.webhook_id,
         "every": rule.every,
+        "filter": rule.stream_filter_id,
+        "steps": steps_of(rule),
     }
 
 
@@ -214,6 +226,8 @@ def _typed(request: HttpRequest) -> dict[str, Any]:
         "by_mail": sent.get("mail") == "yes",
         "webhook": int(webhook) if is_id(webhook) else None,
         "every": int(every) if is_id(every) else 60,
+        "filter": number_of(sent.get("filter", "")),
+        "steps": steps_typed(sent),
     }
 
 
@@ -231,6 +245,8 @@ def _wish(request: HttpRequest) -> rules.Wish:
         by_mail=typed["by_mail"],
         webhook_id=typed["webhook"],
         every=typed["every"],
+        filter_id=typed["filter"],
+        steps=tuple(typed["steps"]),
     )
 
 

@@ -13,18 +13,22 @@ from django.db.models import Q, QuerySet
 from django.views.decorators.debug import sensitive_variables
 
 from apps.accounts.access import account_get
+from apps.accounts.models import Membership
 from apps.audit import services as audit
 from apps.core.errors import DeskError, NotFound
 from apps.core.permissions import Actor, Permission, Role
 from apps.core.timestamps import utc_now
 from apps.monitoring.alerts.addresses import target_of
+from apps.monitoring.alerts.escalation import MINUTES, STEPS_AT_MOST, Step
 from apps.monitoring.alerts.kinds import CHOSEN, KINDS
 from apps.monitoring.alerts.looking import cursors_begin
 from apps.monitoring.alerts.matching import tickers_of
 from apps.monitoring.alerts.models import AlertDelivery, AlertPerson, AlertRule, AlertWebhook
+from apps.monitoring.alerts.requests import KIND as REQUESTS
 from apps.monitoring.alerts.telling import OPEN_STATES
 from apps.monitoring.alerts.webhook import url_seal
 from apps.orders.access import require
+from apps.rfq.models import StreamFilter
 
 RULES_AT_MOST: Final = 40  # of one person, and of one desk
 WEBHOOKS_AT_MOST: Final = 10
@@ -35,12 +39,16 @@ EVERY: Final = {
     900: "every 15 minutes",
     3600: "once an hour",
 }
+REQUESTS_EVERY: Final = 60  # seconds; at the least, where a rule tells of requests of others
 _CHOSEN = frozenset(kind.name for kind in CHOSEN)
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A rule as a person wants it. is_desk: for others too. account_id None: every account. least: dollars."""
+    """A rule as a person wants it. is_desk: for others too. account_id None: every account. least: dollars.
+
+    filter_id: of the incoming stream, for requests of others. steps: while nobody acknowledges.
+    """
 
     kinds: tuple[str, ...]
     is_desk: bool = False
@@ -53,13 +61,17 @@ class Wish:
     by_mail: bool = False
     webhook_id: int | None = None
     every: int = 60
+    filter_id: int | None = None
+    steps: tuple[Step, ...] = ()
 
 
 def rules_of(actor: Actor) -> QuerySet[AlertRule]:
     """The desk's rules and the person's own."""
     require(actor, Permission.DESK_VIEW)
     rows = AlertRule.objects.filter(desk_id=actor.desk_id, removed_at=None)
-    return rows.filter(Q(owner=None) | Q(owner_id=actor.user_id)).select_related("account", "webhook", "made_by")
+    return rows.filter(Q(owner=None) | Q(owner_id=actor.user_id)).select_related(
+        "account", "webhook", "made_by", "stream_filter"
+    )
 
 
 def rule_for(actor: Actor, rule_id: int, *, to_change: bool = False) -> AlertRule:
@@ -119,8 +131,8 @@ def rule_switch(actor: Actor, rule_id: int, *, is_on: bool) -> AlertRule:
 def rule_remove(actor: Actor, rule_id: int) -> AlertRule:
     with transaction.atomic():
         rule = rule_for(actor, rule_id, to_change=True)
-        rule.removed_at, rule.is_on = utc_now(), False
-        rule.save(update_fields=["removed_at", "is_on"])
+        rule.removed_at, rule.is_on, rule.stream_filter = utc_now(), False, None
+        rule.save(update_fields=["removed_at", "is_on", "stream_filter"])
         _record(actor, "monitoring.alert_rule.removed", rule)
     return rule
 
@@ -163,6 +175,7 @@ def _checked(actor: Actor, wish: Wish) -> dict[str, Any]:
         faults["roles"] = "Choose from the list."
     if wish.webhook_id is not None and (not wish.is_desk or not webhooks_of(actor).filter(pk=wish.webhook_id).exists()):
         faults["webhook"] = "Choose one of the desk's webhooks, for a rule of the desk."
+    faults |= _faults_of_requests(actor, wish) | _faults_of_steps(actor, wish)
     if faults:
         raise DeskError("bad_input", "This rule cannot be kept yet.", fields=faults)
     if wish.account_id is not None:
@@ -178,7 +191,59 @@ def _checked(actor: Actor, wish: Wish) -> dict[str, Any]:
         "by_mail": wish.by_mail,
         "webhook_id": wish.webhook_id,
         "every": wish.every,
+        "stream_filter_id": wish.filter_id if REQUESTS in wish.kinds else None,
+        "steps": [step.as_json() for step in wish.steps],
     }
+
+
+def filters_of(actor: Actor, *, is_desk: bool) -> QuerySet[StreamFilter]:
+    """Filters of the incoming stream that a rule may name: the desk's, and for an own rule one's own."""
+    rows = StreamFilter.objects.filter(desk_id=actor.desk_id).order_by("environment", "name", "pk")
+    return rows.filter(owner=None) if is_desk else rows.filter(Q(owner=None) | Q(owner_id=actor.user_id))
+
+
+def people_of(actor: Actor) -> QuerySet[Membership]:
+    """Whom a step of the desk's rules may tell. Raises NotAllowed."""
+    require(actor, Permission.ALERT_MANAGE)
+    rows = Membership.objects.filter(desk_id=actor.desk_id, is_active=True, user__is_active=True)
+    return rows.select_related("user").order_by("user__username")
+
+
+def _faults_of_requests(actor: Actor, wish: Wish) -> dict[str, str]:
+    if REQUESTS not in wish.kinds:
+        return {} if wish.filter_id is None else {"filter": "A filter is for requests of others: choose that, too."}
+    if wish.filter_id is not None:
+        saved = filters_of(actor, is_desk=wish.is_desk).filter(pk=wish.filter_id).first()
+        if saved is None:
+            return {"filter": "Choose one of the list. A rule of the desk takes filters that the desk shares."}
+        account = None if wish.account_id is None else account_get(actor, wish.account_id)
+        if account is not None and account.environment != saved.environment:
+            return {"filter": f"This filter is of {saved.environment}, the account of {account.environment}."}
+    if wish.every < REQUESTS_EVERY:
+        return {"every": "Requests of others come by the hundred: once a minute at most."}
+    return {}
+
+
+def _faults_of_steps(actor: Actor, wish: Wish) -> dict[str, str]:
+    """Words by the step's number."""
+    faults: dict[str, str] = {}
+    if len(wish.steps) > STEPS_AT_MOST:
+        faults["steps"] = f"At most {STEPS_AT_MOST} steps."
+    for number, step in enumerate(wish.steps, 1):
+        name = f"step{number}"
+        if step.after not in MINUTES:
+            faults[name] = "Choose the minutes from the list."
+        elif not wish.is_desk and (step.user_id is not None or step.roles or step.webhook_id is not None):
+            faults[name] = "An own rule tells only you. A rule of the desk can tell others."
+        elif not (step.by_browser or step.by_mail or step.webhook_id is not None):
+            faults[name] = "Choose how it is told: browser, e-mail or a webhook."
+        elif not set(step.roles) <= {role.value for role in Role}:
+            faults[name] = "Choose from the list."
+        elif step.user_id is not None and not people_of(actor).filter(user_id=step.user_id).exists():
+            faults[name] = "This person is not on the desk."
+        elif step.webhook_id is not None and not webhooks_of(actor).filter(pk=step.webhook_id).exists():
+            faults[name] = "Choose one of the desk's webhooks."
+    return faults
 
 
 def _record(actor: Actor, action: str, rule: AlertRule) -> None:
@@ -197,6 +262,8 @@ def _record(actor: Actor, action: str, rule: AlertRule) -> None:
             "mail": rule.by_mail,
             "webhook": rule.webhook_id,
             "every": rule.every,
+            "filter": rule.stream_filter_id,
+            "steps": rule.steps,
         },
     )
 

@@ -10,8 +10,11 @@ from apps.core.timestamps import utc_now
 from apps.monitoring.alerts.delivery import browser_overdue, deliveries_send
 from apps.monitoring.alerts.looking import look, look_states
 from apps.monitoring.alerts.models import Alert, AlertDelivery
+from apps.rfq.models import StreamHit
 
 KEPT = timedelta(days=30)
+HITS_KEPT = timedelta(days=1)
+HITS_AT_ONCE = 5_000
 _AT_ONCE = 500
 
 
@@ -42,6 +45,8 @@ def alerts_send_sync(channel: str) -> None:
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
 def alerts_tidy() -> None:
-    """Delete alerts that nothing was added to for 30 days. Beat runs this every hour."""
+    """Delete alerts that nothing was added to for 30 days, and what they were told from. Beat runs this every hour."""
     old = Alert.objects.filter(latest_at__lt=utc_now() - KEPT).order_by("pk").values_list("pk", flat=True)
     Alert.objects.filter(pk__in=list(old[:_AT_ONCE])).delete()
+    hits = StreamHit.objects.filter(seen_at__lt=utc_now() - HITS_KEPT).order_by("pk").values_list("pk", flat=True)
+    StreamHit.objects.filter(pk__in=list(hits[:HITS_AT_ONCE])).delete()

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Q
 
 from apps.accounts.access import roles_of
 from apps.accounts.models import Membership
 from apps.core.permissions import Actor
+from apps.monitoring.alerts import escalation
 from apps.monitoring.alerts.kinds import Kind, known
 from apps.monitoring.alerts.matching import Filter, Happening, Quiet, more_text, tickers_of, window_end
 from apps.monitoring.alerts.models import Alert, AlertCopy, AlertDelivery, AlertItem, AlertPerson, AlertRule
@@ -60,7 +62,7 @@ def happenings_tell(
     touched: dict[int, Alert] = {}
     for rule in rules:
         narrowed = filter_of(rule)
-        wanted = [one for one in found if one.at >= rule.on_since and narrowed.matches(one)]
+        wanted = [one for one in found if one.at >= rule.on_since and _is_wanted(rule, narrowed, one)]
         keys = {one.key for one in wanted}
         told = set(AlertItem.objects.filter(rule=rule, key__in=keys).values_list("key", flat=True)) if keys else set()
         for one in wanted:
@@ -75,6 +77,12 @@ def happenings_tell(
     return list(touched.values())
 
 
+def _is_wanted(rule: AlertRule, narrowed: Filter, one: Happening) -> bool:
+    if one.for_rule is not None:
+        return one.for_rule == rule.pk and one.kind in narrowed.kinds
+    return narrowed.matches(one)
+
+
 def subjects_resolve(desk_id: int, subjects: Iterable[str], *, now: datetime) -> int:
     """What these were about is well again: close the alerts in which nothing else is left. In a transaction."""
     named = set(subjects)
@@ -86,8 +94,8 @@ def subjects_resolve(desk_id: int, subjects: Iterable[str], *, now: datetime) ->
     left = AlertItem.objects.filter(alert_id__in=ids, resolved_at=None).values_list("alert_id", flat=True)
     over = list(Alert.objects.filter(pk__in=ids - set(left), resolved_at=None).select_related("rule"))
     for alert in over:
-        alert.resolved_at = now
-        alert.save(update_fields=["resolved_at"])
+        alert.resolved_at, alert.escalates_at = now, None
+        alert.save(update_fields=["resolved_at", "escalates_at"])
         _over(alert, now)
     if over:
         alerts_publish(desk_id)
@@ -115,6 +123,22 @@ def windows_close(*, now: datetime) -> int:
     return told
 
 
+def alerts_escalate(*, now: datetime) -> int:
+    """Take the steps that are due where nobody has acknowledged; returns how many. Each in its own transaction."""
+    taken = 0
+    for alert in escalation.due(now=now):
+        with transaction.atomic():
+            told = escalation.step_take(alert, _actors(alert.desk_id), now=now)
+            if told is None:
+                continue
+            addresses: list[Address] = [(channel, one, None) for one in told.user_ids for channel in told.channels]
+            addresses += [] if told.webhook_id is None else [(Channel.WEBHOOK, None, told.webhook_id)]
+            _deliver(alert, addresses, part=Part.NEXT, title=told.title, text=told.text, now=now)
+            alerts_publish(alert.desk_id)
+        taken += 1
+    return taken
+
+
 # --- one rule, one happening -------------------------------------------------------------------------
 
 
@@ -129,10 +153,12 @@ def _tell(rule: AlertRule, one: Happening, people: Mapping[int, Actor], now: dat
     again = AlertItem.objects.filter(alert=alert, subject=one.subject, resolved_at=None)
     if again.update(at=one.at, key=one.key, title=one.title[:160], text=one.text[:300]) == 0:
         _item_make(alert, rule, one)
-        alert.count += 1
+        alert.count += one.count
     alert.title, alert.text, alert.link = one.title[:160], one.text[:300], one.link[:200]
+    if alert.resolved_at is not None:  # it was over, and is not: somebody is to acknowledge it again
+        alert.escalates_at = escalation.next_at(rule, alert.step, now)
     alert.latest_at, alert.resolved_at = one.at, None
-    alert.save(update_fields=["title", "text", "link", "latest_at", "count", "resolved_at"])
+    alert.save(update_fields=["title", "text", "link", "latest_at", "count", "resolved_at", "escalates_at"])
     return alert
 
 
@@ -169,7 +195,10 @@ def _alert_make(rule: AlertRule, kind: Kind, one: Happening, told: Iterable[int]
         account_id=one.account_id,
         at=one.at,
         latest_at=one.at,
+        count=one.count,
+        told_count=one.count,
         window_ends_at=window_end(now, timedelta(seconds=rule.every)),
+        escalates_at=escalation.next_at(rule, 0, now),
     )
     _item_make(alert, rule, one)
     ids = list(told)
@@ -237,8 +266,8 @@ def _over(alert: Alert, now: datetime) -> None:
     """Tell those who were told that it is over; who was not yet, need not be."""
     waiting = AlertDelivery.objects.filter(alert=alert, state__in=OPEN_STATES)
     waiting.update(state=State.DROPPED, reason="it was over before", ended_at=now)
-    told = AlertDelivery.objects.filter(alert=alert, part=Part.FIRST, state=State.DELIVERED)
-    addresses: list[Address] = list(told.values_list("channel", "user_id", "webhook_id"))
+    told = AlertDelivery.objects.filter(alert=alert, part__in=(Part.FIRST, Part.NEXT), state=State.DELIVERED)
+    addresses: list[Address] = list(told.values_list("channel", "user_id", "webhook_id").order_by().distinct())
     _deliver(alert, addresses, part=Part.OVER, title=f"Over: {alert.title}"[:160], text="It is well again.", now=now)
 
 

@@ -9,6 +9,7 @@ from apps.rfq.models.rules import (
     QuoteRuleVersion,
     ShadowGrade,
     StreamFilter,
+    StreamHit,
     StreamMinute,
 )
 from apps.rfq.models.team import Approval, ApprovalThreshold, Comment
@@ -33,5 +34,6 @@ __all__ = [
     "Rfq",
     "ShadowGrade",
     "StreamFilter",
+    "StreamHit",
     "StreamMinute",
 ]

@@ -31,6 +31,28 @@ class StreamFilter(models.Model):
         ]
 
 
+class StreamHit(models.Model):
+    """New requests of others that one watch of the stream matched within some seconds; stored once, read by alerts.
+
+    watch: the number that who asked for it gave it. count: how many; the rest is of the largest of them.
+    """
+
+    desk = models.ForeignKey(Desk, on_delete=models.CASCADE, related_name="+")
+    watch = models.PositiveBigIntegerField()
+    environment = models.CharField(max_length=12, choices=Environment.choices)
+    count = models.PositiveIntegerField()
+    rfq_id = models.CharField(max_length=80)
+    ticker = models.CharField(max_length=120)
+    legs = models.PositiveSmallIntegerField(default=0)
+    contracts = CountField(null=True)
+    target_cost = MoneyField(null=True)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["watch", "rfq_id"], name="stream_hit_once")]
+        indexes = [models.Index(fields=["seen_at"])]
+
+
 class QuoteRule(models.Model):
     """One line of the auto-quote grid. What it says stands in its newest version."""
 

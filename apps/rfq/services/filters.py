@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import ProtectedError, Q, QuerySet
 
 from apps.accounts.access import account_get
 from apps.audit import services as audit
@@ -188,14 +188,19 @@ def filter_save(
 
 
 def filter_remove(actor: Actor, filter_id: int) -> int:
-    """Remove a filter: one's own, or one of the desk. Raises NotAllowed, NotFound."""
+    """Remove a filter: one's own, or one of the desk. Raises NotAllowed, NotFound, DeskError `filter_used`."""
     require(actor, Permission.RFQ_TRADE)
     row = filters_visible_to(actor, environment=environment_of(actor)).filter(pk=filter_id).first()
     if row is None:
         raise NotFound("This filter does not exist, or it is another person's.")
-    with transaction.atomic():
-        _record(actor, "rfq.filter.removed", row)
-        row.delete()
+    try:
+        with transaction.atomic():
+            _record(actor, "rfq.filter.removed", row)
+            row.delete()
+    except ProtectedError as exc:
+        # Without it the rule would tell of every request, or of none, and nobody would know which.
+        text = "An alert rule tells by this filter. Change or remove that rule first."
+        raise DeskError("filter_used", text) from exc
     return filter_id
 
 

@@ -27,6 +27,7 @@ from apps.rfq.services.passes import SHOWN, passed_of
 from apps.rfq.services.quotes import LIVE
 from apps.rfq.services.stream import Batch, Board, Entry, View
 from apps.rfq.services.suggest import Suggester
+from apps.rfq.services.watches import Watcher
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class StreamPublisher:
         self._filters_at = 0.0
         self._minutes: dict[tuple[int, datetime], list[int]] = {}  # (account, minute) -> seen, eligible, dropped
         self._suggester = Suggester()
+        self._watcher = Watcher(self._known)
 
     def tick(self, batches: dict[str, Batch], *, now: datetime | None = None, clock: float | None = None) -> int:
         """Take in what came and publish what is looked at; returns how many frames went out.
@@ -74,6 +76,7 @@ class StreamPublisher:
         wanted = self._wanted(now)
         if wanted is not None:
             self._align(wanted, clock=clock)
+        self._watcher.align(clock=clock)
         for environment, batch in batches.items():
             self._take(environment, batch, now=now, clock=clock)
         frames = {}
@@ -82,6 +85,7 @@ class StreamPublisher:
             if frame is not None:
                 frames[topic] = frame
         self._flush(now)
+        self._watcher.flush(now=now)
         if frames and not live.publish_many([(topic, live.next_version(), frame) for topic, frame in frames.items()]):
             for topic in frames:  # Redis is away: told again when it is back
                 self._open[topic].told = {}
@@ -90,6 +94,7 @@ class StreamPublisher:
     def leave(self) -> None:
         """Somebody else holds the lease now: what was kept for browsers is dropped, counters are written."""
         self._flush(utc_now(), all_of_it=True)
+        self._watcher.flush(now=utc_now(), all_of_it=True)
         live.state_forget(self._open)
 
     # --- which filters are open ------------------------------------------------------------------
@@ -132,6 +137,7 @@ class StreamPublisher:
         seen, dropped = board.seen, board.dropped
         fresh, gone = board.apply(batch)
         _mark_deleted(environment, batch.deleted)
+        self._watcher.take(environment, fresh, now=now)
         eligible: set[str] = self._suggester.wanted(environment, fresh)
         for one in self._open.values():
             if one.account.environment != environment or not one.is_known or not one.matched_at:
@@ -147,23 +153,24 @@ class StreamPublisher:
                 counts[place] += more
 
     def _match(self, one: _Open, fresh: list[Entry], gone: Iterable[str], *, now: datetime, clock: float) -> None:
-        one.view.refresh(fresh, gone, self._known(one, fresh, now=now), now=now)
+        one.view.refresh(fresh, gone, self._known(one.account, one.view.criteria, fresh, now=now), now=now)
 
-    def _known(self, one: _Open, entries: list[Entry], *, now: datetime) -> dict[str, Known]:
+    def _known(
+        self, account: ExchangeAccount, criteria: Criteria, entries: list[Entry], *, now: datetime
+    ) -> dict[str, Known]:
         """Look up what a filter asks beyond the message; nothing when it asks nothing."""
-        criteria = one.view.criteria
         if not entries or not (criteria.needs_market or criteria.with_fair or criteria.quoted_before):
             return {}
         reports = [entry.report for entry in entries]
-        facts = self._facts_of(one.account.environment)
+        facts = self._facts_of(account.environment)
         valuation: Valuation | None = None
         quoted: set[str] = set()
         if criteria.needs_market:
             facts.read([report.ticker for report in reports])
         if criteria.with_fair:
-            valuation = self._valuation(one.account, entries, now=now)
+            valuation = self._valuation(account, entries, now=now)
         if criteria.quoted_before:
-            quoted = _quoted(one.account.pk, [report.ticker for report in reports])
+            quoted = _quoted(account.pk, [report.ticker for report in reports])
         found = {}
         for report in reports:
             market = facts.of(report.ticker)

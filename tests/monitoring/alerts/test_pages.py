@@ -15,6 +15,7 @@ from apps.core.topics import TopicName
 from apps.monitoring.alerts import addresses, delivery, inbox, looking
 from apps.monitoring.alerts.models import Alert, AlertDelivery, AlertPerson, AlertRule, AlertWebhook
 from apps.monitoring.alerts.rules import Wish, rule_save, rules_usual, webhook_add
+from apps.rfq.models import StreamFilter
 from tests.monitoring.alerts.test_telling import fill, later
 from tests.orders.conftest import Place, commits, place, published
 from tests.support.people import actor_of, client_of, make_desk, make_person
@@ -62,6 +63,30 @@ def test_a_rule_is_written_in_words_and_changed(trader: Client, place: Place) ->
     assert not AlertRule.objects.get().is_on
     trader.post("/alerts/rules/remove/", {"rule": rule.pk})
     assert "a feed is stale" not in text_of(trader.get("/alerts/rules/"))
+
+
+def test_a_filter_of_requests_and_steps_are_kept_in_words(lena: Client, lead: Actor, place: Place) -> None:
+    shared = StreamFilter.objects.create(
+        desk=place.desk, environment="paper", name="Big ones", criteria={"min_contracts": "500"}
+    )
+    steps = {"step1_after": "5", "step1_to": "same", "step1_mail": "yes", "step3_after": "10"}
+    steps |= {"step3_to": f"user:{lead.user_id}", "step3_browser": "yes"}
+    form = RULE | steps | {"for": "desk", "kinds": ["rfq.incoming"], "filter": str(shared.pk)}
+    assert lena.post("/alerts/rules/save/", form).status_code == 302
+    page = text_of(lena.get("/alerts/rules/"))
+    for words in ("somebody else asks for quotes", "filter “Big ones”"):
+        assert words in page
+    assert "after 5 min: the same people by e-mail" in page
+    assert "after 10 more: lena by browser" in page
+    editor = text_of(lena.get(f"/alerts/rules/?edit={AlertRule.objects.get().pk}"))
+    assert f'value="{shared.pk}" selected' in editor
+    assert f'value="user:{lead.user_id}" selected' in editor
+
+    refused = lena.post("/alerts/rules/save/", form | {"every": "0", "step1_after": "7", "step1_to": "user:999999"})
+    assert refused.status_code == 422
+    again = text_of(refused)
+    for words in ("once a minute at most", "Choose the minutes from the list.", f'value="{shared.pk}" selected'):
+        assert words in again
 
 
 @pytest.mark.parametrize(
