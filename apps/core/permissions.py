@@ -5,7 +5,7 @@ refused. A person may hold several roles on one desk; permissions add up.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 
 
@@ -178,6 +178,10 @@ class Reach:
     def __bool__(self) -> bool:
         return self.is_desk or bool(self.accounts or self.subaccounts)
 
+    def touches(self, account_id: int) -> bool:
+        """Whether it holds on some of this account."""
+        return self.is_desk or account_id in self.accounts or any(one == account_id for one, _ in self.subaccounts)
+
     def covers(self, account_id: int | None, subaccount: int | None) -> bool:
         """Whether it holds there. subaccount None: the whole account, or one that nobody knows."""
         if self.is_desk or account_id in self.accounts:
@@ -207,6 +211,16 @@ class Actor:
     def may_on(self, permission: Permission, account_id: int | None, subaccount: int | None) -> bool:
         """On this subaccount of this account. None: on the whole account, or where nobody knows which it is."""
         return self.reach(permission).covers(account_id, subaccount)
+
+    def only(self, permission: Permission) -> "Actor":
+        """Return the same person with no more than what gives this permission: for a list that it opens, an export.
+
+        Who sees two accounts and may export one of them exports that one.
+        """
+        if self.may(permission):
+            return self
+        given = frozenset(one for one in self.grants if one.allows(permission))
+        return replace(self, roles=frozenset({MASKED_VIEWER}), grants=given)
 
     def reach(self, permission: Permission) -> Reach:
         """Where on the desk this permission holds."""

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from ninja import Query
 
-from apps.accounts.access import accounts_visible
+from apps.accounts.access import accounts_seen, accounts_visible
 from apps.core.money import format_count, money_units
 from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import format_rfc3339
@@ -61,7 +61,7 @@ def api_token(request: HttpRequest) -> dict[str, Any]:
     summary="Exchange accounts of the desk",
 )
 def api_accounts(request: HttpRequest) -> list[dict[str, Any]]:
-    rows = accounts_visible(_actor(request))
+    rows = accounts_seen(_actor(request))
     return [{"id": row.pk, "name": row.name, "environment": row.environment} for row in rows]
 
 
@@ -75,7 +75,7 @@ def api_accounts(request: HttpRequest) -> list[dict[str, Any]]:
 )
 def api_balances(request: HttpRequest) -> list[dict[str, Any]]:
     actor = _actor(request)
-    rows = balances_visible_to(actor).filter(account__in=accounts_visible(actor)).select_related("account")
+    rows = balances_visible_to(actor).filter(account__in=accounts_seen(actor)).select_related("account")
     return [
         {
             **_of_account(row),
@@ -99,7 +99,7 @@ def api_balances(request: HttpRequest) -> list[dict[str, Any]]:
 )
 def api_positions(request: HttpRequest, closed: bool = False) -> list[dict[str, Any]]:
     actor = _actor(request)
-    rows = positions_visible_to(actor).filter(account__in=accounts_visible(actor)).select_related("account")
+    rows = positions_visible_to(actor).filter(account__in=accounts_seen(actor)).select_related("account")
     if not closed:
         rows = rows.exclude(position=0)
     return [

@@ -4,12 +4,12 @@ from django.db.models import QuerySet
 
 from apps.core.permissions import Actor, Permission
 from apps.data_api.models import DataToken
-from apps.orders.access import require
+from apps.orders.access import require_somewhere
 
 
 def tokens_visible_to(actor: Actor) -> QuerySet[DataToken]:
     """Raises NotAllowed."""
-    require(actor, Permission.DESK_VIEW)
+    require_somewhere(actor, Permission.DESK_VIEW)
     rows = DataToken.objects.filter(desk_id=actor.desk_id).select_related("user")
     return rows if actor.may(Permission.PEOPLE_MANAGE) else rows.filter(user_id=actor.user_id)
 

@@ -19,7 +19,7 @@ from apps.core.timestamps import utc_now
 from apps.data_api.models import DataToken
 from apps.data_api.scopes import SCOPES
 from apps.data_api.selectors import tokens_visible_to
-from apps.orders.access import actor_of, require
+from apps.orders.access import actor_of, require_somewhere
 
 DAYS = (7, 30, 90, 365)
 LIVE_AT_MOST = 10  # of one person on one desk
@@ -51,7 +51,7 @@ def token_create(actor: Actor, *, name: str, scopes: Iterable[str], days: int) -
 
     Raises NotAllowed; DeskError `bad_input` for what is not offered, `too_many` when they have enough of them.
     """
-    require(actor, Permission.DESK_VIEW)
+    require_somewhere(actor, Permission.DESK_VIEW)
     name, chosen = name.strip(), [scope for scope in SCOPES if scope in set(scopes)]
     faults = {}
     if not name or len(name) > 60 or not name.isprintable():
@@ -136,8 +136,9 @@ def caller_of(secret: str, *, permission: Permission, scope: str) -> Caller | No
         raise NotAllowed("The desk wants a second factor of this token's owner. The token works once they have one.")
     if scope and scope not in row.scopes:
         raise NotAllowed(f"This token may not read {scope}. Make one with that scope.")
-    if not actor.may(permission):
+    if not actor.reach(permission):
         raise NotAllowed
+    actor = actor.only(permission)
     stale = Q(last_used_at=None) | Q(last_used_at__lt=now - _USED_EVERY)
     if row.last_used_at is None or row.last_used_at < now - _USED_EVERY:
         DataToken.objects.filter(stale, pk=row.pk).update(last_used_at=now)

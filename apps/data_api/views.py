@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.permissions import requires
 from apps.core.errors import DeskError, NotAllowed
-from apps.core.permissions import Permission
+from apps.core.permissions import Permission, Within
 from apps.core.timestamps import utc_now
 from apps.data_api.api import OPERATIONS, ROOT, api
 from apps.data_api.reference import reference_of
@@ -20,14 +20,14 @@ from apps.data_api.selectors import tokens_listed
 from apps.data_api.services import DAYS, NewToken, token_create, token_revoke
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.SUBACCOUNT)
 @require_safe
 def data_api_tokens(request: DeskRequest) -> HttpResponse:
     """The person's tokens (everybody's, for who manages people), and the form for a new one."""
     return _page(request)
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.SUBACCOUNT)
 @require_POST
 def data_api_token_create(request: DeskRequest) -> HttpResponse:
     """Make a token and show it, this once: it is in no address, no session and no log."""
@@ -51,7 +51,7 @@ def data_api_token_create(request: DeskRequest) -> HttpResponse:
     return _page(request, made=made)
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.SUBACCOUNT)
 @require_POST
 def data_api_token_revoke(request: DeskRequest, token_id: int) -> HttpResponse:
     row = token_revoke(request.actor, token_id)
@@ -59,14 +59,14 @@ def data_api_token_revoke(request: DeskRequest, token_id: int) -> HttpResponse:
     return redirect("data_api_tokens")
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.SUBACCOUNT)
 @require_safe
 def data_api_document(request: DeskRequest) -> JsonResponse:
     """The OpenAPI document."""
     return JsonResponse(api.get_openapi_schema(path_prefix=ROOT))
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.SUBACCOUNT)
 @require_safe
 def data_api_reference(request: DeskRequest) -> HttpResponse:
     """The same for people to read."""
@@ -85,7 +85,7 @@ def _page(
 ) -> HttpResponse:
     if typed is None:
         typed = {"name": "", "scopes": list(SCOPES), "days": "90"}
-    may = {operation.scope: request.actor.may(operation.permission) for operation in OPERATIONS.values()}
+    may = {operation.scope: bool(request.actor.reach(operation.permission)) for operation in OPERATIONS.values()}
     context = {
         "current": "data_api",
         "tokens": tokens_listed(request.actor),

@@ -4,7 +4,7 @@ from typing import Any
 
 from apps.accounts.models import ExchangeAccount
 from apps.core import ports
-from apps.core.permissions import Permission
+from apps.core.permissions import Permission, Within
 from apps.core.topics import TopicName
 from apps.exchange import selectors
 
@@ -13,7 +13,11 @@ def register() -> None:
     ports.register_topic(
         ports.Topic("status", Permission.MARKET_VIEW, scope="environment", mode="whole", state=status_state)
     )
-    ports.register_topic(ports.Topic("limits", Permission.DESK_VIEW, scope="account", mode="whole", state=limits_state))
+    ports.register_topic(
+        ports.Topic(
+            "limits", Permission.DESK_VIEW, scope="account", mode="whole", state=limits_state, within=Within.ACCOUNT
+        )
+    )
 
 
 def status_state(topic: TopicName) -> dict[str, Any] | None:

@@ -8,11 +8,18 @@ class HistoryConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core import ports
-        from apps.core.permissions import Permission
+        from apps.core.permissions import Permission, Within
         from apps.history import reconcile_feed, reconcile_fix, selectors
 
         ports.register_topic(
-            ports.Topic("history", Permission.DESK_VIEW, scope="account", mode="rows", state=selectors.history_state)
+            ports.Topic(
+                "history",
+                Permission.DESK_VIEW,
+                scope="account",
+                mode="rows",
+                state=selectors.history_state,
+                within=Within.ACCOUNT,
+            )
         )
         ports.open_differences.append(selectors.differences_open)
         ports.register_feed_handler("fill", reconcile_feed.trades_received)

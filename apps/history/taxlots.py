@@ -28,7 +28,7 @@ from apps.history.exports.tables import Table
 from apps.history.models import DataSet, SyncState
 from apps.history.search.columns import Column, Kind, units
 from apps.markets.models import Market
-from apps.orders.access import fills_visible_to, require
+from apps.orders.access import fills_visible_to, require_on
 from apps.orders.models import BookSide
 from apps.portfolio.models import Settlement
 
@@ -96,7 +96,7 @@ def year_lots(actor: Actor, *, account_id: int, year: int | None, zone: str, now
     Raises NotAllowed, NotFound.
     """
     account = account_get(actor, account_id)
-    require(actor, Permission.DESK_VIEW)
+    require_on(actor, Permission.DESK_VIEW, account_id, None)
     years = _years(actor, account, zone=zone, now=now)
     chosen = year if year is not None else years[0]
     start, end = _span(chosen, zone)
@@ -124,7 +124,7 @@ def lots_export(actor: Actor, *, account_id: int, year: int, zone: str, form: st
 
     Raises NotAllowed, NotFound, DeskError.
     """
-    require(actor, Permission.DESK_EXPORT)
+    require_on(actor, Permission.DESK_EXPORT, account_id, None)
     account = account_get(actor, account_id)
     if form not in FORMATS:
         raise DeskError("bad_input", f"A file is one of {', '.join(FORMATS)}.", fields={"format": "Choose a format."})

@@ -69,10 +69,16 @@ def market_context(
     }
 
 
+def _may_here(request: DeskRequest, permission: Permission) -> bool:
+    return bool(request.actor.may_on(permission, request.actor.account_id, request.subaccount))
+
+
 def _no_trade_reason(request: DeskRequest) -> str:
-    if request.actor is not None and not request.actor.may(Permission.DESK_VIEW):
+    if request.actor is not None and not _may_here(request, Permission.DESK_VIEW):
+        if request.actor.grants:
+            return "Your roles are on other accounts than the one in the top bar."
         return "This desk hides its own orders, positions and amounts from viewers."
-    if request.actor is None or not request.actor.may(Permission.ORDER_PLACE):
+    if request.actor is None or not _may_here(request, Permission.ORDER_PLACE):
         return "Your roles on this desk see this market and its orders; they place none. A trader can."
     if request.account is None:
         return "This desk has no exchange account yet. A vault-admin adds one under Settings."

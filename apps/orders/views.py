@@ -12,7 +12,7 @@ from apps.accounts.middleware import DeskRequest
 from apps.accounts.models import User
 from apps.accounts.permissions import requires
 from apps.core.errors import DeskError
-from apps.core.permissions import Permission
+from apps.core.permissions import Permission, Within
 from apps.markets.pages import market_context
 from apps.markets.views import market_or_404
 from apps.orders import services
@@ -21,7 +21,7 @@ from apps.orders.services.order_approval import order_asked
 from apps.orders.tickets import ticket_from_params
 
 
-@requires(Permission.ORDER_PLACE)
+@requires(Permission.ORDER_PLACE, Within.SUBACCOUNT)
 @require_POST
 def order_place(request: DeskRequest, ticker: str) -> HttpResponse:
     """Record one order and go back to its market; a refused ticket comes back as typed (422).

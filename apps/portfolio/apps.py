@@ -8,18 +8,35 @@ class PortfolioConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core import ports
-        from apps.core.permissions import Permission
+        from apps.core.permissions import Permission, Within
         from apps.portfolio import cash_events, commands, feed, figures_events, selectors, services
 
         view = Permission.DESK_VIEW
         ports.register_topic(
-            ports.Topic("positions", view, scope="account", mode="rows", state=selectors.positions_state)
+            ports.Topic(
+                "positions", view, scope="account", mode="rows", state=selectors.positions_state, within=Within.ACCOUNT
+            )
         )
-        ports.register_topic(ports.Topic("balance", view, scope="account", mode="whole", state=selectors.balance_state))
         ports.register_topic(
-            ports.Topic("subaccounts", view, scope="account", mode="whole", state=cash_events.subaccounts_state)
+            ports.Topic(
+                "balance", view, scope="account", mode="whole", state=selectors.balance_state, within=Within.ACCOUNT
+            )
         )
-        ports.register_topic(ports.Topic("pnl", view, scope="account", mode="whole", state=figures_events.pnl_state))
+        ports.register_topic(
+            ports.Topic(
+                "subaccounts",
+                view,
+                scope="account",
+                mode="whole",
+                state=cash_events.subaccounts_state,
+                within=Within.ACCOUNT,
+            )
+        )
+        ports.register_topic(
+            ports.Topic(
+                "pnl", view, scope="account", mode="whole", state=figures_events.pnl_state, within=Within.ACCOUNT
+            )
+        )
         commands.register()
         ports.register_feed_handler("market_position", feed.positions_received)
         ports.register_feed_handler("fill", feed.balance_moved)

@@ -17,7 +17,7 @@ from apps.accounts.permissions import requires
 from apps.audit import services as audit
 from apps.core.errors import DeskError, NotFound
 from apps.core.money import format_dollars
-from apps.core.permissions import Permission
+from apps.core.permissions import Permission, Within
 from apps.core.pnl_days import trading_day
 from apps.core.timestamps import format_rfc3339, from_unix_ms, to_unix_ms, utc_now
 from apps.orders.pages.export import export_chunks, safe_cell
@@ -56,7 +56,7 @@ COLUMNS = (
 )
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.ACCOUNT)
 @require_safe
 def portfolio(request: DeskRequest) -> HttpResponse:
     """Figures, charts and positions of the selected account; the browser keeps them live."""
@@ -86,13 +86,13 @@ def portfolio(request: DeskRequest) -> HttpResponse:
         "subaccounts": list(numbers),
         "pnl": frame,
         "breaks": [one for one in frame["breaks"] if one["is_certain"]],
-        "may_export": request.actor.may(Permission.DESK_EXPORT),
+        "may_export": request.actor.may_on(Permission.DESK_EXPORT, account.pk, None),
         "page_data": {"facts": figures_rows.facts_of(account.environment, known), "pnl": frame},
     }
     return render(request, "portfolio/overview.html", context)
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.ACCOUNT)
 @require_safe
 def portfolio_equity(request: DeskRequest) -> JsonResponse:
     """The curve (?span=1d|1w|1m|all&sub=): [[Unix ms, equity or null, cash, positions or null], ..], dollars."""
@@ -114,7 +114,7 @@ def portfolio_equity(request: DeskRequest) -> JsonResponse:
     )
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.ACCOUNT)
 @require_safe
 def portfolio_results(request: DeskRequest) -> JsonResponse:
     """Realised results by trading day and by event (?span=1w|1m|3m|1y&sub=)."""
@@ -142,7 +142,7 @@ def portfolio_results(request: DeskRequest) -> JsonResponse:
     )
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.ACCOUNT)
 @require_safe
 def portfolio_facts(request: DeskRequest) -> JsonResponse:
     """What markets are called and when they settle (?ticker=..&ticker=..), for positions that opened meanwhile."""
@@ -152,7 +152,7 @@ def portfolio_facts(request: DeskRequest) -> JsonResponse:
     return JsonResponse(figures_rows.facts_of(account.environment, markets))
 
 
-@requires(Permission.DESK_EXPORT)
+@requires(Permission.DESK_EXPORT, Within.ACCOUNT)
 @require_POST
 def portfolio_export(request: DeskRequest) -> HttpResponse | StreamingHttpResponse:
     """The positions of the choice as CSV, each with its mark and where that comes from."""
@@ -200,7 +200,7 @@ def _moment(milliseconds: int | None) -> str:
     return "" if milliseconds is None else format_rfc3339(from_unix_ms(milliseconds))
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.ACCOUNT)
 @require_safe
 def portfolio_market(request: DeskRequest, ticker: str) -> HttpResponse:
     """One market's fills and settlements with what each did to the figures (?sub=, the selected one by default)."""
@@ -217,12 +217,12 @@ def portfolio_market(request: DeskRequest, ticker: str) -> HttpResponse:
         "subaccount": number,
         "ledger": ledger,
         "steps_shown": STEPS_SHOWN,
-        "may_export": request.actor.may(Permission.DESK_EXPORT),
+        "may_export": request.actor.may_on(Permission.DESK_EXPORT, account.pk, None),
     }
     return render(request, "portfolio/market.html", context)
 
 
-@requires(Permission.DESK_EXPORT)
+@requires(Permission.DESK_EXPORT, Within.ACCOUNT)
 @require_POST
 def portfolio_read_again(request: DeskRequest) -> HttpResponse:
     """Ask the workers to read balances and positions again now; the figures follow by themselves."""

@@ -9,14 +9,20 @@ from django.views.decorators.http import require_safe
 
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.permissions import requires
-from apps.core.permissions import Permission
+from apps.core.permissions import Actor, Permission
 
 
 @requires(Permission.MARKET_VIEW)
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    # Who sees no amounts of the desk's own begins with the markets.
-    return redirect("overview" if cast(DeskRequest, request).actor.may(Permission.DESK_VIEW) else "markets")
+    # Who has a role on one account begins with its orders; who sees no amounts at all, with the markets.
+    return redirect(_home(cast(DeskRequest, request).actor))
+
+
+def _home(actor: Actor) -> str:
+    if actor.may(Permission.DESK_VIEW):
+        return "overview"
+    return "orders" if actor.reach(Permission.DESK_VIEW) else "markets"
 
 
 @requires(Permission.PUBLIC)

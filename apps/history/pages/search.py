@@ -7,13 +7,13 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict, Stre
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.accounts.access import accounts_visible
+from apps.accounts.access import accounts_seen
 from apps.accounts.kept import preferences_of
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.models import User
 from apps.accounts.permissions import requires
 from apps.core.errors import DeskError, NotAllowed, NotFound
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 from apps.core.timestamps import utc_now
 from apps.history.exports.http import export_response
 from apps.history.exports.services import FORMATS, names_for, search_export
@@ -30,7 +30,7 @@ ALL_ACCOUNTS = "all"
 _MORE = ("subaccount", "size_from", "size_to", "price_from", "price_to", "source", "id")
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.SUBACCOUNT)
 @require_safe
 def history_search(request: DeskRequest) -> HttpResponse:
     """What a choice matches, newest first (?kind=&account=&q=&...&after=)."""
@@ -60,7 +60,7 @@ def history_search(request: DeskRequest) -> HttpResponse:
     return render(request, "history/search.html", context, status=422 if errors else 200)
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.SUBACCOUNT)
 @require_safe
 def history_search_count(request: DeskRequest) -> JsonResponse:
     """How many a choice matches, by parts (?...&after=): `next` is where the next part begins, "" at the end."""
@@ -74,7 +74,7 @@ def history_search_count(request: DeskRequest) -> JsonResponse:
     return JsonResponse({"rows": counted.rows, "next": str(counted.next or "")})
 
 
-@requires(Permission.DESK_EXPORT)
+@requires(Permission.DESK_EXPORT, Within.SUBACCOUNT)
 @require_POST
 def history_search_export(request: DeskRequest) -> HttpResponse | StreamingHttpResponse:
     """Everything that the choice matches, as a file. A POST, because the trail keeps it."""
@@ -118,14 +118,14 @@ def _context(actor: Actor, choice: Choice, page: SearchPage) -> dict[str, Any]:
         "looked_to": page.looked_to,
         "is_narrowed": choice.for_kind(choice.kind) != Choice(choice.kind, account=choice.account, zone=choice.zone),
         "hidden_values": (choice.values() | {"account": choice.account or ALL_ACCOUNTS}).items(),
-        "accounts": accounts_visible(actor),
+        "accounts": accounts_seen(actor),
         "all_accounts": ALL_ACCOUNTS,
         "people": people_of(actor).items(),
         "elsewhere": ELSEWHERE,
         "sides": SIDES.items(),
         "sources": get_args(Told),
         "formats": tuple(FORMATS),
-        "may_export": actor.may(Permission.DESK_EXPORT),
+        "may_export": bool(actor.reach(Permission.DESK_EXPORT)),
     }
 
 

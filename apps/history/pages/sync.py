@@ -13,7 +13,7 @@ from apps.accounts.middleware import DeskRequest
 from apps.accounts.models import ExchangeAccount
 from apps.accounts.permissions import requires
 from apps.core.errors import DeskError
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 from apps.core.timestamps import to_unix_ms
 from apps.history import events, selectors, services
 from apps.history.models import ChosenMarket, DataSet, HistoricalCutoff, SyncRun, SyncState
@@ -23,7 +23,7 @@ _RUNS = 30  # shown
 _TONES = {"new": "muted", "running": "accent", "waiting": "warning", "failed": "danger", "done": "ok"}
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.ACCOUNT)
 @require_safe
 def history(request: DeskRequest) -> HttpResponse:
     """The state of each data set of the selected account."""

@@ -12,7 +12,7 @@ from apps.accounts.models import User
 from apps.accounts.permissions import requires
 from apps.core.errors import DeskError, NotAllowed, NotFound
 from apps.core.money import money_from_units
-from apps.core.permissions import Permission
+from apps.core.permissions import Permission, Within
 from apps.core.timestamps import utc_now
 from apps.history.exports.http import export_response
 from apps.history.exports.services import FORMATS
@@ -27,7 +27,7 @@ _DOUBTS = {
 }
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.ACCOUNT)
 @require_safe
 def history_taxlots(request: DeskRequest) -> HttpResponse:
     """The selected account's year (?year=)."""
@@ -52,12 +52,12 @@ def history_taxlots(request: DeskRequest) -> HttpResponse:
         "totals": {name: money_from_units(sum(getattr(one, name) for one in markets)) for name in _AMOUNTS},
         "lots": sum(one.lots for one in markets),
         "formats": tuple(FORMATS),
-        "may_export": request.actor.may(Permission.DESK_EXPORT),
+        "may_export": request.actor.may_on(Permission.DESK_EXPORT, request.account.pk, None),
     }
     return render(request, "history/taxlots.html", context)
 
 
-@requires(Permission.DESK_EXPORT)
+@requires(Permission.DESK_EXPORT, Within.ACCOUNT)
 @require_POST
 def history_taxlots_export(request: DeskRequest) -> HttpResponse | StreamingHttpResponse:
     """Every lot of the year as a file. A POST, because the trail keeps it."""

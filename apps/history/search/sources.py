@@ -7,12 +7,13 @@ from typing import Any
 from django.db.models import BigIntegerField, Case, CharField, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
+from apps.accounts.grants import within
 from apps.core.money import PRICE_UNITS_PER_DOLLAR
 from apps.core.permissions import Actor, Permission
 from apps.core.rfq import QuoteState, RfqState
 from apps.history.models import ChosenMarket, PublicTrade
 from apps.history.search.columns import Column, Kind, units
-from apps.orders.access import fills_visible_to, intents_visible_to, orders_visible_to, require
+from apps.orders.access import fills_visible_to, intents_visible_to, orders_visible_to, require_somewhere
 from apps.orders.models import BookSide, Order, OrderIntent
 from apps.portfolio.models import Settlement
 from apps.rfq.access import quotes_visible_to, rfqs_visible_to
@@ -154,7 +155,7 @@ FILLS = Source(
 
 
 def _trades(actor: Actor) -> QuerySet[PublicTrade]:
-    require(actor, Permission.DESK_VIEW)
+    require_somewhere(actor, Permission.DESK_VIEW)
     return PublicTrade.objects.all()
 
 
@@ -183,8 +184,8 @@ TRADES = Source(
 
 
 def _settlements(actor: Actor) -> QuerySet[Settlement]:
-    require(actor, Permission.DESK_VIEW)
-    return Settlement.objects.filter(account__desk_id=actor.desk_id)
+    theirs = within(require_somewhere(actor, Permission.DESK_VIEW))
+    return Settlement.objects.filter(theirs, account__desk_id=actor.desk_id)
 
 
 SETTLEMENTS = Source(

@@ -17,7 +17,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from apps.accounts.access import accounts_visible
+from apps.accounts.access import accounts_seen
 from apps.core.errors import DeskError, NotFound
 from apps.core.permissions import Actor
 from apps.history.search.choice import Choice
@@ -251,7 +251,7 @@ def _by_id(source: Source, rows: QuerySet[Any], record: str, accounts: Mapping[i
 
 def _accounts(actor: Actor, choice: Choice) -> dict[int, str]:
     """Return the environment of each account that is searched, by row id."""
-    visible = dict(accounts_visible(actor).values_list("pk", "environment"))
+    visible = dict(accounts_seen(actor).values_list("pk", "environment"))
     if not choice.account:
         return visible
     account_id = int(choice.account)

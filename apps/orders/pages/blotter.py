@@ -5,7 +5,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from apps.accounts.access import account_get
+from apps.accounts.access import account_seen
 from apps.accounts.models import ExchangeAccount, Membership
 from apps.core.permissions import Actor, Permission
 from apps.markets.models import Market
@@ -53,7 +53,7 @@ def blotter_context(
     actor: Actor, account: ExchangeAccount, *, chosen: BlotterFilter, after: rows.Cursor | None
 ) -> dict[str, Any]:
     """Return the template context of the Orders page. Raises NotAllowed, NotFound."""
-    account = account_get(actor, account.pk)
+    account = account_seen(actor, account.pk)
     page = rows.blotter_page(actor, account_id=account.pk, chosen=chosen, after=after)
     counts = rows.blotter_counts(actor, account_id=account.pk)
     people = people_of(actor)
@@ -73,8 +73,8 @@ def blotter_context(
         "people": people.items(),
         "external": EXTERNAL,
         "columns": COLUMNS,
-        "may_cancel": actor.may(Permission.ORDER_CANCEL),
-        "may_export": actor.may(Permission.DESK_EXPORT),
+        "may_cancel": actor.reach(Permission.ORDER_CANCEL).touches(account.pk),
+        "may_export": actor.reach(Permission.DESK_EXPORT).touches(account.pk),
         "sync": sync,
         "page_data": {"people": {str(pk): name for pk, name in people.items()}, "titles": titles, "counts": counts},
     }

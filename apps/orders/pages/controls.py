@@ -12,7 +12,7 @@ from apps.accounts.middleware import DeskRequest
 from apps.accounts.permissions import requires
 from apps.accounts.step_up import steps_up
 from apps.core.errors import DeskError, NotAllowed
-from apps.core.permissions import Permission
+from apps.core.permissions import Permission, Within
 from apps.core.timestamps import utc_now
 from apps.markets.models import Market
 from apps.orders import services
@@ -36,25 +36,25 @@ BATCH_COLUMNS = (
 )
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.ACCOUNT)
 @require_safe
 def order_groups(request: DeskRequest) -> HttpResponse:
     """The selected account's order groups; the rows come live (topic `groups:<account>`)."""
     return render(
         request,
         "orders/groups.html",
-        {"account": request.account, "may_place": request.actor.may(Permission.ORDER_PLACE)},
+        {"account": request.account, "may_place": _may_place(request)},
     )
 
 
-@requires(Permission.ORDER_PLACE)
+@requires(Permission.ORDER_PLACE, Within.SUBACCOUNT)
 @require_safe
 def order_batch(request: DeskRequest) -> HttpResponse:
     """Several orders from a pasted table; the dry run and the send go over the socket."""
     return render(request, "orders/batch.html", {"account": request.account})
 
 
-@requires(Permission.ORDER_PLACE)
+@requires(Permission.ORDER_PLACE, Within.SUBACCOUNT)
 @require_safe
 def order_batch_template(request: DeskRequest) -> HttpResponse:
     """A CSV file with every column that a batch may have, and two lines that show how they are written."""
@@ -73,7 +73,7 @@ def order_batch_template(request: DeskRequest) -> HttpResponse:
     )
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.SUBACCOUNT)
 @require_safe
 def order_people(request: DeskRequest) -> JsonResponse:
     """Names by user id: live frames of pauses and cancels carry ids only."""
@@ -147,6 +147,10 @@ def order_limit_remove(request: DeskRequest) -> HttpResponse:
     else:
         messages.info(request, "The row is removed. What else applies to the same people still holds.")
     return redirect("order_limits")
+
+
+def _may_place(request: DeskRequest) -> bool:
+    return bool(request.actor.may_on(Permission.ORDER_PLACE, request.actor.account_id, request.subaccount))
 
 
 def _limits(request: DeskRequest, typed: Mapping[str, str], faults: Mapping[str, str]) -> HttpResponse:

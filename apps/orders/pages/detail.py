@@ -56,7 +56,9 @@ def order_context(actor: Actor, key: str) -> dict[str, Any]:
         "audit": _audit(actor, account, intent, cancels, changes) if actor.may(Permission.AUDIT_VIEW) else None,
         "is_unknown": order is None and intent is not None and intent.state == OrderIntent.State.UNKNOWN,
         "is_not_seen": order is None and intent is not None and intent.state == OrderIntent.State.NOT_SEEN,
-        "may_cancel": actor.may(Permission.ORDER_CANCEL) and order is not None and order.status == Order.Status.RESTING,
+        "may_cancel": order is not None
+        and order.status == Order.Status.RESTING
+        and actor.may_on(Permission.ORDER_CANCEL, order.account_id, order.subaccount),
         "is_selected_account": account.pk == actor.account_id,
     }
 

@@ -10,13 +10,13 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.accounts.access import account_get
+from apps.accounts.access import account_seen
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.models import ExchangeAccount
 from apps.accounts.permissions import requires
 from apps.audit import services as audit
 from apps.core.errors import DeskError, NotAllowed, NotFound
-from apps.core.permissions import Permission
+from apps.core.permissions import Permission, Within
 from apps.core.timestamps import utc_now
 from apps.orders import services
 from apps.orders.pages import scopes
@@ -30,7 +30,7 @@ from apps.orders.tickets import read_key
 _ROWS_AT_ONCE = 200
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.SUBACCOUNT)
 @require_safe
 def orders(request: DeskRequest) -> HttpResponse:
     """The selected account's orders; the browser replaces the first page by a live grid."""
@@ -46,7 +46,7 @@ def orders(request: DeskRequest) -> HttpResponse:
     return render(request, "orders/list.html", {**context, "idempotency_key": uuid.uuid4()})
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.SUBACCOUNT)
 @require_safe
 def order_rows(request: DeskRequest) -> JsonResponse:
     """Older rows (?tab=&q=&side=&person=&after=&limit=) with the counts of all tabs, as JSON."""
@@ -60,7 +60,7 @@ def order_rows(request: DeskRequest) -> JsonResponse:
         return _refusal(exc)
 
 
-@requires(Permission.DESK_EXPORT)
+@requires(Permission.DESK_EXPORT, Within.SUBACCOUNT)
 @require_POST
 def order_export(request: DeskRequest) -> HttpResponse | StreamingHttpResponse:
     """Every order of the tab and the filters as CSV, older ones included. A POST, because the trail keeps it."""
@@ -84,7 +84,7 @@ def order_export(request: DeskRequest) -> HttpResponse | StreamingHttpResponse:
             "subaccount": chosen.subaccount,
         },
     )
-    rows = blotter_rows(request.actor, account_id=account.pk, chosen=chosen)
+    rows = blotter_rows(request.actor.only(Permission.DESK_EXPORT), account_id=account.pk, chosen=chosen)
     lines = export_lines(rows, people=people_of(request.actor))
     name = f"orders-{account.environment}-{chosen.tab}-{utc_now():%Y%m%d-%H%M%S}.csv"
     return StreamingHttpResponse(
@@ -94,7 +94,7 @@ def order_export(request: DeskRequest) -> HttpResponse | StreamingHttpResponse:
     )
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.SUBACCOUNT)
 @require_safe
 def order_detail(request: DeskRequest, key: str) -> HttpResponse:
     try:
@@ -104,7 +104,7 @@ def order_detail(request: DeskRequest, key: str) -> HttpResponse:
     return render(request, "orders/detail.html", {**context, "idempotency_key": uuid.uuid4()})
 
 
-@requires(Permission.ORDER_CANCEL)
+@requires(Permission.ORDER_CANCEL, Within.SUBACCOUNT)
 @require_POST
 def order_cancel(request: DeskRequest) -> HttpResponse:
     """Cancel chosen orders: first what that means, in words; with `confirmed`, do it. JSON where it is asked for."""
@@ -126,7 +126,7 @@ def order_cancel(request: DeskRequest) -> HttpResponse:
     return _back(request)
 
 
-@requires(Permission.ORDER_CANCEL)
+@requires(Permission.ORDER_CANCEL, Within.SUBACCOUNT)
 @require_POST
 def order_cancel_all(request: DeskRequest) -> HttpResponse:
     """Cancel every working order of the account, and withdraw what was not sent yet."""
@@ -166,7 +166,7 @@ def _ask(
 def _account(request: DeskRequest) -> ExchangeAccount:
     if request.account is None:
         raise DeskError("no_account", "Choose an account in the top bar first.")
-    return account_get(request.actor, request.account.pk)
+    return account_seen(request.actor, request.account.pk)
 
 
 def _account_shown(request: DeskRequest) -> ExchangeAccount:

@@ -18,7 +18,7 @@ from apps.accounts.models import ExchangeAccount
 from apps.accounts.permissions import requires
 from apps.audit import services as audit
 from apps.core.errors import DeskError
-from apps.core.permissions import Permission
+from apps.core.permissions import Permission, Within
 from apps.core.timestamps import format_rfc3339, utc_now
 from apps.orders.pages.export import export_chunks
 from apps.portfolio.commands import read_number
@@ -68,7 +68,7 @@ def period_from(values: Mapping[str, str], *, today: date) -> Period:
     return Period(first, last, subaccount)
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.ACCOUNT)
 @require_safe
 def cash(request: DeskRequest) -> HttpResponse:
     """Payments, and the statement of ?from=&to=&subaccount= with its newest lines."""
@@ -94,12 +94,12 @@ def cash(request: DeskRequest) -> HttpResponse:
             "presets": _presets(utc_now().date()),
             "deposits": Deposit.objects.filter(account=account).order_by("-created_at", "-pk")[:PAYMENTS_SHOWN],
             "withdrawals": Withdrawal.objects.filter(account=account).order_by("-created_at", "-pk")[:PAYMENTS_SHOWN],
-            "may_export": request.actor.may(Permission.DESK_EXPORT),
+            "may_export": request.actor.may_on(Permission.DESK_EXPORT, account.pk, None),
         },
     )
 
 
-@requires(Permission.DESK_EXPORT)
+@requires(Permission.DESK_EXPORT, Within.ACCOUNT)
 @require_POST
 def cash_statement(request: DeskRequest) -> HttpResponseBase:
     """The statement as a file: csv, parquet or pdf. Who took it is written down."""

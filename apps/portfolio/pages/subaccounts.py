@@ -15,7 +15,7 @@ from apps.accounts.models import ExchangeAccount
 from apps.accounts.permissions import requires
 from apps.core.errors import DeskError, WireFormatError
 from apps.core.money import parse_dollars
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 from apps.orders.tickets import read_key
 from apps.portfolio import labels, transfers
 from apps.portfolio.cash_events import action_words
@@ -27,7 +27,7 @@ TRANSFERS_SHOWN = 50
 OPEN = transfers.OPEN
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.ACCOUNT)
 @require_safe
 def subaccounts(request: DeskRequest) -> HttpResponse:
     """The tree, what was asked, and the newest transfers; ?from=&to=&amount= shows a preview without scripts."""
@@ -37,7 +37,7 @@ def subaccounts(request: DeskRequest) -> HttpResponse:
     return render(request, "portfolio/subaccounts.html", context | _form_context(request))
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.ACCOUNT)
 @require_safe
 def subaccounts_live(request: DeskRequest) -> HttpResponse:
     """The parts of the page that change, as fragments to swap."""
@@ -46,7 +46,7 @@ def subaccounts_live(request: DeskRequest) -> HttpResponse:
     return render(request, "portfolio/_subaccounts_live.html", live_context(request.actor, request.account))
 
 
-@requires(Permission.CASH_MOVE)
+@requires(Permission.CASH_MOVE, Within.SUBACCOUNT)
 @require_POST
 def transfer_send(request: DeskRequest) -> HttpResponse:
     def work(actor: Actor, key: uuid.UUID) -> SubaccountAction:
@@ -126,7 +126,7 @@ def live_context(actor: Actor, account: ExchangeAccount) -> dict[str, Any]:
         "total": sum(cash, Decimal(0)) if cash else None,
         "actions": [{"row": one, "words": action_words(one), "is_open": one.state in OPEN} for one in newest],
         "transfers": list(listed.order_by("-created_at", "-pk")[:TRANSFERS_SHOWN]),
-        "may_move": actor.may(Permission.CASH_MOVE),
+        "may_move": actor.reach(Permission.CASH_MOVE).touches(account.pk),
         "may_manage": actor.may(Permission.SUBACCOUNT_MANAGE),
     }
 

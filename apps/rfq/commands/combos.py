@@ -7,7 +7,7 @@ from apps.accounts.access import account_get
 from apps.accounts.models import ExchangeAccount
 from apps.core.combos import Leg
 from apps.core.errors import DeskError
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.core.timestamps import utc_now
 from apps.core.topics import TopicName
@@ -87,7 +87,9 @@ def register() -> None:
     register_command(Command("combo.list", Permission.DESK_VIEW, list_))
     register_command(Command("combo.check", Permission.RFQ_TRADE, check))
     register_command(Command("combo.resolve", Permission.RFQ_TRADE, resolve))
-    register_topic(Topic("combos", Permission.DESK_VIEW, scope="account", mode="rows", state=combos_state))
+    register_topic(
+        Topic("combos", Permission.DESK_VIEW, scope="account", mode="rows", state=combos_state, within=Within.ACCOUNT)
+    )
 
 
 def _account(actor: Actor) -> ExchangeAccount:

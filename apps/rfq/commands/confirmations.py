@@ -33,4 +33,8 @@ def confirms_state(topic: TopicName) -> Answer:
 def register() -> None:
     """Fill the registries of `core.ports`. Called once, by AppConfig.ready()."""
     register_command(Command("confirm.decide", Permission.RFQ_TRADE, decide, Within.SUBACCOUNT))
-    register_topic(Topic("confirms", Permission.DESK_VIEW, scope="account", mode="rows", state=confirms_state))
+    register_topic(
+        Topic(
+            "confirms", Permission.DESK_VIEW, scope="account", mode="rows", state=confirms_state, within=Within.ACCOUNT
+        )
+    )

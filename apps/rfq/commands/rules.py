@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.core import ports
 from apps.core.errors import DeskError, WireFormatError
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.core.timestamps import from_unix_ms, utc_now
 from apps.core.topics import TopicName
@@ -115,8 +115,19 @@ def register() -> None:
     register_command(Command("rule.versions", Permission.DESK_VIEW, versions))
     register_command(Command("rule.replay", Permission.RFQ_TRADE, replay))
     register_command(Command("rule.state", Permission.RFQ_PULL, state))
-    register_topic(Topic("rules", Permission.DESK_VIEW, scope="account", mode="rows", state=rules_state))
-    register_topic(Topic("decisions", Permission.DESK_VIEW, scope="account", mode="rows", state=decisions_state))
+    register_topic(
+        Topic("rules", Permission.DESK_VIEW, scope="account", mode="rows", state=rules_state, within=Within.ACCOUNT)
+    )
+    register_topic(
+        Topic(
+            "decisions",
+            Permission.DESK_VIEW,
+            scope="account",
+            mode="rows",
+            state=decisions_state,
+            within=Within.ACCOUNT,
+        )
+    )
     ports.register_stream_taker("rfq_created", rule_queue.queue.created)
     ports.register_stream_taker("rfq_deleted", rule_queue.queue.deleted)
     ports.gateway_jobs["rfq-rules"] = rule_job.rule_job

@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.core.errors import DeskError, WireFormatError
 from apps.core.money import parse_count, parse_dollars
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.core.topics import TopicName
 from apps.rfq.asks import text_of
@@ -100,9 +100,20 @@ def register() -> None:
     register_command(Command("team.comment", Permission.DESK_VIEW, comment))
     register_command(Command("team.look", Permission.DESK_VIEW, look))
     register_command(Command("team.members", Permission.DESK_VIEW, members))
-    register_topic(Topic("rfqteam", Permission.DESK_VIEW, scope="account", mode="rows", state=team_state))
+    register_topic(
+        Topic("rfqteam", Permission.DESK_VIEW, scope="account", mode="rows", state=team_state, within=Within.ACCOUNT)
+    )
     register_command(Command("approval.approve", Permission.RFQ_MANAGE, approve))
     # A lead declines, its author withdraws: the service asks which.
     register_command(Command("approval.decline", Permission.RFQ_PULL, decline))
     register_command(Command("approval.threshold", Permission.RFQ_MANAGE, threshold))
-    register_topic(Topic("approvals", Permission.DESK_VIEW, scope="account", mode="rows", state=approvals_state))
+    register_topic(
+        Topic(
+            "approvals",
+            Permission.DESK_VIEW,
+            scope="account",
+            mode="rows",
+            state=approvals_state,
+            within=Within.ACCOUNT,
+        )
+    )

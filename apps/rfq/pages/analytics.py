@@ -12,7 +12,7 @@ from apps.accounts.middleware import DeskRequest
 from apps.accounts.models import User
 from apps.accounts.permissions import requires
 from apps.core.errors import DeskError
-from apps.core.permissions import Permission
+from apps.core.permissions import Permission, Within
 from apps.core.timestamps import utc_now
 from apps.rfq.selectors.analytics import maker_figures, requester_figures
 from apps.rfq.selectors.periods import period_from
@@ -22,7 +22,7 @@ from apps.rfq.services.analytics import ENOUGH
 _DAYS = 7  # shown when nobody says which
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.ACCOUNT)
 @require_safe
 def rfq_analytics(request: DeskRequest) -> HttpResponse:
     """The selected account's figures (?from=&to=) and its shift report."""

@@ -16,7 +16,7 @@ from apps.accounts.models import User
 from apps.accounts.permissions import requires
 from apps.audit import services as audit
 from apps.core.errors import DeskError
-from apps.core.permissions import Permission
+from apps.core.permissions import Permission, Within
 from apps.core.timestamps import utc_now
 from apps.orders.pages.blotter import people_of
 from apps.orders.pages.export import export_chunks
@@ -36,27 +36,27 @@ _NAMES = {REQUESTS: "rfq_blotter", QUOTES: "rfq_quote_blotter"}
 _DAYS = 7  # shown when nobody says which
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.ACCOUNT)
 @require_safe
 def rfq_blotter(request: DeskRequest) -> HttpResponse:
     """The selected account's requests (?from=&to=&person=&series=&state=&after=)."""
     return _page(request, REQUESTS)
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.ACCOUNT)
 @require_safe
 def rfq_quote_blotter(request: DeskRequest) -> HttpResponse:
     """The selected account's quotes on requests of others."""
     return _page(request, QUOTES)
 
 
-@requires(Permission.DESK_EXPORT)
+@requires(Permission.DESK_EXPORT, Within.ACCOUNT)
 @require_POST
 def rfq_blotter_export(request: DeskRequest) -> HttpResponse | StreamingHttpResponse:
     return _export(request, REQUESTS)
 
 
-@requires(Permission.DESK_EXPORT)
+@requires(Permission.DESK_EXPORT, Within.ACCOUNT)
 @require_POST
 def rfq_quote_blotter_export(request: DeskRequest) -> HttpResponse | StreamingHttpResponse:
     return _export(request, QUOTES)
@@ -110,7 +110,7 @@ def _page(request: DeskRequest, kind: str) -> HttpResponse:
             "states": [(state, state.replace("_", " ")) for state in STATES[kind]],
             "own_url": _NAMES[kind],
             "export_url": f"{_NAMES[kind]}_export",
-            "may_export": request.actor.may(Permission.DESK_EXPORT),
+            "may_export": request.actor.may_on(Permission.DESK_EXPORT, request.account.pk, None),
         },
     )
 

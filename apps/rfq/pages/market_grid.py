@@ -5,11 +5,11 @@ from django.views.decorators.http import require_safe
 
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.permissions import requires
-from apps.core.permissions import Permission
+from apps.core.permissions import Permission, Within
 from apps.markets.models import Market
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.SUBACCOUNT)
 @require_safe
 def rfq_market_grid(request: DeskRequest, ticker: str) -> JsonResponse:
     """{"ranges": [{"start","end","step"}]} in dollars; empty while the catalogue does not know them."""

@@ -6,10 +6,10 @@ from django.views.decorators.http import require_safe
 
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.permissions import requires
-from apps.core.permissions import Permission
+from apps.core.permissions import Permission, Within
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, Within.ACCOUNT)
 @require_safe
 def rfq_desk(request: DeskRequest) -> HttpResponse:
     """The selected account's requests, the quotes on them, and the maker's area below."""
@@ -19,8 +19,8 @@ def rfq_desk(request: DeskRequest) -> HttpResponse:
         "rfq/desk.html",
         {
             "account": request.account,
-            "may_trade": actor.may(Permission.RFQ_TRADE),
-            "may_pull": actor.may(Permission.RFQ_PULL),
+            "may_trade": actor.may_on(Permission.RFQ_TRADE, actor.account_id, actor.subaccount),
+            "may_pull": actor.may_on(Permission.RFQ_PULL, actor.account_id, actor.subaccount),
             "may_manage": actor.may(Permission.RFQ_MANAGE),
         },
     )
