@@ -7,6 +7,7 @@ from django.db import transaction
 
 from apps.accounts import services, sign_ins, team
 from apps.accounts.four_eyes import Kind, Params, gate, kinds
+from apps.accounts.grant_changes import grants_change
 from apps.accounts.grants import account_names, grants_read, words_of
 from apps.accounts.models import ChangeRequest, Desk, DeskPolicy, Membership, User
 from apps.accounts.notices import notify
@@ -42,8 +43,8 @@ def _roles_now(desk_id: int, params: Params) -> dict[str, str]:
 def _roles_apply(author: Actor, request: ChangeRequest) -> None:
     params = request.params
     if "grants" in params:
-        grants = grants_read(params["grants"])
-        services.grants_set(request.desk, user_id=params["user_id"], grants=grants, actor=author, approval=request)
+        add = grants_read(params["grants"])
+        grants_change(request.desk, user_id=params["user_id"], add=add, actor=author, approval=request)
         return
     services.roles_set(request.desk, user_id=params["user_id"], roles=params["roles"], actor=author, approval=request)
 

@@ -41,11 +41,10 @@ def grants_stored(grants: Iterable[Grant]) -> list[dict[str, Any]]:
     )
 
 
-def grants_check(desk: Desk, grants: Iterable[Grant]) -> list[dict[str, Any]]:
-    """Return what is stored of them. Raises DeskError for a role, an account or a subaccount that cannot be given."""
-    wanted = set(grants)
+def grants_check(desk: Desk, grants: Iterable[Grant], *, total: int) -> None:
+    """Raises DeskError for a role, account or subaccount that cannot be given; total: what the person would have."""
     ours = set(ExchangeAccount.objects.filter(desk=desk, is_active=True).values_list("pk", flat=True))
-    for one in wanted:
+    for one in grants:
         if one.role not in GRANTABLE:
             text = f"“{one.role}” acts for the whole desk. On one account can be given: {', '.join(GRANTABLE)}."
             raise DeskError("grant_role", text, fields={"role": text})
@@ -56,9 +55,8 @@ def grants_check(desk: Desk, grants: Iterable[Grant]) -> list[dict[str, Any]]:
         if one.subaccount is not None and not 0 <= one.subaccount <= MAX_SUBACCOUNT:
             text = f"Subaccounts are numbered 0 to {MAX_SUBACCOUNT}."
             raise DeskError("grant_subaccount", text, fields={"subaccount": text})
-    if len(wanted) > MOST:
+    if total > MOST:
         raise DeskError("grants_many", f"At most {MOST} for one person: give a role on the whole account instead.")
-    return grants_stored(wanted)
 
 
 def all_roles(membership: Membership) -> frozenset[str]:

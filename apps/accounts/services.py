@@ -15,12 +15,11 @@ from apps.accounts.access import (
     subaccounts_seen,
 )
 from apps.accounts.four_eyes import gate
-from apps.accounts.grants import MAX_SUBACCOUNT, account_names, grants_check, grants_read, grants_stored, text_of
+from apps.accounts.grants import MAX_SUBACCOUNT
 from apps.accounts.models import ChangeRequest, Desk, Environment, ExchangeAccount, Membership, User
-from apps.accounts.notices import notify
 from apps.audit.services import record
 from apps.core.errors import DeskError, NotAllowed, NotFound
-from apps.core.permissions import Actor, Grant, Permission, Role
+from apps.core.permissions import Actor, Permission, Role
 
 
 def desk_create(name: str, *, slug: str) -> Desk:
@@ -48,7 +47,7 @@ def person_add(
     Raises:
         NotAllowed, DeskError: not an admin; the name is taken; an unknown role.
     """
-    _may_manage_people(actor, desk.pk)
+    may_manage_people(actor, desk.pk)
     wanted = roles_check(roles)
     try:
         with transaction.atomic():
@@ -80,7 +79,7 @@ def roles_set(
     Raises NotAllowed, NotFound; DeskError for an unknown role or the last admin; ApprovalNeeded where a role is added
     and the desk wants four eyes on that.
     """
-    _may_manage_people(actor, desk.pk)
+    may_manage_people(actor, desk.pk)
     wanted = roles_check(roles)
     with transaction.atomic():
         members = Membership.objects.select_for_update(of=("self",)).select_related("user")
@@ -103,56 +102,9 @@ def roles_set(
     return membership
 
 
-def grants_set(
-    desk: Desk,
-    *,
-    user_id: int,
-    grants: Iterable[Grant],
-    actor: Actor | None = None,
-    approval: ChangeRequest | None = None,
-) -> Membership:
-    """Replace a person's roles on single accounts and subaccounts. They count as soon as `roles_set` does.
-
-    Raises NotAllowed, NotFound; DeskError for what cannot be given; ApprovalNeeded where one is added and the desk
-    wants four eyes on roles.
-    """
-    _may_manage_people(actor, desk.pk)
-    chosen = frozenset(grants)
-    with transaction.atomic():
-        members = Membership.objects.select_for_update(of=("self",)).select_related("user")
-        membership = members.filter(desk=desk, user_id=user_id).first()
-        if membership is None:
-            raise NotFound("This person is not on this desk.")
-        had = grants_read(membership.grants)
-        grants_check(desk, chosen - had)  # one on an account that was closed since may stay, or go
-        wanted = grants_stored(chosen)
-        names = account_names(desk.pk)
-        added = [text_of(one, names) for one in sorted(chosen - had, key=_place)]
-        if actor is not None and added:
-            title = f"{membership.user.get_username()}: {', '.join(added)}"
-            gate(desk.pk, "roles", title[:200], {"user_id": user_id, "grants": wanted}, approval=approval)
-        before, membership.grants = membership.grants, wanted
-        membership.save(update_fields=["grants"])
-        record(
-            "accounts.grants.changed",
-            actor_id=actor.user_id if actor else None,
-            desk_id=desk.pk,
-            target=f"user:{user_id}",
-            data={"before": before, "after": wanted},
-        )
-        now = ", ".join(text_of(one, names) for one in sorted(chosen, key=_place)) or "none"
-        text = f"Your roles on single accounts of {desk.name} were changed. They are now: {now}."
-        notify([user_id], "grants.changed", text)
-    return membership
-
-
-def _place(grant: Grant) -> tuple[int, int, str]:
-    return (grant.account_id, -1 if grant.subaccount is None else grant.subaccount, grant.role)
-
-
 def membership_set_active(desk: Desk, *, user_id: int, is_active: bool, actor: Actor | None = None) -> None:
     """Suspend a person on one desk, or let them back."""
-    _may_manage_people(actor, desk.pk)
+    may_manage_people(actor, desk.pk)
     with transaction.atomic():
         membership = Membership.objects.select_for_update().filter(desk=desk, user_id=user_id).first()
         if membership is None:
@@ -224,7 +176,7 @@ def desk_select(user_id: int, session: MutableMapping[str, Any], *, desk_id: int
         session.pop(name, None)
 
 
-def _may_manage_people(actor: Actor | None, desk_id: int) -> None:
+def may_manage_people(actor: Actor | None, desk_id: int) -> None:
     if actor is not None and (actor.desk_id != desk_id or not actor.may(Permission.PEOPLE_MANAGE)):
         raise NotAllowed
 

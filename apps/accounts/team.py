@@ -7,7 +7,7 @@ from allauth.mfa.models import Authenticator
 from django.db import transaction
 
 from apps.accounts import factor_policy, services, sign_ins
-from apps.accounts.grants import all_roles
+from apps.accounts.grants import account_names, all_roles, grants_read, words_of
 from apps.accounts.models import Membership, SignIn, User
 from apps.accounts.notices import notify_holders
 from apps.core.errors import DeskError, NotAllowed, NotFound
@@ -37,7 +37,8 @@ def people_listed(actor: Actor) -> list[dict[str, Any]]:
             factors.setdefault(user_id, set()).add(kind)
         for sign_in in sign_ins.sign_ins_of(ids):
             sessions.setdefault(sign_in.user_id, []).append(sign_in)
-    return [_row(row, factors.get(row.user_id, set()), sessions.get(row.user_id, [])) for row in rows]
+    names = account_names(actor.desk_id)
+    return [_row(row, factors.get(row.user_id, set()), sessions.get(row.user_id, []), names) for row in rows]
 
 
 def person_get(actor: Actor, user_id: int) -> Membership:
@@ -94,12 +95,13 @@ def name_of(user: User) -> str:
     return user.display_name or user.get_username()
 
 
-def _row(row: Membership, factors: set[str], sessions: list[SignIn]) -> dict[str, Any]:
+def _row(row: Membership, factors: set[str], sessions: list[SignIn], names: dict[int, str]) -> dict[str, Any]:
     return {
         "id": row.user_id,
         "name": name_of(row.user),
         "username": row.user.get_username(),
         "roles": row.roles,
+        "grants": words_of(grants_read(row.grants), names),
         "is_active": row.is_active and row.user.is_active,
         "has_app": Authenticator.Type.TOTP in factors,
         "has_passkey": Authenticator.Type.WEBAUTHN in factors,

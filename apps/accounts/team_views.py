@@ -11,13 +11,14 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts import factor_policy, four_eyes, invitations, services, sign_ins, team
+from apps.accounts.access import accounts_visible
 from apps.accounts.approval_views import ASKED
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.permissions import requires
 from apps.accounts.session_views import session_row
 from apps.accounts.step_up import steps_up
 from apps.core.errors import DeskError, NotAllowed, NotFound
-from apps.core.permissions import Permission, Role
+from apps.core.permissions import GRANTABLE, Permission, Role
 
 ROLE_WORDS = {
     Role.VIEWER: "sees, never touches",
@@ -206,6 +207,8 @@ def _person(request: DeskRequest, user_id: int, *, fault: str = "", status: int 
         "fault": fault,
         "is_self": user_id == request.actor.user_id,
         "roles": [(role.value, words, role.value in membership.roles) for role, words in ROLE_WORDS.items()],
+        "grantable": GRANTABLE,
+        "desk_accounts": accounts_visible(request.actor),
         "sessions": [session_row(one) for one in sign_ins.sign_ins_of([user_id])],
         "work": team.work_of(request.desk.pk, user_id),
         "may_cancel": request.actor.may(Permission.ORDER_CANCEL),

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.accounts import approval_views, factor_views, session_views, team_views, trail_views, views
+from apps.accounts import approval_views, factor_views, grant_views, session_views, team_views, trail_views, views
 
 urlpatterns = [
     path("settings/preferences/", views.preferences, name="preferences"),
@@ -22,6 +22,8 @@ urlpatterns = [
     path("team/invitations/revoke/", team_views.invitation_revoke, name="invitation_revoke"),
     path("team/people/<int:user_id>/", team_views.person_page, name="person"),
     path("team/people/<int:user_id>/roles/", team_views.person_roles, name="person_roles"),
+    path("team/people/<int:user_id>/grants/add/", grant_views.person_grant_add, name="person_grant_add"),
+    path("team/people/<int:user_id>/grants/remove/", grant_views.person_grant_remove, name="person_grant_remove"),
     path("team/people/<int:user_id>/suspend/", team_views.person_suspend, name="person_suspend"),
     path("team/people/<int:user_id>/resume/", team_views.person_resume, name="person_resume"),
     path("team/people/<int:user_id>/sign-out/", team_views.person_sign_out, name="person_sign_out"),
