@@ -15,6 +15,7 @@ from kombu.exceptions import KombuError
 from kombu.pools import producers
 
 from apps.core import killpoints
+from apps.orders import lane
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +57,15 @@ def enqueue_on_commit(task: str, *ids: int) -> None:
     transaction.on_commit(lambda: _enqueue_committed(task, *ids))
 
 
-def _enqueue_committed(task: str, *ids: int) -> None:
+def order_send_on_commit(intent_id: int) -> None:
+    """Have a new order sent, by the short way where there is one."""
+    transaction.on_commit(lambda: _enqueue_committed(ORDER_SEND, intent_id, is_short=True))
+
+
+def _enqueue_committed(task: str, *ids: int, is_short: bool = False) -> None:
     killpoints.reach("submit.committed")
-    enqueue(task, *ids)
+    if not (is_short and lane.hand_over(*ids)):
+        enqueue(task, *ids)
     killpoints.reach("submit.queued")
 
 

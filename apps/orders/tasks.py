@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 from celery import current_app, shared_task
-from celery.signals import worker_ready
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.core.cache import cache
 from django.db import connection
 
@@ -20,7 +20,7 @@ from apps.exchange.clients import client_for
 from apps.exchange.selectors import accounts_with_keys
 from apps.exchange.wire.api import get_user_data_timestamp
 from apps.exchange.wire.errors import ExchangeError
-from apps.orders import queue, services
+from apps.orders import lane, queue, services
 from apps.orders.models import ChangeIntent, OrderIntent
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 # costs tokens and nothing else.
 SYNC_LOCK_SECONDS = 45
 _SENDS = frozenset({"orders", "urgent"})  # queues whose work writes at the exchange
+_attendants: list[lane.Attendants] = []
 
 
 @shared_task(ignore_result=True)
@@ -142,9 +143,25 @@ def _worker_started(sender: Any = None, **_: object) -> None:
     """Restart is recovery: what the last worker left behind is swept before the first beat."""
     queue.enqueue(queue.INTENTS_SWEEP)
     queue.enqueue(queue.ACCOUNTS_RECONCILE)
-    if _SENDS & set(getattr(sender, "app", current_app).amqp.queues.consume_from):
+    queues = set(getattr(sender, "app", current_app).amqp.queues.consume_from)
+    if "orders" in queues:
+        _attendants.append(lane.Attendants(order_send))
+        _attendants[-1].start()
+    if _SENDS & queues:
         # On its own: an exchange that cannot be reached must not keep the first cancel waiting.
         threading.Thread(target=senders_warm, name="senders-warm", daemon=True).start()
+
+
+@worker_shutting_down.connect
+def _worker_ending(**_: object) -> None:
+    for one in _attendants:
+        one.stop()
+
+
+@worker_shutdown.connect
+def _worker_ended(**_: object) -> None:
+    while _attendants:
+        _attendants.pop().join()
 
 
 def senders_warm() -> None:

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F, Model, QuerySet
+from django.db.models.signals import post_init
+from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import ExchangeAccount
@@ -78,6 +80,47 @@ def test_it_is_written_once(accounts: list[ExchangeAccount]) -> None:
 
     assert [read.first(account.pk) for account in accounts] == accounts
     assert len(built) == 1
+
+
+def test_the_quick_way_and_djangos_give_the_same_rows(accounts: list[ExchangeAccount]) -> None:
+    read = Prepared(lambda desk_id: ExchangeAccount.objects.filter(desk_id=desk_id).order_by("pk"))
+
+    quick = read(accounts[0].desk_id)
+    with CaptureQueriesContext(connection) as queries:
+        djangos = read(accounts[0].desk_id)
+
+    assert len(queries) == 1  # whoever counts queries sees each
+    assert list(map(values_of, quick)) == list(map(values_of, djangos))
+    for row, other in zip(quick, djangos, strict=True):
+        assert row == other
+        assert vars(row._state) == vars(other._state)
+        assert row.__dict__.keys() == other.__dict__.keys()
+        assert row.desk == other.desk  # what is not loaded is fetched as ever
+
+
+def test_a_broken_transaction_is_refused_as_ever(accounts: list[ExchangeAccount]) -> None:
+    read = Prepared(lambda pk: ExchangeAccount.objects.filter(pk=pk))
+    assert read(accounts[0].pk)
+
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        with pytest.raises(TransactionManagementError):
+            read(accounts[0].pk)
+
+
+def test_who_listens_to_loaded_rows_hears_of_them(accounts: list[ExchangeAccount]) -> None:
+    heard: list[Model] = []
+
+    def listen(instance: Model, **_: object) -> None:
+        heard.append(instance)
+
+    post_init.connect(listen, sender=ExchangeAccount)
+    try:
+        rows = Prepared(lambda pk: ExchangeAccount.objects.filter(pk=pk))(accounts[0].pk)
+    finally:
+        post_init.disconnect(listen, sender=ExchangeAccount)
+
+    assert heard == rows
 
 
 @pytest.mark.parametrize(

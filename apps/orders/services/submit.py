@@ -116,7 +116,7 @@ def intent_commit(
     killpoints.reach("submit.stored")
     if batch_key is None:
         # First: nobody waits for the row as the order itself waits for its turn.
-        queue.enqueue_on_commit(queue.ORDER_SEND, intent.pk)
+        queue.order_send_on_commit(intent.pk)
     events.intent_new_publish(intent)
     audit.record(
         "orders.intent.committed",
