@@ -13,6 +13,7 @@ django_application = get_asgi_application()
 
 from django.conf import settings  # noqa: E402 - Django must be set up first
 
+from apps.web.lanes import Lanes  # noqa: E402 - as above
 from apps.web.routing import websocket_urlpatterns  # noqa: E402 - as above
 
 
@@ -27,7 +28,7 @@ class ExactOrigin(OriginValidator):  # type: ignore[misc] # channels carries no 
 
 application = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": Lanes(django_application, cookie=settings.SESSION_COOKIE_NAME),
         # Full origins: the allowed-hosts validator would accept any port and plain http.
         "websocket": ExactOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), settings.PUBLIC_ORIGINS),
     }

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from apps.web.outbox import Frame, Outbox
+from apps.web.pace import Pace
 
 WINDOW = 1_048_576  # bytes on their way to one browser
 PROBE = 131_072  # bytes after which a heartbeat goes along, so that acknowledgements come often enough
@@ -29,11 +30,21 @@ FAULT = 1011
 
 
 class Client:
-    """Frames go through `put` (newest wins), answers through `reply` (each one is sent, in order)."""
+    """Frames go through `put` (newest wins), answers through `reply` (each one is sent, in order).
 
-    def __init__(self, send: Callable[[str], Awaitable[None]], close: Callable[[int], Awaitable[None]]) -> None:
+    pace: by which browsers of people who only look are woken; those with `goes_first`, and all without it, are at once.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[str], Awaitable[None]],
+        close: Callable[[int], Awaitable[None]],
+        pace: Pace | None = None,
+    ) -> None:
         self.outbox = Outbox()
         self.topics: set[str] = set()
+        self.goes_first = False
+        self._pace = pace
         self._send = send
         self._close = close
         self._replies: deque[str] = deque()
@@ -52,20 +63,22 @@ class Client:
         self._writer = asyncio.create_task(self._run(), name="browser-writer")
 
     async def stop(self) -> None:
+        if self._pace is not None:
+            self._pace.forget(self)
         if self._writer is not None and self._writer is not asyncio.current_task():
             self._writer.cancel()
             await asyncio.gather(self._writer, return_exceptions=True)
 
     def put(self, frame: Frame, *, is_urgent: bool = False) -> None:
         self.outbox.put(frame)
-        self._wake.set()
         if is_urgent:
             self._hurry.set()
+        self._want()
 
     def release(self, topic: str, state: Frame | None) -> None:
         self.outbox.release(topic, state)
-        self._wake.set()
         self._hurry.set()
+        self._want()
 
     def reply(self, text: str) -> None:
         self._replies.append(text)
@@ -74,7 +87,17 @@ class Client:
 
     def beat(self) -> None:
         self._is_beat_due = True
+        self._want()
+
+    def wake(self) -> None:
+        """Write what waits, now."""
         self._wake.set()
+
+    def _want(self) -> None:
+        if self._pace is None or self.goes_first:
+            self._wake.set()
+        else:
+            self._pace.want(self)
 
     def acknowledge(self, beat_ms: int) -> None:
         """The browser has read everything up to the heartbeat `beat_ms`."""
@@ -89,14 +112,16 @@ class Client:
     async def _run(self) -> None:
         try:
             while True:
+                # Whatever comes sets it, or waits for its turn to: also what comes while this one writes.
                 await self._wake.wait()
                 self._wake.clear()
-                while self._has_work():
-                    await self._room()
-                    self._hurry.clear()
-                    async with asyncio.timeout(STALL_SECONDS):
-                        await self._write()
-                    await self._gap()
+                if not self._has_work():
+                    continue
+                await self._room()
+                self._hurry.clear()
+                async with asyncio.timeout(STALL_SECONDS):
+                    await self._write()
+                await self._gap()
         except asyncio.CancelledError:
             raise
         except Exception:

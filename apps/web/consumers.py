@@ -9,8 +9,10 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import msgspec
 from channels.consumer import get_handler_name
@@ -18,17 +20,20 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
-from apps.accounts.access import account_is_visible, actor_for_session
+from apps.accounts.access import actor_for_session
 from apps.accounts.permissions import may_open
-from apps.accounts.sign_ins import acted, idle_left, seen
+from apps.accounts.sign_ins import acted, idle_left
 from apps.core import ports
 from apps.core.errors import DeskError, NotAllowed, WireFormatError
-from apps.core.permissions import Actor, Permission, Within
+from apps.core.permissions import Actor, Permission
 from apps.core.ports import Command
 from apps.core.topics import TopicName, parse_topic
 from apps.core.trace import tracing
-from apps.web.client import Client
+from apps.web import threads
+from apps.web.checks import Asked, Checks, Judged, goes_first, may_watch
+from apps.web.client import FAULT, Client
 from apps.web.hub import Hub, hub_of_loop
+from apps.web.lanes import session_noted
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +45,9 @@ RATE = 30.0  # messages per second over time
 
 SIGN_IN, NOT_ALLOWED, TOO_MANY, TOO_LARGE = 4401, 4403, 4429, 1009
 
-# Orders do not wait in the one thread that reads states and rights for all sockets of the process.
-_commands = ThreadPoolExecutor(4, thread_name_prefix="command")
 _sockets: Counter[int] = Counter()  # how many are open, by person
+_checks: "WeakKeyDictionary[asyncio.AbstractEventLoop, Checks]" = WeakKeyDictionary()
+T = TypeVar("T")
 
 
 class Message(msgspec.Struct):
@@ -59,6 +64,13 @@ class Message(msgspec.Struct):
 _decode = msgspec.json.Decoder(Message).decode
 _encode = msgspec.json.Encoder(decimal_format="string", enc_hook=str).encode
 _WATCHING = (Permission.DESK_VIEW, Permission.MARKET_VIEW)
+
+
+def _checks_of_loop() -> Checks:
+    loop = asyncio.get_running_loop()
+    if loop not in _checks:
+        _checks[loop] = Checks(lambda: RECHECK_SECONDS)
+    return _checks[loop]
 
 
 class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -79,25 +91,24 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._allowance = float(BURST)
         self._counted_at = time.monotonic()
         self._hub: Hub | None = None
-        self._recheck: asyncio.Task[None] | None = None
         # Accepted before it is judged: a browser cannot read the code of a refused handshake.
         await self.accept()
-        if await self._actor() is None:
+        actor = await self._actor()
+        if actor is None:
             return
         if _sockets[self._user_id] >= settings.TABS_PER_PERSON:
             logger.warning("user %s has %s tabs open: another is refused", self._user_id, settings.TABS_PER_PERSON)
             await self.close(TOO_MANY)
             return
         _sockets[self._user_id] += 1
-        self._client = Client(self._send_text, self.close)
         self._hub = hub_of_loop()
+        self._client = Client(self._send_text, self.close, self._hub.pace)
+        self._rank(actor)
         self._hub.join(self._client)
-        self._recheck = asyncio.create_task(self._keep_checking(), name="browser-recheck")
+        _checks_of_loop().join(self)
 
     async def disconnect(self, code: int) -> None:
-        if self._recheck is not None and self._recheck is not asyncio.current_task():
-            self._recheck.cancel()
-            await asyncio.gather(self._recheck, return_exceptions=True)
+        _checks_of_loop().leave(self)
         if self._hub is not None:
             hub, self._hub = self._hub, None
             _sockets[self._user_id] -= 1
@@ -127,8 +138,18 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     # --- who -----------------------------------------------------------------------------------
     async def _actor(self) -> Actor | None:
         """Return who this socket speaks for at this moment; closes it when nobody may."""
-        actor = await database_sync_to_async(self._actor_now)() if self._user_id else None
+        actor = await self._asked_of(self._thread, self._actor_now) if self._user_id else None
         return actor if await self._stays(actor) else None
+
+    @property
+    def _thread(self) -> ThreadPoolExecutor:
+        return threads.commands if self._hub is not None and self._client.goes_first else threads.checks
+
+    async def _asked_of(self, executor: ThreadPoolExecutor, run: Callable[..., T], *values: Any, **named: Any) -> T:
+        """Run what asks the database in one of the threads meant for it."""
+        called = database_sync_to_async(run, thread_sensitive=False, executor=executor)
+        answer: T = await called(*values, **named)
+        return answer
 
     def _actor_now(self) -> Actor | None:
         return actor_for_session(self._user_id, self._session_key) if self._user_id else None
@@ -143,22 +164,25 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return True
         return False
 
-    async def _keep_checking(self) -> None:
-        while True:
-            await asyncio.sleep(RECHECK_SECONDS)
-            try:
-                actor = await self._actor()
-                if actor is None or self._hub is None:
-                    return
-                await database_sync_to_async(seen)(self._user_id, self._session_key)
-                for topic in list(self._client.topics):
-                    if not await _may_watch(actor, parse_topic(topic)):
-                        self._hub.unsubscribe(self._client, topic)
-            except Exception:
-                # Rights that cannot be read are no rights.
-                logger.exception("a socket's rights could not be checked")
-                await self.close(1011)
-                return
+    def asked(self) -> Asked:
+        return Asked(self._user_id, self._session_key, tuple(self._client.topics))
+
+    async def judged(self, found: Judged) -> bool:
+        """Take what the check of every few seconds found; returns whether the socket stays open."""
+        if self._hub is None or not await self._stays(found.actor) or found.actor is None:
+            session_noted(self._session_key, acts=False)
+            return False
+        self._rank(found.actor)
+        for topic in found.lost:
+            self._hub.unsubscribe(self._client, topic)
+        return True
+
+    def _rank(self, actor: Actor) -> None:
+        self._client.goes_first = goes_first(actor)
+        session_noted(self._session_key, acts=self._client.goes_first)
+
+    async def unjudged(self) -> None:
+        await self.close(FAULT)
 
     async def _count(self) -> bool:
         now = time.monotonic()
@@ -188,8 +212,9 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Return what to answer; None when the socket closes instead."""
         command = ports.commands.get(message.cmd)
         if command is not None:
-            run = database_sync_to_async(self._command, thread_sensitive=False, executor=_commands)
-            actor, told = await run(command, message.params)
+            # Two hundred people who only look, and ask for their alerts at once, keep no order waiting.
+            executor = threads.commands if self._client.goes_first else threads.reads
+            actor, told = await self._asked_of(executor, self._command, command, message.params)
             return told if await self._stays(actor) else None
         actor = await self._actor()
         if actor is None:
@@ -197,10 +222,8 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if message.cmd == "ping":
             return {"at": message.at, "server_ms": time.time_ns() // 1_000_000}
         if message.cmd == "session":
-            session: dict[str, Any] = await database_sync_to_async(self._session)(
-                is_act=message.params.get("is_act") is True
-            )
-            return session
+            is_act = message.params.get("is_act") is True
+            return await self._asked_of(self._thread, self._session, is_act=is_act)
         if message.cmd == "subscribe":
             return await self._subscribe(message.topics, actor)
         if message.cmd == "unsubscribe":
@@ -233,11 +256,12 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _subscribe(self, topics: list[str], actor: Actor) -> dict[str, Any]:
         names = list(dict.fromkeys(parse_topic(topic) for topic in topics))
+        allowed = await self._asked_of(self._thread, _allowed, actor, names)
         if not actor.may(Permission.DESK_VIEW):
             # Pages of markets ask for own orders, too: who sees no amounts gets the markets alone.
-            names = [name for name in names if await _may_watch(actor, name)]
+            names = [name for name in names if name in allowed]
         for name in names:
-            if not await _may_watch(actor, name):
+            if name not in allowed:
                 # The same words for what does not exist and for what is another desk's.
                 raise DeskError("not_found", f"There is no live topic {name} for you on this desk.")
         if len(self._client.topics | {str(name) for name in names}) > MAX_TOPICS:
@@ -258,17 +282,5 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.base_send({"type": "websocket.send", "text": text})
 
 
-async def _may_watch(actor: Actor, name: TopicName) -> bool:
-    topic = ports.topics.get(name.kind)
-    if topic is None:
-        return False
-    if topic.scope == "environment":
-        may = actor.may(topic.permission) and actor.may(Permission.MARKET_VIEW)
-        return may and name.scope in settings.EXCHANGE_HOSTS
-    if not (name.scope.isascii() and name.scope.isdecimal() and len(name.scope) < 16):
-        return False
-    if topic.within is Within.SUBACCOUNT or not may_open(
-        actor, topic.permission, topic.within, account_id=int(name.scope)
-    ):
-        return False
-    return bool(await database_sync_to_async(account_is_visible)(actor, int(name.scope)))
+def _allowed(actor: Actor, names: list[TopicName]) -> set[TopicName]:
+    return {name for name in names if may_watch(actor, name)}

@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Iterable
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -23,10 +24,15 @@ from apps.core.topics import TopicName, parse_topic
 from apps.exchange import live
 from apps.web.client import Client
 from apps.web.outbox import Frame
+from apps.web.pace import Pace
+from apps.web.threads import reads
 
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
+# A heartbeat and its answer cost half a millisecond of this process. They are spread over the second, so that an order
+# never waits for those of two hundred browsers.
+BEAT_PHASES = 20
 WATCH_SECONDS = 0.5
 SILENCE_MS = 2_400  # with the watch's own period and a Redis call: "down" within 3 s
 INTEREST_SECONDS = 5.0
@@ -52,12 +58,17 @@ def hub_of_loop() -> "Hub":
 class Hub:
     def __init__(self, redis_url: str) -> None:
         self._url = redis_url
-        self._clients: set[Client] = set()
+        self.pace = Pace()
+        self._clients: dict[Client, int] = {}  # -> the phase of its heartbeat
+        self._joined = 0
+        # States under way, and those that begin after them for whoever asks meanwhile.
+        self._states: dict[str, asyncio.Task[Frame | None]] = {}
+        self._next_states: dict[str, asyncio.Task[Frame | None]] = {}
         self._subscribers: dict[str, set[Client]] = {}
         self._names: dict[str, TopicName] = {}
         self._down: dict[str, str] = {}  # environment -> why nothing of it is live
         self._attached = asyncio.Event()  # the Redis subscription is confirmed
-        self._tasks: set[asyncio.Task[None]] = set()  # strong references, or the loop may drop them
+        self._tasks: set[asyncio.Task[Any]] = set()  # strong references, or the loop may drop them
         self._redis: redis.asyncio.Redis | None = None
         # Loops look here as well as being cancelled: one was once seen to outlive its cancellation.
         self._is_running = False
@@ -66,12 +77,13 @@ class Hub:
     def join(self, client: Client) -> None:
         if not self._clients:
             self._start()
-        self._clients.add(client)
+        self._clients[client] = self._joined % BEAT_PHASES
+        self._joined += 1
         client.start()
         client.beat()
 
     async def leave(self, client: Client) -> None:
-        self._clients.discard(client)
+        self._clients.pop(client, None)
         for topic in list(client.topics):
             self.unsubscribe(client, topic)
         await client.stop()
@@ -95,7 +107,7 @@ class Hub:
         await self._is_attached()
         await self._announce(fresh)
         for name in wanted:
-            client.release(str(name), await self._state(name))
+            client.release(str(name), await self._state_shared(name))
 
     def unsubscribe(self, client: Client, topic: str) -> None:
         client.topics.discard(topic)
@@ -129,7 +141,7 @@ class Hub:
             self._tasks.add(task)
             task.add_done_callback(self._ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.critical("a task of the hub ended", exc_info=task.exception())
@@ -138,6 +150,8 @@ class Hub:
         self._is_running = False
         tasks, self._tasks = list(self._tasks), set()
         client, self._redis = self._redis, None
+        self.pace.stop()
+        self._states, self._next_states = {}, {}
         for task in tasks:
             task.cancel()
         if tasks:
@@ -198,6 +212,32 @@ class Hub:
             return False
         return True
 
+    async def _state_shared(self, name: TopicName) -> Frame | None:
+        """Return a state that was read after this was called, the same one for all who ask before its reading begins.
+
+        Two hundred tabs that open at once cost two readings. One that had begun before would miss what was published
+        since to those who were subscribed already.
+        """
+        topic = str(name)
+        task = self._next_states.get(topic)
+        if task is None:
+            task = asyncio.create_task(self._state_after(self._states.get(topic), name))
+            self._next_states[topic] = task
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    async def _state_after(self, previous: "asyncio.Task[Frame | None] | None", name: TopicName) -> Frame | None:
+        topic = str(name)
+        if previous is not None:
+            await asyncio.wait([previous])
+        task = self._states[topic] = self._next_states.pop(topic)
+        try:
+            return await self._state(name)
+        finally:
+            if self._states.get(topic) is task:
+                del self._states[topic]
+
     async def _state(self, name: TopicName) -> Frame | None:
         """Return the topic's present state as a frame, None while there is none.
 
@@ -208,7 +248,7 @@ class Hub:
         value = None
         if topic.state is not None:
             try:
-                value = await database_sync_to_async(topic.state)(name)
+                value = await database_sync_to_async(topic.state, thread_sensitive=False, executor=reads)(name)
             except Exception:
                 logger.exception("no state of topic %s", name.kind)
         if value is None:
@@ -240,10 +280,13 @@ class Hub:
 
     # --- heartbeats --------------------------------------------------------------------------
     async def _beat(self) -> None:
+        phase = 0
         while self._is_running:
-            await asyncio.sleep(BEAT_SECONDS)
-            for client in self._clients:
-                client.beat()
+            await asyncio.sleep(BEAT_SECONDS / BEAT_PHASES)
+            phase = (phase + 1) % BEAT_PHASES
+            for client, its in self._clients.items():
+                if its == phase:
+                    client.beat()
 
     async def _watch(self) -> None:
         """Tell browsers within 3 s when an environment's gateway, or Redis itself, falls silent."""

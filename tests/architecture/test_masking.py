@@ -4,7 +4,6 @@ Amounts that occur nowhere else are planted in every table that a page shows; a 
 finds them, which is what makes the search below worth something.
 """
 
-import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -31,7 +30,7 @@ from apps.monitoring.services.kiosk import kiosk_make, screen_of
 from apps.monitoring.wall import panels_html, shared
 from apps.orders.models import Fill, Order, RiskLimit
 from apps.portfolio.models import Balance, Position
-from apps.web.consumers import _may_watch
+from apps.web.checks import may_watch
 from tests.architecture.test_permissions import OPERATIONS, URLS, Url, World, no_broker, world
 from tests.support.people import actor_of, client_of, make_person
 
@@ -163,7 +162,7 @@ def test_no_topic_and_no_command_tells_one(desk: Desk, world: World) -> None:
         scope = str(account.pk) if topic.scope == "account" else "paper"
         name = TopicName(kind, scope)
         if topic.scope == "account" or topic.permission not in ALLOWED:
-            assert asyncio.run(_may_watch(viewer, name)) is False, kind
+            assert may_watch(viewer, name) is False, kind
         elif topic.state is not None:
             for one in (name, TopicName(kind, f"paper:{TICKER}")):
                 try:
