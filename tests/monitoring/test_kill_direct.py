@@ -3,6 +3,9 @@
 import base64
 import io
 import json
+import os
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from django.core.management import CommandError, call_command
 
 from apps.core.errors import DeskError
 from apps.exchange.wire.client import ExchangeClient
+from apps.monitoring import killing
 from apps.monitoring.services import direct
 from apps.monitoring.services.direct import direct_pass
 from apps.orders import killed
@@ -101,6 +105,82 @@ def test_the_command_cancels_with_nothing_but_two_files(reached: InProcessPaper,
     marker = killed.read()
     assert marker is not None
     assert marker.why == "no database"
+
+
+def test_manage_py_cancels_before_django_is_there(
+    reached: InProcessPaper, vault_key: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order(reached)
+    file_of(reached, vault_key)
+
+    code = killing.main(["--no-database", "--why", "quick", "--vault-key", str(vault_key)])
+
+    assert code == 0
+    assert resting(reached) == 0
+    assert "Nothing is left at the exchange." in capsys.readouterr().out
+    marker = killed.read()
+    assert marker is not None
+    assert (marker.why, marker.desk_slug) == ("quick", "")
+
+
+def test_with_a_database_the_exchange_is_asked_first_and_the_command_goes_on(
+    reached: InProcessPaper, vault_key: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order(reached)
+    file_of(reached, vault_key)
+
+    assert killing.main(["--desk", "main", "--vault-key", str(vault_key)]) is None
+    assert resting(reached) == 0
+    assert "Book one [paper]: 1 taken off" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["--desk", "mian"], ["--help"], ["--why"], ["--timeout", "x"], ["stray"]])
+def test_what_needs_the_database_or_is_no_kill_is_left_to_django(
+    reached: InProcessPaper, vault_key: Path, arguments: list[str]
+) -> None:
+    order(reached)
+    file_of(reached, vault_key)
+
+    assert killing.main(["--vault-key", str(vault_key), *arguments]) is None
+    assert resting(reached) == 1
+    assert not killed.is_set()
+
+
+def test_without_the_keys_it_says_so_and_still_holds_back(
+    own_data: Path, reached: InProcessPaper, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert killing.main(["--no-database"]) == killing.CANNOT
+    assert "cannot be read" in capsys.readouterr().err
+    assert killed.is_set()
+
+
+def test_the_quick_way_loads_no_app_of_django() -> None:
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from apps.monitoring import killing; from django.apps import apps; "
+            "print(apps.ready, 'apps.vault.models' in sys.modules)",
+        ],
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "kalshi_desk.settings.base"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.split() == ["False", "False"]
+
+
+def test_several_accounts_are_cleared_and_each_says_its_own(reached: InProcessPaper, vault_key: Path) -> None:
+    order(reached)
+    file_of(reached, vault_key)
+    (row,) = json.loads(emergency_path().read_text())
+    emergency_path().write_text(json.dumps([row | {"account": 12, "account_name": "Edited"}, row]))
+
+    edited, told = direct_pass(private_key=vault_key)
+
+    assert "does not open" in edited.words
+    assert told.words == "Book one [paper]: 1 taken off, nothing is left"
+    assert resting(reached) == 0
 
 
 def test_what_is_left_is_said_and_is_the_exit_code(reached: InProcessPaper, vault_key: Path) -> None:
