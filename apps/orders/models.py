@@ -297,6 +297,8 @@ class RiskLimit(models.Model):
     loss_if_stale = models.CharField(max_length=6, choices=Stale.choices, default=Stale.REFUSE)
     approve_count = CountField(null=True, help_text="A larger order needs a second person")
     approve_notional = MoneyField(null=True, help_text="A dearer order needs a second person")
+    # Minutes in which one person's orders on one side of a market are one order to the two above; null: 10, 0: none.
+    approve_within = models.PositiveIntegerField(null=True)
     set_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     set_at = models.DateTimeField()
 

@@ -9,14 +9,16 @@ class RfqConfig(AppConfig):
     def ready(self) -> None:
         from apps.accounts import four_eyes
         from apps.core import ports
+        from apps.orders.pages import limits as limits_page
         from apps.rfq import feed
         from apps.rfq.commands import combos, previews, quotes, requests, rules, stream, team
         from apps.rfq.commands import confirmations as confirmation_commands
-        from apps.rfq.services import books_wanted, delays, guard, last_look, markouts, shadow_grades
+        from apps.rfq.services import books_wanted, delays, guard, last_look, limits, markouts, shadow_grades
         from apps.rfq.services.approvals_waiting import approvals_waiting
         from apps.rfq.services.requests_sweep import account_read
 
         four_eyes.elsewhere.append(approvals_waiting)
+        limits_page.open_rows.append(limits.open_rows)
         requests.register()
         combos.register()
         previews.register()

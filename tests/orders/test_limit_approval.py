@@ -102,3 +102,22 @@ def test_without_the_policy_a_lead_widens_alone(desk: Desk) -> None:
     limit_set(alone, NARROW | {"max_count": Decimal(900)}, reason="as agreed", user_id=None, account_id=None)
 
     assert most(desk) == 900
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "waits"), [(None, 5, True), (None, 0, True), (30, None, True), (5, 10, False), (0, None, False)]
+)
+def test_to_sum_orders_over_less_time_is_wider(
+    desk: Desk, lead: User, before: int | None, after: int | None, waits: bool
+) -> None:
+    values = NARROW | {"approve_count": Decimal(50)}
+    row = limit_set(actor_of(lead), values, reason="as agreed", user_id=lead.pk, account_id=None)
+    RiskLimit.objects.filter(pk=row.pk).update(approve_within=before)
+    change = dict.fromkeys(("user_id", "account_id"), None) | {"user_id": lead.pk}
+    if waits:
+        with pytest.raises(DeskError) as asked:
+            limit_set(actor_of(lead), values | {"approve_within": after}, reason="as agreed", **change)
+        assert asked.value.code == "approval_needed"
+    else:
+        limit_set(actor_of(lead), values | {"approve_within": after}, reason="as agreed", **change)
+        assert RiskLimit.objects.get().approve_within == after

@@ -144,3 +144,19 @@ def test_the_pause_is_on_every_page_for_whoever_may_cancel(place: Place, role: s
         page = client.get(address).content.decode()
         assert ("data-halt-open" in page) is has_control, address
         assert "data-halt-label" in page, address
+
+
+def test_orders_together_are_set_in_minutes_beside_a_threshold(place: Place, lead: Client) -> None:
+    answer = lead.post("/orders/limits/set/", typed(approve_count="50", approve_within="30"), follow=True)
+    assert "50, together in 30 min" in answer.content.decode()
+    lead.post("/orders/limits/set/", typed(approve_count="50"))
+    assert "50, together in 10 min" in lead.get("/orders/limits/").content.decode()
+    wrong = {
+        "Set contracts or dollars for four eyes beside it.": {"approve_within": "5", "max_count": "5"},
+        "Minutes from 1 to 1,440, or 0 for each order by itself.": {"approve_within": "1441", "approve_count": "5"},
+    }
+    for words, over in wrong.items():
+        refused = lead.post("/orders/limits/set/", typed(**over))
+        assert (refused.status_code, words in refused.content.decode()) == (422, True)
+    lead.post("/orders/limits/set/", typed(approve_count="50", approve_within="0"))
+    assert "50, each by itself" in lead.get("/orders/limits/").content.decode()

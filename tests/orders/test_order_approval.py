@@ -1,6 +1,7 @@
 """A large order waits for a second person; it is placed by that person's yes, at the book and limits of then."""
 
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -226,3 +227,84 @@ def test_the_plain_form_asks_too(place: Place, lead: Actor) -> None:
     assert answer.status_code == 422
     assert "a second person was asked" in answer.content.decode()
     assert ChangeRequest.objects.get().kind == "order"
+
+
+# --- many small orders -----------------------------------------------------------------------------
+
+
+def split(place: Place, *counts: int, **over: Any) -> list[OrderIntent]:
+    return [
+        intent_submit(place.trader, make_ticket(place, price=Decimal("0.10"), count=Decimal(count), **over))
+        for count in counts
+    ]
+
+
+def refused_words(place: Place, count: int = 20, **over: Any) -> str:
+    """Return what the second person is shown of one more order; "" when it passes."""
+    params = {
+        "idempotency_key": str(uuid.uuid4()),
+        "ticker": TICKER,
+        "side": "buy_yes",
+        "price": "0.10",
+        "count": str(count),
+    } | over
+    before = ChangeRequest.objects.count()
+    with suppress(DeskError):
+        answer = commands["order.place"].handler(replace(place.trader, account_id=place.account.pk), params)
+        assert answer["intent"]
+        return ""
+    assert ChangeRequest.objects.count() == before + 1, "it was refused for something else"
+    return ChangeRequest.objects.latest("pk").title
+
+
+def test_small_orders_of_one_person_are_one_order_to_the_threshold(place: Place, lead: Actor) -> None:
+    split(place, 20, 20)
+    assert not refused_words(place, 10), "as much as may be is not more"
+    title = refused_words(place, 1)
+    assert title.endswith("with 3 other orders of yours (50) here in the last 10 min")
+    # The other side adds nothing, and other people have an allowance of their own.
+    assert not refused_words(place, 15, side="sell_yes")
+    other = actor_of(make_person(place.desk, "trader"))
+    assert intent_submit(other, make_ticket(place, price=Decimal("0.10"), count=Decimal(30)))
+    # Buying the other outcome to sell is the same side of the book.
+    assert refused_words(place, 1, side="sell_no", price="0.90")
+
+
+def test_what_is_over_old_refused_or_was_approved_adds_nothing(
+    place: Place, lead: Actor, exchange: ScriptedExchange
+) -> None:
+    approve(lead, ask(place, price="0.10", count="60"))
+    old, refused, cancelled = split(place, 1, 1, 1)
+    OrderIntent.objects.filter(pk=old.pk).update(created_at=utc_now() - timedelta(minutes=11), count=Decimal(45))
+    OrderIntent.objects.filter(pk=refused.pk).update(state=OrderIntent.State.REFUSED, count=Decimal(45))
+    make_order(place, intent=cancelled, price=Decimal("0.10"), status="canceled")
+    assert not refused_words(place, 50)
+
+
+@pytest.mark.parametrize(("minutes", "passes"), [(0, True), (5, True), (30, False)])
+def test_the_minutes_are_of_the_limit(place: Place, lead: Actor, minutes: int, passes: bool) -> None:
+    RiskLimit.objects.update(approve_within=minutes)
+    (first,) = split(place, 45)
+    OrderIntent.objects.filter(pk=first.pk).update(created_at=utc_now() - timedelta(minutes=8))
+    assert (refused_words(place, 45) == "") is passes
+
+
+def test_lines_of_a_batch_add_up_and_the_later_of_two_at_once_is_not_sent(
+    place: Place, lead: Actor, exchange: ScriptedExchange
+) -> None:
+    lines = batch_check(
+        place.trader,
+        {number: make_ticket(place, price=Decimal("0.10"), count=Decimal(20)) for number in (1, 2, 3)},
+        faults={},
+    )
+    assert [line.error.code if line.error else "" for line in lines] == ["", "", "approval_needed"]
+
+    RiskLimit.objects.update(approve_within=0)
+    first, second = split(place, 30, 30)
+    RiskLimit.objects.update(approve_within=None)
+    for intent in (second, first):
+        intent_send(intent.pk)
+        intent.refresh_from_db()
+    assert second.error_code == "approval_needed"
+    assert "60 contracts, with another order of yours (30)" in second.error_text
+    assert first.error_code != "approval_needed"

@@ -11,6 +11,7 @@ from apps.core.pnl_days import trading_day
 from apps.core.rfq import QuotePrices, RfqState
 from apps.core.timestamps import utc_now
 from apps.orders.models import RiskLimit
+from apps.orders.pages.limits import use_of_everybody
 from apps.orders.services.day_loss import day_result_store
 from apps.paper.testing import DECI, LINEAR
 from apps.rfq.models import IncomingRfq, Quote, Rfq
@@ -86,6 +87,20 @@ def test_so_many_requests_and_quotes_are_open_at_once(scene: Scene) -> None:
     assert (first.state, quote.state) == ("open", "open")
     assert Rfq.objects.count() == 1
     assert offer(scene, one).pk != quote.pk  # it replaces ours on the same request
+
+
+def test_the_page_of_limits_shows_how_many_are_open_in_each_place(scene: Scene) -> None:
+    limit(scene, max_open_rfqs=4)
+    limit(scene, max_open_quotes=2, ticker=LINEAR)
+    requests.rfq_submit(scene.quoter, scene.ask(ticker=DECI))
+    offer(scene, heard(scene))
+    offer(scene, heard(scene, DECI))
+    shown = {row["user_id"]: row["bars"] for row in use_of_everybody(scene.lead, scene.place.account, now=utc_now())}
+    bars = {bar.label: (bar.use, bar.limit, bar.share) for bar in shown[scene.quoter.user_id]}
+
+    assert bars["Open requests"] == ("1", "4", 250)
+    assert bars["Open quotes"] == ("2", "no limit", None)
+    assert bars[f"Open quotes in {LINEAR}"] == ("1", "2", 500)
 
 
 def test_past_the_days_loss_nothing_is_quoted_or_confirmed(scene: Scene) -> None:

@@ -9,6 +9,7 @@ from apps.core.money import format_dollars, format_price, parse_count, parse_dol
 from apps.orders.forms import cents_typed
 from apps.orders.models import RiskLimit
 from apps.orders.pages.limits import LABELS
+from apps.orders.services.limit_rows import SUMMED
 
 _TEXT_AT_MOST = 40
 HINTS = {
@@ -22,6 +23,7 @@ HINTS = {
     "max_daily_loss": "dollars",
     "approve_count": "contracts",
     "approve_notional": "dollars",
+    SUMMED: "minutes",
 }
 _PLACES = ("all", "series", "market")
 

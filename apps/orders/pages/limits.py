@@ -1,8 +1,8 @@
 """The page of limits: whose they are, what is used of each now, and who set them."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,7 +19,16 @@ from apps.orders.models import BookSide, ChangeIntent, Order, OrderIntent, RiskL
 from apps.orders.pages.blotter import people_of
 from apps.orders.services.day_loss import LossStanding, loss_standing
 from apps.orders.services.limit_changes import Changed, changed_of, limit_history
-from apps.orders.services.limit_rows import DEFAULTS, EVERYWHERE, THRESHOLDS, Within, limits_in_force
+from apps.orders.services.limit_rows import (
+    DEFAULTS,
+    EVERYWHERE,
+    OF_RFQS,
+    SUMMED,
+    THRESHOLDS,
+    Within,
+    limits_in_force,
+    summed_minutes,
+)
 
 _MINUTE = timedelta(minutes=1)
 _WAITING = (OrderIntent.State.COMMITTED, OrderIntent.State.SENDING, OrderIntent.State.UNKNOWN)
@@ -33,11 +42,12 @@ LABELS = {
     "price_band": ("Cents beyond the market", ""),
     "orders_per_minute": ("Orders a minute", "last 60 s"),
     "max_open_contracts": ("Open contracts", "working now"),
-    "max_open_rfqs": ("Open requests", ""),
-    "max_open_quotes": ("Open quotes", ""),
+    "max_open_rfqs": ("Open requests", "open now"),
+    "max_open_quotes": ("Open quotes", "open now"),
     "max_daily_loss": ("Loss of the day", ""),
     "approve_count": ("Four eyes above (contracts)", ""),
     "approve_notional": ("Four eyes above (dollars)", ""),
+    SUMMED: ("Four eyes: orders together (minutes)", ""),
 }
 # The same for the heads of columns, of which there are many.
 _HEADS = {
@@ -52,6 +62,8 @@ _HEADS = {
     "approve_count": "Four eyes above",
 }
 _ALWAYS = tuple(DEFAULTS)  # columns that are shown even when no row fills them
+# rfq -> orders: account id -> its open requests and quotes, as (person, name of the limit, the markets of it).
+open_rows: list[Callable[[int], Iterable[tuple[int | None, str, Sequence[str]]]]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +90,7 @@ def limit_words(name: str, value: Decimal | int | None) -> str:
             return dollars_text(Decimal(value))
         case "price_band":
             return cents_text(Decimal(value))
-        case "orders_per_minute" | "max_open_rfqs" | "max_open_quotes":
+        case "orders_per_minute" | "max_open_rfqs" | "max_open_quotes" | "approve_within":
             return f"{value:,}"
     return count_text(Decimal(value))
 
@@ -89,7 +101,11 @@ def limits_context(actor: Actor, account: ExchangeAccount | None, *, now: dateti
     accounts = list(accounts_visible(actor))
     rows = list(RiskLimit.objects.filter(desk_id=actor.desk_id).select_related("user", "account", "set_by"))
     rows.sort(key=lambda row: (row.series, row.ticker, row.user_id or 0, row.account_id or 0))
-    names = [name for name in LABELS if name in _ALWAYS or any(getattr(row, name) is not None for row in rows)]
+    names = [
+        name
+        for name in LABELS
+        if name in _ALWAYS or (name != SUMMED and any(getattr(row, name) is not None for row in rows))
+    ]
     if "approve_notional" in names and "approve_count" not in names:
         names.insert(-1, "approve_count")  # both thresholds share a column
     has_default = any((row.user_id, row.account_id, row.series, row.ticker) == (None, None, "", "") for row in rows)
@@ -114,7 +130,7 @@ def _row(row: RiskLimit, people: Mapping[int, str], names: Sequence[str]) -> dic
     figures = [limit_words(name, getattr(row, name)) for name in names if name in _HEADS]
     both = [limit_words(name, value) for name in THRESHOLDS if (value := getattr(row, name)) is not None]
     if "approve_count" in names:
-        figures[names.index("approve_count")] = " or ".join(both) or "-"
+        figures[names.index("approve_count")] = f"{' or '.join(both)}{_summed_words(row)}" if both else "-"
     if row.max_daily_loss is not None and row.loss_if_stale == RiskLimit.Stale.ALLOW:
         figures[names.index("max_daily_loss")] += " (not while unknown)"
     return {
@@ -127,6 +143,11 @@ def _row(row: RiskLimit, people: Mapping[int, str], names: Sequence[str]) -> dic
         "set_by": people.get(row.set_by_id, "-"),
         "set_at": row.set_at,
     }
+
+
+def _summed_words(row: RiskLimit) -> str:
+    minutes = summed_minutes(row)
+    return f", together in {minutes:,} min" if minutes else ", each by itself"
 
 
 def _places(account: ExchangeAccount | None) -> list[str]:
@@ -179,25 +200,30 @@ def _pauses(actor: Actor, people: Mapping[int, str]) -> list[dict[str, Any]]:
 
 
 def use_of_everybody(actor: Actor, account: ExchangeAccount, *, now: datetime) -> list[dict[str, Any]]:
-    """Return for everybody who may place orders the use of each limit on one account. Raises NotAllowed."""
+    """Return for all who may place orders or requests the use of each limit on one account. Raises NotAllowed."""
     used = _used(actor, account, now=now)
     people = people_of(actor)
     members = Membership.objects.filter(desk_id=actor.desk_id, is_active=True, user__is_active=True)
-    trading = [one.user_id for one in members if Permission.ORDER_PLACE in permissions_of(one.roles)]
+    may = {one.user_id: permissions_of(one.roles) for one in members}
+    trading = [user_id for user_id, granted in may.items() if granted & {Permission.ORDER_PLACE, Permission.RFQ_TRADE}]
     rows = list(RiskLimit.objects.filter(desk_id=actor.desk_id).exclude(series="", ticker=""))
     found = []
     for user_id in sorted(trading, key=lambda pk: people.get(pk, "").lower()):
         force = limits_in_force(actor.desk_id, user_id=user_id, account_id=account.pk)
         limits = force.of_one | {name: value for (name, _), value in force.counted.items()}
         whole = used.get((user_id, EVERYWHERE), Used())
-        bars = [_bar(name, limits.get(name), whole.of(name)) for name in _ALWAYS]
+        always = _ALWAYS if Permission.ORDER_PLACE in may[user_id] else ()
+        bars = [_bar(name, limits.get(name), whole.of(name)) for name in always]
+        for name in OF_RFQS:  # of people who deal in requests, or are limited in it
+            if name in limits or whole.of(name):
+                bars.append(_bar(name, limits.get(name), whole.of(name)))
         for standing in loss_standing(force.losses, account_id=account.pk, now=now):
             bars.append(_loss_bar(standing))
         for row in rows:
             if row.user_id in (None, user_id) and row.account_id in (None, account.pk):
                 within = Within(row.series, row.ticker)
                 mine = used.get((user_id, within), Used())
-                values = ((name, getattr(row, name)) for name in _ALWAYS if LABELS[name][1])
+                values = ((name, getattr(row, name)) for name in (*always, *OF_RFQS) if LABELS[name][1])
                 bars += [_bar(name, limit, mine.of(name), within.words) for name, limit in values if limit is not None]
         found.append({"user_id": user_id, "name": people.get(user_id, "-"), "bars": bars})
     return found
@@ -205,12 +231,16 @@ def use_of_everybody(actor: Actor, account: ExchangeAccount, *, now: datetime) -
 
 @dataclass(slots=True)
 class Used:
-    """What one person uses in one place: orders in the last minute, the largest and dearest order, open contracts."""
+    """What one person uses in one place: orders in the last minute, the largest and dearest order, open contracts.
+
+    open: requests and quotes, by the name of their limit.
+    """
 
     minute: int = 0
     largest: Decimal = Decimal(0)
     dearest: Decimal = Decimal(0)
     contracts: Decimal = Decimal(0)
+    open: Counter[str] = field(default_factory=Counter)
 
     def of(self, name: str) -> Decimal | int:
         match name:
@@ -222,7 +252,7 @@ class Used:
                 return self.minute
             case "max_open_contracts":
                 return self.contracts
-        return 0
+        return self.open[name]
 
 
 def _loss_bar(standing: LossStanding) -> Bar:
@@ -288,6 +318,11 @@ def _used(actor: Actor, account: ExchangeAccount, *, now: datetime) -> dict[tupl
             one.largest, one.dearest = max(one.largest, count), max(one.dearest, cost)
             one.contracts += count
     elsewhere = resting.filter(intent=None).values_list("ticker").annotate(total=Sum("remaining_count")).order_by()
+    for source in open_rows:
+        for user_id, name, tickers in source(account.pk):
+            if user_id is not None:
+                for place in {place for ticker in tickers for place in places_of(ticker)}:
+                    found[user_id, place].open[name] += 1
     people = people_of(actor)
     for ticker, total in elsewhere:
         for place in places_of(ticker):

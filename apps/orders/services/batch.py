@@ -98,7 +98,8 @@ def _line_check(
     actor: Actor, ticket: OrderTicket, *, before: Sequence[OrderTicket], spent: Decimal, now: datetime
 ) -> tuple[CostEstimate, str]:
     account = account_check(actor, ticket.account_id, ticket.subaccount)
-    approval_refuse(may_trade_check(actor, ticket, account=account, now=now, before=before), ticket)
+    force = may_trade_check(actor, ticket, account=account, now=now, before=before)
+    approval_refuse(actor, force, ticket, now=now, before=before)
     estimate = order_check(actor, ticket, account=account, now=now)
     holding = holding_of(ticket.account_id, ticket.subaccount, ticket.ticker)
     needed = estimate.cost + (estimate.fee_one_fill or Decimal(0))

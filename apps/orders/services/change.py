@@ -154,7 +154,8 @@ def amend_check(actor: Actor, order: Order, *, price: Decimal, count: Decimal, n
     grid_check(market, ticket)
     count_check(market, count)
     _funds_check(order, price=price, rest=ticket.count)
-    approval_refuse(limits_check(actor, ticket, account=account, now=now, instead_of=order), ticket)
+    force = limits_check(actor, ticket, account=account, now=now, instead_of=order)
+    approval_refuse(actor, force, ticket, now=now, instead_of=order)
 
 
 def amended_ticket(order: Order, *, price: Decimal, count: Decimal) -> OrderTicket:

@@ -7,7 +7,18 @@ from apps.accounts.four_eyes import Kind, Params, gate, kinds
 from apps.accounts.models import ChangeRequest, ExchangeAccount, User
 from apps.core.permissions import Actor, Permission
 from apps.orders.models import RiskLimit
-from apps.orders.services.limit_rows import DEFAULTS, NAMES, WHOLE, Figure, Values, values_of
+from apps.orders.services.limit_rows import (
+    DEFAULTS,
+    NAMES,
+    SUMMED,
+    SUMMED_MINUTES,
+    THRESHOLDS,
+    WHOLE,
+    Figure,
+    Values,
+    summed_minutes,
+    values_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +70,13 @@ def _is_wider(desk_id: int, values: Values, *, scope: LimitScope, loss_if_stale:
     row = row_of(desk_id, scope)
     if row is None and not scope.is_widest:
         return False  # rows apply together, the tightest counts: one more can only narrow
+    if row is not None and any(getattr(row, name) is not None for name in THRESHOLDS):
+        minutes = values.get(SUMMED)
+        if (SUMMED_MINUTES if minutes is None else minutes) < summed_minutes(row):
+            return True  # summed over less time, more passes
     for name in NAMES:
+        if name == SUMMED:
+            continue
         before: Figure | None = getattr(row, name) if row else DEFAULTS.get(name)
         after = values.get(name)
         if before is not None and (after is None or after > before):

@@ -18,7 +18,7 @@ from apps.markets.models import Market, Series
 from apps.orders.access import require
 from apps.orders.models import LimitChange, RiskLimit
 from apps.orders.services.limit_approval import LimitScope, limit_gate, row_of
-from apps.orders.services.limit_rows import NAMES, Values, values_of
+from apps.orders.services.limit_rows import NAMES, SUMMED, SUMMED_MOST, THRESHOLDS, Values, values_of
 
 REASON_AT_MOST = 200
 
@@ -42,7 +42,12 @@ def limit_set(
     require(actor, Permission.LIMIT_MANAGE)
     scope = LimitScope(user_id, account_id, series, ticker)
     reason = _reason(reason)
-    faults = {name: "Give a number above zero, or nothing." for name, value in values.items() if not _is_limit(value)}
+    faults = {
+        name: "Give a number above zero, or nothing."
+        for name, value in values.items()
+        if name != SUMMED and not _is_limit(value)
+    }
+    faults |= _summed_faults(values)
     if (series or ticker) and values.get("max_daily_loss") is not None:
         faults["max_daily_loss"] = "A day's loss is of an account or a person, not of one series or market."
     if series and ticker:
@@ -133,6 +138,17 @@ def _place_check(scope: LimitScope, account: ExchangeAccount | None) -> None:
     if scope.ticker and not Market.objects.filter(ticker=scope.ticker, **where).exists():
         text = f"There is no market {scope.ticker} in the catalogue."
         raise DeskError("bad_input", text, fields={"place": text})
+
+
+def _summed_faults(values: Values) -> dict[str, str]:
+    minutes = values.get(SUMMED)
+    if minutes is None:
+        return {}
+    if not 0 <= minutes <= SUMMED_MOST:
+        return {SUMMED: f"Minutes from 1 to {SUMMED_MOST:,}, or 0 for each order by itself."}
+    if all(values.get(name) is None for name in THRESHOLDS):
+        return {SUMMED: "Set contracts or dollars for four eyes beside it."}
+    return {}
 
 
 def _is_limit(value: Decimal | int | None) -> bool:

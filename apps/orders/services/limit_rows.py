@@ -29,9 +29,12 @@ OF_ONE: Final = ("max_count", "max_notional", "price_band")
 COUNTED: Final = ("orders_per_minute", "max_open_contracts")
 OF_RFQS: Final = ("max_open_rfqs", "max_open_quotes")
 THRESHOLDS: Final = ("approve_count", "approve_notional")
-NAMES: Final = (*DEFAULTS, *OF_RFQS, "max_daily_loss", *THRESHOLDS)
+SUMMED: Final = "approve_within"  # minutes in which orders are one to the thresholds of the row
+SUMMED_MINUTES: Final = 10  # where a threshold is set and nothing else is said
+SUMMED_MOST: Final = 1_440
+NAMES: Final = (*DEFAULTS, *OF_RFQS, "max_daily_loss", *THRESHOLDS, SUMMED)
 DOLLARS: Final = ("max_notional", "max_daily_loss", "approve_notional")
-WHOLE: Final = ("orders_per_minute", *OF_RFQS)  # figures that are numbers of things, not decimals
+WHOLE: Final = ("orders_per_minute", *OF_RFQS, SUMMED)  # figures that are numbers of things, not decimals
 
 _rows = Prepared(lambda desk_id: RiskLimit.objects.filter(desk_id=desk_id))
 _markets = Prepared(lambda environment, ticker: Market.objects.filter(environment=environment, ticker=ticker))
@@ -110,10 +113,18 @@ def _together(rows: Iterable[RiskLimit]) -> InForce:
             value, key = getattr(row, name), (name, within)
             if value is not None and (key not in counted or value < counted[key]):
                 counted[key] = value
+        if any(getattr(row, name) is not None for name in THRESHOLDS):
+            # The longest counts: a narrower row never widens a wider one.
+            of_one[SUMMED] = max(of_one.get(SUMMED, 0), summed_minutes(row))
         if row.max_daily_loss is not None:
             allows = row.loss_if_stale == RiskLimit.Stale.ALLOW
             found.losses.append(LossLimit(row.max_daily_loss, row.user_id, allows))
     return found
+
+
+def summed_minutes(row: RiskLimit) -> int:
+    """Return within how many minutes orders are one to the thresholds of a row; 0: each by itself."""
+    return SUMMED_MINUTES if row.approve_within is None else row.approve_within
 
 
 def limits_of(

@@ -1,4 +1,5 @@
-"""Four eyes on single orders above a threshold: `approve_count` and `approve_notional` of the limits that match.
+"""Four eyes on orders above a threshold, alone or with those just before: `approve_count`, `approve_notional` and
+`approve_within` of the limits that match.
 
 Asking stores the ticket in a request that is bound to its hash and good for ten minutes; the approver sees the book
 and the position then and now. Carrying it out submits that ticket with its author's rights of that moment: limits,
@@ -6,6 +7,7 @@ band, funds and grid are asked at the price of now, and the sender asks them onc
 """
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,11 +18,12 @@ from apps.core.errors import DeskError
 from apps.core.money import cents_text, count_text, dollars_text
 from apps.core.permissions import Actor, Permission
 from apps.markets.models import Market
-from apps.orders.models import OrderIntent
+from apps.orders.models import Order, OrderIntent
 from apps.orders.services.checks import holding_of
 from apps.orders.services.limit_rows import InForce
 from apps.orders.services.limits import notional_of
 from apps.orders.services.quotes import quotes_of
+from apps.orders.services.split_orders import Lately, lately_of
 from apps.orders.tickets import OrderTicket
 
 KIND = "order"
@@ -28,36 +31,67 @@ GOOD_FOR = timedelta(minutes=10)
 _SIDES = {"buy_yes": "Buy YES", "sell_yes": "Sell YES", "buy_no": "Buy NO", "sell_no": "Sell NO"}
 
 
-def approval_why(force: InForce, ticket: OrderTicket) -> str:
-    """Return in words what of this order is above its threshold; "" when nothing is."""
+def approval_why(force: InForce, ticket: OrderTicket, lately: Lately) -> str:
+    """Return in words what of this order is above its threshold, alone or with those before it; "" when nothing is."""
     most, dearest = force.of_one.get("approve_count"), force.of_one.get("approve_notional")
     if most is not None and ticket.count > most:
         return f"{count_text(ticket.count)} contracts are more than {count_text(Decimal(most))}"
     cost = notional_of(ticket)
     if dearest is not None and cost > dearest:
         return f"{dollars_text(cost)} are more than {dollars_text(Decimal(dearest))}"
+    if not lately.orders:
+        return ""
+    count, cost = ticket.count + lately.count, cost + lately.cost
+    if most is not None and count > most:
+        return f"{count_text(count)} contracts, {lately.words}, are more than {count_text(Decimal(most))}"
+    if dearest is not None and cost > dearest:
+        return f"{dollars_text(cost)}, {lately.words}, are more than {dollars_text(Decimal(dearest))}"
     return ""
 
 
-def approval_gate(actor: Actor, ticket: OrderTicket, force: InForce, *, approval: ChangeRequest | None) -> None:
+def approval_gate(
+    actor: Actor, ticket: OrderTicket, force: InForce, *, approval: ChangeRequest | None, now: datetime
+) -> None:
     """Let it pass below the threshold, or with the approval of exactly this ticket. Raises as `four_eyes.gate`."""
     if approval is not None:
         gate(actor.desk_id, KIND, "", params_of(ticket), approval=approval)
-    elif approval_why(force, ticket):
-        raise ApprovalNeeded(KIND, _title(ticket), params_of(ticket))
+        return
+    lately = lately_of(force, ticket, user_id=actor.user_id, desk_id=actor.desk_id, now=now)
+    if approval_why(force, ticket, lately):
+        together = f", {lately.words}" if not approval_why(force, ticket, Lately()) else ""
+        raise ApprovalNeeded(KIND, f"{_title(ticket)}{together}"[:200], params_of(ticket))
 
 
-def approval_refuse(force: InForce, ticket: OrderTicket) -> None:
-    """Where nobody can be asked (a line of a batch, an amend): raises DeskError `approval_needed`."""
-    why = approval_why(force, ticket)
+def approval_refuse(
+    actor: Actor,
+    force: InForce,
+    ticket: OrderTicket,
+    *,
+    now: datetime,
+    before: Sequence[OrderTicket] = (),
+    instead_of: Order | None = None,
+) -> None:
+    """Where nobody can be asked (a line of a batch, an amend): raises DeskError `approval_needed`.
+
+    before: lines of the same batch. instead_of: the order that is amended.
+    """
+    lately = lately_of(
+        force, ticket, user_id=actor.user_id, desk_id=actor.desk_id, now=now, before=before, instead_of=instead_of
+    )
+    why = approval_why(force, ticket, lately)
     if why:
         raise DeskError("approval_needed", f"{why}: a second person has to approve it. Place it alone, as a new order.")
 
 
-def approval_check_again(intent: OrderIntent, force: InForce, ticket: OrderTicket) -> None:
-    """Right before it is sent: the threshold may have been lowered since. Raises DeskError `approval_needed`."""
+def approval_check_again(intent: OrderIntent, force: InForce, ticket: OrderTicket, *, now: datetime) -> None:
+    """Right before it is sent: the threshold may have been lowered since, and of two at once the later one is asked.
+
+    Raises DeskError `approval_needed`.
+    """
     if intent.approval_id is None:
-        why = approval_why(force, ticket)
+        user_id, desk_id = intent.placed_by_id, intent.desk_id
+        lately = lately_of(force, ticket, user_id=user_id, desk_id=desk_id, now=now, intent=intent)
+        why = approval_why(force, ticket, lately)
         if why:
             raise DeskError("approval_needed", f"{why}: a second person has to approve it now. Place it anew.")
 
@@ -66,8 +100,8 @@ def order_asked(actor: Actor, needed: ApprovalNeeded) -> DeskError:
     """Ask a second person, and return what the trader is told: nothing was placed."""
     request = change_ask(actor, needed)
     text = (
-        "This is above the desk's threshold: a second person was asked. It waits under Team, Approvals until "
-        f"{request.expires_at:%H:%M:%S} UTC. Nothing was placed."
+        f"{needed.title}: this is above the desk's threshold, and a second person was asked. "
+        f"It waits under Team, Approvals until {request.expires_at:%H:%M:%S} UTC. Nothing was placed."
     )
     return DeskError("approval_asked", text, fields={"general": text})
 

@@ -117,7 +117,7 @@ def check_again(intent: OrderIntent) -> None:
     pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
     gate_check(account.pk)
     force = limits_check(actor, ticket, account=account, now=now, intent=intent)
-    approval_check_again(intent, force, ticket)
+    approval_check_again(intent, force, ticket, now=now)
     order_check(actor, ticket, account=account, now=now)
 
 

@@ -61,7 +61,7 @@ def intent_submit(
     account = account_check(actor, ticket.account_id, ticket.subaccount)
     estimate = order_check(actor, ticket, account=account, now=now)
     force = may_trade_check(actor, ticket, account=account, now=now)
-    approval_gate(actor, ticket, force, approval=approval)
+    approval_gate(actor, ticket, force, approval=approval, now=now)
     killpoints.reach("submit.checked")
     try:
         # On the disk before the first byte leaves: the flush of its claim carries it.

@@ -5,7 +5,7 @@ The other limits are of orders: an RFQ rests nowhere. Asked when something is su
 Rows of a series or a market count for a combo when they name it or one of its legs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import ROUND_UP, Decimal
 from typing import Any, Final, Literal
 
@@ -102,6 +102,18 @@ def _open_use(force: InForce, account: ExchangeAccount, *, user_id: int, kind: K
         words = f"Your limit is {limit} open {what} at once{within.words}; this would make {use}."
         found.append(LimitUse(name, limit, use, words, FIELDS[kind], within.words.strip()))
     return found
+
+
+def open_rows(account_id: int) -> Iterator[tuple[int | None, str, tuple[str, ...]]]:
+    """Yield what is open of an account, for the page of limits: person, limit, and the market with a combo's legs."""
+    models: tuple[tuple[str, Any, Any, str], ...] = (
+        ("max_open_rfqs", Rfq, _LIVE_RFQS, "legs"),
+        ("max_open_quotes", Quote, _LIVE_QUOTES, "incoming__legs"),
+    )
+    for name, model, states, legs in models:
+        rows = model.objects.filter(account_id=account_id, state__in=states)
+        for user_id, ticker, parts in rows.values_list("placed_by_id", "ticker", legs):
+            yield user_id, name, (ticker, *market_tickers(parts))
 
 
 def market_tickers(legs: Sequence[Mapping[str, Any]] | None) -> tuple[str, ...]:
