@@ -19,7 +19,7 @@ from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -31,6 +31,14 @@ from tests.support.desk import RunningDesk, eventually, running_desk  # noqa: E4
 from tests.support.trader import SocketTrader  # noqa: E402
 
 BIDS = {"yes_bid": "0.02", "no_bid": "0.02"}  # nobody minds being taken at these
+
+
+class Steps(NamedTuple):
+    """Unix seconds: the gateway has the frame; decision stored; about to be sent."""
+
+    heard: float
+    decided: float
+    sent: float
 
 
 class Measure:
@@ -96,14 +104,17 @@ class Measure:
         self._withdraw(rfq_id)
         return took
 
-    def heard(self) -> dict[str, float]:
-        """Return quote id -> Unix seconds at which the gateway had the frame; of frames, not of readings."""
+    def steps(self) -> dict[str, Steps]:
+        """Return quote id -> when the desk did what; of accepts heard by a frame, not by a reading."""
         with closing(sqlite3.connect(self.desk.data / "desk.sqlite3", timeout=60)) as ledger:
             rows = ledger.execute(
-                "SELECT q.quote_id, c.heard_at FROM rfq_confirmation c JOIN rfq_quote q ON q.id = c.quote_id "
-                "WHERE c.heard_by = 'ws'"
+                "SELECT q.quote_id, c.heard_at, c.decided_at, c.first_sent_at FROM rfq_confirmation c "
+                "JOIN rfq_quote q ON q.id = c.quote_id WHERE c.heard_by = 'ws' AND c.first_sent_at IS NOT NULL"
             ).fetchall()
-        return {one: datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp() for one, at in rows}
+        return {
+            quote_id: Steps(*(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp() for at in times))
+            for quote_id, *times in rows
+        }
 
     def why_not(self) -> Counter[str]:
         """Return why our quotes were not confirmed, with how many."""
@@ -178,14 +189,18 @@ def main() -> int:
                     unconfirmed += 1
                 else:
                     desk_times[found[0]] = _unix(found[1]["confirmed_ts"])
-            heard, why_not = measure.heard(), measure.why_not()
+            steps, why_not = measure.steps(), measure.why_not()
             measure.trader.close()
-    through = [(at - heard[quote_id]) * 1000 for quote_id, at in desk_times.items() if quote_id in heard]
+    known = [(steps[quote_id], at) for quote_id, at in desk_times.items() if quote_id in steps]
+    through = [(at - one.heard) * 1000 for one, at in known]
     print(f"{'ms, ' + str(options.per_second) + ' requests a second flowing':<52}{'p50':>9}{'p99':>9}{'max':>9}")
     line("bare signed PUT to receipt", bare)
     if through:
         line("accept frame in to confirmation at the exchange", through)
         line("  over the bare median", [value - statistics.median(bare) for value in through])
+        line("  frame in to decision stored", [(one.decided - one.heard) * 1000 for one, _ in known])
+        line("  decision to first send", [(one.sent - one.decided) * 1000 for one, _ in known])
+        line("  first send to receipt", [(at - one.sent) * 1000 for one, at in known])
     print(f"not confirmed: {unconfirmed} {dict(why_not)}; heard by reading: {len(desk_times) - len(through)}")
     return 0
 

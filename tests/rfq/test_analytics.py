@@ -1,5 +1,6 @@
 """Figures come from stored rows with their n; small samples are said to be small; what is open is named."""
 
+import csv
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.accounts.models import User
+from apps.audit.models import AuditEntry
 from apps.core.rfq import ConfirmationState, QuoteState
 from apps.core.timestamps import utc_now
 from apps.orders.models import Fill
@@ -216,6 +218,32 @@ def test_the_shift_report_names_what_is_open_armed_missed_and_in_doubt(scene: Sc
     assert found["Waiting for approval"] == []
     assert "Nothing waits for approval." in report.text
     assert "America/New_York" in report.text.splitlines()[0]
+
+
+def test_the_figures_are_exported_as_shown_and_written_down(scene: Scene) -> None:
+    bought(scene)
+    lead = User.objects.get(pk=scene.lead.user_id)
+    answer = client_of(lead).post("/rfq/analytics/export/")
+    rows = list(csv.DictReader(answer.text.splitlines()))
+    found = {(row["part"], row["figure"], row["measure"]): row for row in rows}
+
+    assert answer["Content-Disposition"].startswith('attachment; filename="rfq-analytics-paper-')
+    assert found["requester", "accepted", "share"] | {"unit": ""} == {
+        "part": "requester",
+        "figure": "accepted",
+        "measure": "share",
+        "value": "1",
+        "unit": "",
+        "n": "1",
+        "is_few": "yes",
+    }
+    assert found["requester", "first quote", "p50"]["unit"] == "ms"
+    assert found["maker", "funnel: Executed", "count"]["value"] == "0"
+    assert found["maker", "hits", "share"]["value"] == "", "what is not known is empty"
+    assert AuditEntry.objects.filter(action="rfq.analytics.exported", actor_id=lead.pk).count() == 1
+    viewer = client_of(make_person(scene.place.desk, "viewer"))
+    assert viewer.post("/rfq/analytics/export/").status_code == 403
+    assert "Export CSV" not in viewer.get("/rfq/analytics/").text
 
 
 def test_the_page_greys_small_samples_and_says_what_is_missing(scene: Scene) -> None:
