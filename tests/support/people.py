@@ -5,6 +5,7 @@ import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from allauth.account.internal.flows.login import (
     _AUTHENTICATION_METHODS_USER_SESSION_KEY,
@@ -19,6 +20,7 @@ from apps.accounts import services
 from apps.accounts.access import presence_load
 from apps.accounts.models import Desk, ExchangeAccount, User
 from apps.core.permissions import Actor
+from apps.vault import pem
 from apps.vault.models import ApiKey
 from apps.vault.opening import forget
 from apps.vault.services import NewKey, key_add
@@ -67,6 +69,10 @@ def key_pem(number: int = 0, *, bits: int = 2048, pkcs1: bool = False) -> str:
     return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
 
 
+# Hundreds of tests give the same few keys, and to validate one takes 40 ms; tests/vault/test_pem.py is about that.
+_validated = lru_cache(maxsize=8)(pem.private_key_read)
+
+
 def make_key(actor: Actor, account: ExchangeAccount, **over: Any) -> ApiKey:
     """A trading key that no test should depend on; override what matters."""
     number = next(_numbers)
@@ -77,7 +83,8 @@ def make_key(actor: Actor, account: ExchangeAccount, **over: Any) -> ApiKey:
         "key_id": f"key-{number}",
         "secret": key_pem(0).encode(),
     }
-    return key_add(actor, NewKey(account_id=account.pk, **values | over))
+    with patch.object(pem, "private_key_read", _validated):
+        return key_add(actor, NewKey(account_id=account.pk, **values | over))
 
 
 def vault_in(folder: Path, settings: Any) -> Path:
