@@ -15,7 +15,7 @@ from apps.core.permissions import Actor, Permission, Within
 from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.core.topics import TopicName
 from apps.orders import events, services, trading_events
-from apps.orders.access import order_for
+from apps.orders.access import order_for, require
 from apps.orders.models import ChangeIntent, Order, RiskLimit, TradingPause
 from apps.orders.services.limit_rows import DEFAULTS, DOLLARS, NAMES, WHOLE
 from apps.orders.tickets import OrderTicket, read_key, read_shown, ticket_from_params
@@ -183,6 +183,7 @@ def limit_remove(actor: Actor, params: Params) -> Answer:
 
 def limit_list(actor: Actor, params: Params) -> Answer:
     """The desk's rows, what holds without one for everybody, and what holds for oneself here."""
+    require(actor, Permission.DESK_VIEW)
     rows = RiskLimit.objects.filter(desk_id=actor.desk_id).order_by("pk")
     mine = services.limits_of(actor.desk_id, user_id=actor.user_id, account_id=_account(actor))
     return {

@@ -35,3 +35,10 @@ class ScopeRefused(DeskError):
         super().__init__(
             "scope_refused", "This key may only read. Add a key with the write scope in Settings > Vault to trade."
         )
+
+
+class PathRefused(DeskError):
+    """A key was asked to sign a request that is not on the list of `vault.allowed`. Nothing was signed."""
+
+    def __init__(self, method: str, path: str) -> None:
+        super().__init__("path_refused", f"The vault signs no {method[:10]} {path[:100]}. Nothing was sent.")

@@ -11,23 +11,32 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from django.views.decorators.debug import sensitive_variables
 
-from apps.vault.errors import ScopeRefused
+from apps.vault.allowed import READ, WRITE, is_signed, scope_of
+from apps.vault.errors import PathRefused, ScopeRefused
 from apps.vault.pem import private_key_read
 
-READ = "read"
-WRITE = "write"
-_SAFE_METHODS = frozenset({"GET", "HEAD"})
+__all__ = ["READ", "WRITE", "KeySigner"]
 _PSS = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.DIGEST_LENGTH)
 
 
 class KeySigner:
     """One opened key. Holds the key object, because loading a PEM costs a hundred signatures.
 
-    It shows nothing of the key, cannot be copied or pickled, and refuses what its scopes do not
-    allow. Safe to share between threads.
+    It shows nothing of the key, cannot be copied or pickled, and refuses what its scopes and the list of
+    `vault.allowed` do not allow. Safe to share between threads.
     """
 
-    __slots__ = ("_lock", "_private_key", "_unreported", "_used_at", "account_id", "key_id", "row_id", "scopes")
+    __slots__ = (
+        "_is_listed",
+        "_lock",
+        "_private_key",
+        "_unreported",
+        "_used_at",
+        "account_id",
+        "key_id",
+        "row_id",
+        "scopes",
+    )
 
     def __init__(
         self,
@@ -37,11 +46,13 @@ class KeySigner:
         scopes: Iterable[str],
         row_id: int | None = None,
         account_id: int | None = None,
+        is_listed: bool = True,
     ) -> None:
         self._private_key = private_key
         self._lock = threading.Lock()
         self._unreported = 0
         self._used_at: datetime.datetime | None = None
+        self._is_listed = is_listed
         self.key_id = key_id
         self.scopes = frozenset(scopes)
         self.row_id = row_id
@@ -50,9 +61,12 @@ class KeySigner:
     @classmethod
     @sensitive_variables()
     def from_pem(cls, *, key_id: str, pem: bytes | str, scopes: Iterable[str]) -> "KeySigner":
-        """For tools and tests that hold their own key. Raises KeyRefused, as an import does."""
+        """For tools and tests that hold their own key, outside of the vault: it signs any path of its scopes.
+
+        Raises KeyRefused, as an import does.
+        """
         raw = pem.encode() if isinstance(pem, str) else pem
-        return cls(private_key_read(raw).private_key, key_id=key_id, scopes=scopes)
+        return cls(private_key_read(raw).private_key, key_id=key_id, scopes=scopes, is_listed=False)
 
     def headers(self, method: str, path: str, timestamp_ms: int) -> dict[str, str]:
         """Return the three KALSHI-ACCESS headers of one request.
@@ -63,11 +77,14 @@ class KeySigner:
 
         Raises:
             ScopeRefused: the method writes and the key may only read. Nothing was signed.
+            PathRefused: the request is none that the desk makes. Nothing was signed.
         """
-        verb = method.upper()
-        if (WRITE if verb not in _SAFE_METHODS else READ) not in self.scopes:
+        verb, bare = method.upper(), path.partition("?")[0]
+        if scope_of(verb) not in self.scopes:
             raise ScopeRefused
-        message = f"{timestamp_ms}{verb}{path.partition('?')[0]}".encode()
+        if self._is_listed and not is_signed(self.scopes, verb, bare):
+            raise PathRefused(verb, bare)
+        message = f"{timestamp_ms}{verb}{bare}".encode()
         signature = self._private_key.sign(message, _PSS, hashes.SHA256())
         with self._lock:
             self._unreported += 1

@@ -114,7 +114,12 @@ def test_no_piece_of_a_key_shows_in_pages_logs_errors_or_the_database(
     call("get", reverse("vault"))
 
     signer = signer_for(account.pk, write=True)
-    seen += [repr(signer), str(signer.headers("POST", "/x", 1)), repr(row), str(vars(row))]
+    seen += [
+        repr(signer),
+        str(signer.headers("POST", "/trade-api/v2/portfolio/events/orders", 1)),
+        repr(row),
+        str(vars(row)),
+    ]
     seen.append(repr(NewKey(1, "", "", (), "", text.encode())))
     uses_flush()
     assert not leaks(needles, everything_stored())  # while its sealed copy is there

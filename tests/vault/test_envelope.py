@@ -100,7 +100,7 @@ def test_the_signature_is_what_the_exchange_checks(admin: Any, account: Exchange
     row = make_key(admin, account)
 
     headers = signer_for(account.pk, write=True).headers(
-        "post", "/trade-api/v2/portfolio/orders?x=1", 1_700_000_000_123
+        "post", "/trade-api/v2/portfolio/events/orders?x=1", 1_700_000_000_123
     )
 
     public = serialization.load_pem_public_key(row.public_key.encode())
@@ -108,7 +108,7 @@ def test_the_signature_is_what_the_exchange_checks(admin: Any, account: Exchange
     assert headers["KALSHI-ACCESS-TIMESTAMP"] == "1700000000123"
     public.verify(  # type: ignore[union-attr, call-arg]
         base64.b64decode(headers["KALSHI-ACCESS-SIGNATURE"]),
-        b"1700000000123POST/trade-api/v2/portfolio/orders",
+        b"1700000000123POST/trade-api/v2/portfolio/events/orders",
         padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=32),
         hashes.SHA256(),
     )
@@ -133,18 +133,18 @@ def test_h3_a_row_made_wider_in_the_database_still_signs_no_write(admin: Any, ac
     ApiKey.objects.filter(pk=row.pk).update(scopes=["read", "write"])
 
     with pytest.raises(ScopeRefused):
-        signer_for_key(row.pk).headers("POST", "/x", 1)
+        signer_for_key(row.pk).headers("POST", "/trade-api/v2/portfolio/events/orders", 1)
 
 
 @pytest.mark.django_db
 def test_a_row_made_narrower_counts_at_once(admin: Any, account: ExchangeAccount) -> None:
     row = make_key(admin, account)
-    assert signer_for(account.pk, write=True).headers("POST", "/x", 1)
+    assert signer_for(account.pk, write=True).headers("POST", "/trade-api/v2/portfolio/events/orders", 1)
 
     ApiKey.objects.filter(pk=row.pk).update(scopes=["read"])
 
     with pytest.raises(ScopeRefused):
-        signer_for(account.pk, write=True).headers("POST", "/x", 1)
+        signer_for(account.pk, write=True).headers("POST", "/trade-api/v2/portfolio/events/orders", 1)
 
 
 @pytest.mark.django_db
@@ -198,7 +198,7 @@ def test_opening_is_audited_once_per_process_and_uses_are_counted_in_batches(
         assert signer_for(account.pk, write=True) is signer
     with django_assert_num_queries(0):
         for _ in range(5):
-            signer.headers("GET", "/x", 1)
+            signer.headers("GET", "/trade-api/v2/portfolio/balance", 1)
     with django_assert_num_queries(1):
         uses_flush()
     with django_assert_num_queries(0):

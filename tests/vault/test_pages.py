@@ -59,7 +59,12 @@ def test_a_pasted_key_is_sealed_listed_and_signs(browser: Client, account: Excha
     for words in ("Main trading", "Main book", "read + write", row.fingerprint[:12], "Not tested yet", "PAPER"):
         assert words in listing
     assert row.fingerprint == private_key_read(key_pem().encode()).fingerprint
-    assert signer_for(account.pk, write=True).headers("POST", "/x", 1)["KALSHI-ACCESS-KEY"] == KEY_ID
+    assert (
+        signer_for(account.pk, write=True).headers("POST", "/trade-api/v2/portfolio/events/orders", 1)[
+            "KALSHI-ACCESS-KEY"
+        ]
+        == KEY_ID
+    )
     imported = AuditEntry.objects.get(action="vault.key.imported")
     assert imported.data["fingerprint"] == row.fingerprint
     assert imported.environment == "paper"
@@ -164,7 +169,12 @@ def test_a_generated_pair_shows_its_public_half_and_signs_once_it_has_an_id(
     assert browser.post(reverse("vault_key_name", args=[row.pk]), {"key_id": KEY_ID}).status_code == 302
     assert browser.post(reverse("vault_key_name", args=[row.pk]), {"key_id": "other"}).status_code == 422
 
-    assert signer_for(account.pk, write=True).headers("POST", "/x", 1)["KALSHI-ACCESS-KEY"] == KEY_ID
+    assert (
+        signer_for(account.pk, write=True).headers("POST", "/trade-api/v2/portfolio/events/orders", 1)[
+            "KALSHI-ACCESS-KEY"
+        ]
+        == KEY_ID
+    )
 
 
 def test_a_test_is_queued_after_the_commit_and_the_fragment_polls_until_it_is_done(

@@ -38,7 +38,7 @@ def keys() -> list[ApiKey]:
 def all_open(keys: list[ApiKey]) -> None:
     forget()
     for key in keys:
-        assert signer_for_key(key.pk).headers("POST", "/x", 1)
+        assert signer_for_key(key.pk).headers("POST", "/trade-api/v2/portfolio/events/orders", 1)
 
 
 def quiet(text: str) -> None:
