@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from apps.core import ports
 from apps.core.errors import DeskError, NotAllowed
+from apps.core.ports import Holding
 from apps.core.rfq import QuoteState, RfqState
 from apps.core.timestamps import utc_now
 from apps.paper.testing import DECI, LINEAR
@@ -195,17 +197,25 @@ def test_the_same_frame_twice_changes_nothing(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("over", "expected"),
+    ("over", "expected", "field"),
     [
-        ({"contracts": Decimal("1.5")}, "count_not_whole"),
-        ({"contracts": None, "target_cost": Decimal(0)}, "cost_too_small"),
-        ({"limit_yes": Decimal(1)}, "limit_out_of_range"),
-        ({"ticker": "KXNONE"}, "not_found"),
-        ({"ticker": ""}, "combo_unresolved"),
+        ({"contracts": Decimal("1.5")}, "count_not_whole", "contracts"),
+        ({"contracts": Decimal(0)}, "count_too_small", "contracts"),
+        ({"contracts": Decimal(2_000_000)}, "count_too_large", "contracts"),
+        ({"contracts": None, "target_cost": Decimal(0)}, "cost_too_small", "target_cost"),
+        ({"contracts": None, "target_cost": Decimal(501)}, "insufficient_funds", "target_cost"),
+        ({"limit_yes": Decimal(1)}, "limit_out_of_range", "limit_yes"),
+        ({"ticker": "KXNONE"}, "not_found", ""),
+        ({"ticker": ""}, "combo_unresolved", ""),
     ],
 )
-def test_what_the_exchange_would_refuse_is_said_first(scene: Scene, over: dict[str, Any], expected: str) -> None:
-    assert code(lambda: requests.rfq_submit(scene.quoter, scene.ask(**over))) == expected
+def test_what_the_exchange_would_refuse_is_said_first_beside_its_field(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, over: dict[str, Any], expected: str, field: str
+) -> None:
+    monkeypatch.setattr(ports, "holdings", [lambda *_: Holding(cash=Decimal(500), position=Decimal(0))])
+    with pytest.raises(DeskError) as refused:
+        requests.rfq_submit(scene.quoter, scene.ask(**over))
+    assert (refused.value.code, list(refused.value.fields)) == (expected, [field] if field else [])
     assert not Rfq.objects.exists()
 
 

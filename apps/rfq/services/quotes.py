@@ -227,7 +227,7 @@ def _funds_check(offer: Offer, incoming: IncomingRfq) -> None:
     holding = holding_of(offer.account_id, offer.subaccount, incoming.ticker)
     if holding.cash is None:
         return
-    for bid in (offer.prices.yes_bid, offer.prices.no_bid):
+    for name, bid in (("yes_bid", offer.prices.yes_bid), ("no_bid", offer.prices.no_bid)):
         contracts = incoming.contracts
         if contracts is None and incoming.target_cost is not None:
             contracts = worst_contracts(target_cost=incoming.target_cost, bid=bid)
@@ -235,7 +235,7 @@ def _funds_check(offer: Offer, incoming: IncomingRfq) -> None:
             text = (
                 f"A hit would cost up to {dollars_text(bid * contracts)}; the balance is {dollars_text(holding.cash)}."
             )
-            raise DeskError("insufficient_funds", text)
+            raise DeskError("insufficient_funds", text, fields={name: text})
 
 
 def _known(actor: Actor, offer: Offer, incoming: IncomingRfq) -> Quote | None:

@@ -11,14 +11,14 @@ from apps.accounts.access import account_get_on
 from apps.accounts.models import ExchangeAccount
 from apps.audit import services as audit
 from apps.core.errors import DeskError
-from apps.core.money import cents_text
+from apps.core.money import cents_text, count_text, dollars_text
 from apps.core.permissions import Actor, Permission
 from apps.core.rfq import RfqState
 from apps.core.timestamps import utc_now
 from apps.markets import builder
 from apps.markets.models import Market
 from apps.orders.access import require_on
-from apps.orders.services.checks import count_check, exchange_check, market_check
+from apps.orders.services.checks import MAX_COUNT, exchange_check, holding_of, market_check
 from apps.orders.services.pauses import pause_check
 from apps.rfq import queue
 from apps.rfq.asks import Ask
@@ -116,10 +116,10 @@ def rfq_check(
     exchange_check(account.environment, now=now)
     pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
     if ask.contracts is not None:
-        if market is not None:
-            count_check(market, ask.contracts)
-        elif ask.contracts <= 0:
+        if ask.contracts <= 0:
             raise _field("count_too_small", "contracts", "Give at least one contract.")
+        if ask.contracts > MAX_COUNT:
+            raise _field("count_too_large", "contracts", f"At most {count_text(MAX_COUNT)} contracts in one request.")
         if ask.contracts != ask.contracts.to_integral_value():
             raise _field("count_not_whole", "contracts", "A request is for whole contracts.")
     if ask.target_cost is not None and ask.target_cost <= 0:
@@ -129,10 +129,23 @@ def rfq_check(
             raise _field(
                 "limit_out_of_range", name, f"A limit is above 0 and below 100 cents, not {cents_text(limit)}."
             )
+    _funds_check(ask)
     limits_check(account, user_id=actor.user_id, size=ask_size(ask), kind="request", **ask_place(ask))
     if not is_stored and ask.ticker:
         room_check(ask)
     return account, market
+
+
+def _funds_check(ask: Ask) -> None:
+    """A target cost must be payable, or the exchange refuses; what the desk does not know refuses nothing."""
+    if ask.target_cost is None:
+        return
+    holding = holding_of(ask.account_id, ask.subaccount, ask.ticker)
+    if holding.cash is None or holding.position:
+        return  # what is held may be closed by it, which costs nothing
+    if ask.target_cost > holding.cash:
+        text = f"The balance is {dollars_text(holding.cash)}: less than what you want to spend."
+        raise _field("insufficient_funds", "target_cost", text)
 
 
 def ask_place(ask: Ask) -> dict[str, Any]:
