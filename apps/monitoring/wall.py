@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 import redis
@@ -14,7 +15,8 @@ from django.db.models import Count
 from django.template.loader import render_to_string
 
 from apps.accounts.models import ExchangeAccount
-from apps.core.permissions import Actor, Permission, Role
+from apps.core.errors import NotAllowed
+from apps.core.permissions import MASKED_VIEWER, Actor, Grant, Permission, Role
 from apps.core.pnl_days import day_start, trading_day
 from apps.core.rfq import ConfirmationState, QuoteState, RfqState
 from apps.core.timestamps import utc_now
@@ -40,6 +42,30 @@ LIMITS = 8
 FRESH_FOR = 2.0  # seconds that one reading serves everybody who looks
 
 
+class Sight(StrEnum):
+    """How much of an account's wall somebody may see. Panels are made once for each and shown to all who have it."""
+
+    DESK = "desk"  # all of it
+    ACCOUNT = "account"  # all of the account, and not how other people of the desk stand
+    MASKED = "masked"  # how the desk is, and no figure
+
+
+def sight_of(actor: Actor, account: ExchangeAccount) -> Sight:
+    """Return what the actor may see. The one place that decides it for everything kept here. Raises NotAllowed."""
+    if account.desk_id != actor.desk_id or not actor.may(Permission.MARKET_VIEW):
+        raise NotAllowed
+    if actor.may(Permission.DESK_VIEW):
+        return Sight.DESK
+    return Sight.ACCOUNT if actor.may_on(Permission.DESK_VIEW, account.pk, None) else Sight.MASKED
+
+
+def _nobody(sight: Sight, account: ExchangeAccount) -> Actor:
+    """Who panels are read as: nobody in particular, with the least that the sight stands for."""
+    roles = frozenset({Role.VIEWER.value if sight is Sight.DESK else MASKED_VIEWER})
+    grants = frozenset({Grant(Role.VIEWER.value, account.pk)} if sight is Sight.ACCOUNT else ())
+    return Actor(user_id=0, desk_id=account.desk_id, roles=roles, account_id=account.pk, grants=grants)
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """Dollars at risk in one event. share: thousandths of the largest."""
@@ -63,7 +89,8 @@ def wall_of(actor: Actor, account: ExchangeAccount, *, now: datetime | None = No
         "exposure": _exposure(lines),
         "fills": list(fills_visible_to(actor).filter(account=account).order_by("-traded_at", "-pk")[:FILLS]),
         "rfq": _rfq(actor, account, now),
-        "limits": _limits(actor, account, now),
+        # Names people: for those of the whole desk.
+        "limits": _limits(actor, account, now) if actor.may(Permission.DESK_VIEW) else None,
         "parts": _parts(actor, now),
         "kill": kill_state_of(actor),
         "is_paused": pauses_in_force(actor.desk_id).filter(user=None).exists(),
@@ -192,12 +219,19 @@ class Shared:
 shared = Shared()
 
 
-def panels_html(actor: Actor, account: ExchangeAccount) -> str:
-    """Render the panels, in which everything from outside is escaped. Raises NotAllowed."""
-    if actor.may(Permission.DESK_VIEW):
-        rendered = render_to_string("monitor/_panels.html", wall_of(actor, account))
-    else:
+def panels(actor: Actor, account: ExchangeAccount) -> bytes:
+    """Return the panels as this person may see them, at most FRESH_FOR seconds old. Raises NotAllowed."""
+    sight = sight_of(actor, account)
+    return shared.get((account.desk_id, account.pk, sight), lambda: panels_html(sight, account).encode())
+
+
+def panels_html(sight: Sight, account: ExchangeAccount) -> str:
+    """Render the panels, in which everything from outside is escaped."""
+    actor = _nobody(sight, account)
+    if sight is Sight.MASKED:
         rendered = render_to_string("monitor/_panels_masked.html", masked_of(actor, account))
+    else:
+        rendered = render_to_string("monitor/_panels.html", wall_of(actor, account))
     return rendered[:]  # a plain str: the live channel encodes no other kind
 
 
@@ -217,6 +251,7 @@ def wall_publish(account_id: int) -> bool:
     if account is None:
         return False
     # Who may watch was asked by the socket; what is shown is what any viewer of the desk sees.
-    viewer = Actor(user_id=0, desk_id=account.desk_id, roles=frozenset({Role.VIEWER.value}), account_id=account.pk)
-    live.publish(str(TopicName(KIND, str(account.pk))), {"html": panels_html(viewer, account)})
+    frame = {"html": panels_html(Sight.DESK, account)}
+    # Not kept: to whoever opens the page an hour after the last one left, an old frame would look like the present.
+    live.publish_many([(str(TopicName(KIND, str(account.pk))), live.next_version(), frame)], kept=False)
     return True

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -13,14 +14,14 @@ from django.test import Client
 
 from apps.audit.models import AuditEntry
 from apps.core.errors import DeskError, NotAllowed, NotFound
-from apps.core.permissions import Permission
+from apps.core.permissions import MASKED_VIEWER, Grant, Permission
 from apps.core.timestamps import utc_now
 from apps.exchange import live
 from apps.monitoring.models import KioskLink
-from apps.monitoring.pages.wall import COOKIE, COOKIE_PATH, _panels
+from apps.monitoring.pages.wall import COOKIE, COOKIE_PATH
 from apps.monitoring.services.kiosk import DAYS_AT_MOST, kiosk_make, kiosk_revoke, screen_of
 from apps.monitoring.tasks import walls_publish
-from apps.monitoring.wall import Shared, shared, wall_of
+from apps.monitoring.wall import Shared, Sight, panels, shared, sight_of, wall_of
 from apps.orders.models import Fill
 from apps.orders.services import intent_submit
 from apps.portfolio.models import Balance, Position
@@ -101,8 +102,57 @@ def test_the_wall_is_of_the_own_desk_only(place: Place) -> None:
     theirs = make_account(rival, name="Rival's book")
 
     with pytest.raises(NotAllowed):
-        _panels(place.viewer, theirs)
+        panels(place.viewer, theirs)
     assert not wall_of(place.viewer, theirs)["fills"]
+
+
+def test_what_is_kept_for_one_sight_is_never_shown_to_another(place: Place) -> None:
+    busy(place)
+    other = make_account(place.desk, name="Other book")
+    viewer, masked = place.viewer, replace(place.viewer, roles=frozenset({MASKED_VIEWER}))
+    here = replace(masked, grants=frozenset({Grant("viewer", place.account.pk)}))
+    elsewhere = replace(masked, grants=frozenset({Grant("viewer", other.pk)}))
+    a_part = replace(masked, grants=frozenset({Grant("viewer", place.account.pk, 3)}))
+    nobody = replace(masked, roles=frozenset())
+
+    people = {"viewer": viewer, "here": here, "masked": masked, "elsewhere": elsewhere, "a_part": a_part}
+    seen = {name: panels(actor, place.account).decode() for name, actor in people.items()}
+    assert seen == {name: panels(actor, place.account).decode() for name, actor in people.items()}, (
+        "now from what is kept"
+    )
+    assert sight_of(viewer, place.account) is Sight.DESK
+    assert sight_of(here, place.account) is Sight.ACCOUNT
+
+    assert "$812.50" in seen["viewer"]
+    assert "Orders a minute" in seen["viewer"]
+    assert "$812.50" in seen["here"]
+    assert "Orders a minute" not in seen["here"], "how others stand is of the whole desk"
+    for name in ("masked", "elsewhere", "a_part"):
+        assert "$" not in seen[name], name
+        assert TICKER not in seen[name], name
+    with pytest.raises(NotAllowed):
+        panels(nobody, place.account)
+    assert "$812.50" not in panels(viewer, other).decode()
+
+
+def test_panels_that_have_not_changed_are_not_sent_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = utc_now()
+    monkeypatch.setattr("apps.monitoring.wall.utc_now", lambda: now)
+    monkeypatch.setattr("apps.monitoring.wall.health.parts", lambda desk_id, now: [])
+    busy(place)
+    viewer = client_of(make_person(place.desk, "viewer"))
+
+    first = viewer.get("/monitor/panels/")
+    shared.forget()
+    again = viewer.get("/monitor/panels/", headers={"If-None-Match": first["ETag"]})
+    Balance.objects.update(cash=Decimal("1.25"))
+    shared.forget()
+    changed = viewer.get("/monitor/panels/", headers={"If-None-Match": first["ETag"]})
+
+    assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
+    assert again["Cache-Control"] == "no-store, private"
+    assert changed.status_code == 200
+    assert "$1.25" in changed.content.decode()
 
 
 def test_a_position_without_a_price_makes_the_sum_unknown(place: Place) -> None:
@@ -138,10 +188,13 @@ def test_a_watched_wall_is_read_once_and_sent_to_all_who_watch(place: Place, mon
         def zrangebyscore(self, *args: Any) -> list[bytes]:
             return interest["at"]
 
-    def publish(topic: str, frame: dict[str, Any]) -> None:
-        sent.append((topic, msgspec.json.decode(live.encode(frame))))
+    def publish(publications: list[tuple[str, int, dict[str, Any]]], *, kept: bool) -> None:
+        assert not kept, "an old wall would look like the present one to who comes later"
+        sent.extend((topic, msgspec.json.decode(live.encode(frame))) for topic, _, frame in publications)
 
-    server = SimpleNamespace(INTEREST=live.INTEREST, redis_client=Redis, publish=publish)
+    server = SimpleNamespace(
+        INTEREST=live.INTEREST, redis_client=Redis, publish_many=publish, next_version=live.next_version
+    )
     monkeypatch.setattr("apps.monitoring.wall.live", server)
     walls_publish()
 

@@ -1,10 +1,11 @@
 """The wall: for people of the desk, and for screens with a kiosk link. Nothing on it can be pressed but the view."""
 
+import hashlib
 from typing import cast
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -14,13 +15,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.access import accounts_visible
 from apps.accounts.middleware import DeskRequest
-from apps.accounts.models import ExchangeAccount
 from apps.accounts.permissions import requires
 from apps.core.errors import DeskError, NotAllowed, NotFound
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Permission
 from apps.core.timestamps import utc_now
 from apps.monitoring.services.kiosk import DAYS_AT_MOST, Screen, kiosk_make, kiosk_revoke, links_open, screen_of
-from apps.monitoring.wall import panels_html, shared
+from apps.monitoring.wall import panels
 
 COOKIE = "desk-kiosk"
 COOKIE_PATH = "/monitor/kiosk/"
@@ -33,7 +33,7 @@ def wall(request: HttpRequest) -> HttpResponse:
     asked = cast(DeskRequest, request)
     context = {"account": asked.account, "panels": ""}
     if asked.account is not None:
-        context["panels"] = _panels(asked.actor, asked.account).decode()
+        context["panels"] = panels(asked.actor, asked.account).decode()
     return render(request, "monitor/wall.html", context)
 
 
@@ -44,7 +44,7 @@ def wall_panels(request: HttpRequest) -> HttpResponse:
     asked = cast(DeskRequest, request)
     if asked.account is None:
         raise NotFound("No account is selected.")
-    return HttpResponse(_panels(asked.actor, asked.account))
+    return _marked(request, panels(asked.actor, asked.account))
 
 
 # --- screens ----------------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ def wall_panels(request: HttpRequest) -> HttpResponse:
 def kiosk(request: HttpRequest) -> HttpResponse:
     """The page of a screen. The secret stands behind the # of its address, which browsers send to nobody."""
     screen = _screen(request)
-    context = {"panels": _panels_of(screen).decode() if screen else "", "screen": screen}
+    context = {"panels": panels(screen.actor, screen.account).decode() if screen else "", "screen": screen}
     return _private(render(request, "monitor/kiosk.html", context))
 
 
@@ -89,26 +89,19 @@ def kiosk_panels(request: HttpRequest) -> HttpResponse:
     screen = _screen(request)
     if screen is None:
         return _private(HttpResponse(_ENDED, status=410, content_type="text/plain"))
-    return _private(HttpResponse(_panels_of(screen)))
+    return _private(_marked(request, panels(screen.actor, screen.account)))
 
 
 def _screen(request: HttpRequest) -> Screen | None:
     return screen_of(request.COOKIES.get(COOKIE, ""))
 
 
-def _panels_of(screen: Screen) -> bytes:
-    return _panels(screen.actor, screen.account)
-
-
-def _panels(actor: Actor, account: ExchangeAccount) -> bytes:
-    """One reading serves everybody: all who may look see the same, and links are only of the frame around it."""
-
-    def build() -> bytes:
-        return panels_html(actor, account).encode()
-
-    if not actor.may(Permission.MARKET_VIEW) or account.desk_id != actor.desk_id:
-        raise NotAllowed
-    return shared.get((actor.desk_id, account.pk, actor.may(Permission.DESK_VIEW)), build)
+def _marked(request: HttpRequest, body: bytes) -> HttpResponse:
+    """The panels, or 304 to who has them. The page keeps the mark: browsers keep nothing of a signed-in page."""
+    mark = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    answer = HttpResponseNotModified() if request.headers.get("If-None-Match") == mark else HttpResponse(body)
+    answer["ETag"] = mark
+    return answer
 
 
 def _private(answer: HttpResponse) -> HttpResponse:

@@ -6,10 +6,10 @@ const root = /** @type {HTMLElement} */ (document.querySelector("[data-wall]"));
 const wall = createWall(root);
 wall.start();
 
-let shown = "";
+let version = -1;
 desk.topics.watch(`wall:${root.dataset["account"]}`, (state) => {
-  const html = state.value?.html;
-  if (typeof html !== "string" || html === shown) return;
-  shown = html;
-  wall.take(html);
+  // Called for changes of the link, too: only a newer frame says that the panels are current.
+  if (state.version <= version || typeof state.value?.html !== "string") return;
+  version = state.version;
+  wall.take(state.value.html);
 });

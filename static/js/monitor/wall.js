@@ -41,6 +41,9 @@ export function createWall(root, { onEnd } = {}) {
   let timer;
   /** @type {Promise<void> | null} */
   let reading = null;
+  /** What the server calls the panels that it gave last; it then need not send them again. */
+  let mark = "";
+  let shown = "";
 
   function show() {
     const { text, level } = ageWords(readAt === null ? null : performance.now() - readAt, problem);
@@ -53,6 +56,13 @@ export function createWall(root, { onEnd } = {}) {
 
   /** @param {string} html rendered by the desk, in which everything from outside is escaped */
   function put(html) {
+    if (html !== shown) swap(html);
+    shown = html;
+    [readAt, problem, failures] = [performance.now(), "", 0];
+  }
+
+  /** @param {string} html */
+  function swap(html) {
     const next = new DOMParser().parseFromString(html, "text/html").querySelector("[data-wall-panels]");
     const old = find(root, "panels");
     if (!next) throw new TypeError("the desk did not answer with panels");
@@ -73,15 +83,17 @@ export function createWall(root, { onEnd } = {}) {
 
   async function fetchPanels() {
     try {
-      const response = await fetch(root.dataset["url"] ?? "", { headers: { Accept: "text/html" } });
+      const headers = { Accept: "text/html", ...(mark && { "If-None-Match": mark }) };
+      const response = await fetch(root.dataset["url"] ?? "", { headers });
       if (response.status === 410 || response.redirected) {
         hasEnded = true;
         problem = "ended";
         onEnd?.(await response.text());
-      } else if (!response.ok) throw new TypeError(`the desk answered ${response.status}`);
+      } else if (response.status === 304) put(shown);
+      else if (!response.ok) throw new TypeError(`the desk answered ${response.status}`);
       else {
         put(await response.text());
-        [readAt, problem, failures] = [performance.now(), "", 0];
+        mark = response.headers.get("ETag") ?? "";
       }
     } catch {
       failures += 1;
@@ -95,6 +107,10 @@ export function createWall(root, { onEnd } = {}) {
     clearTimeout(timer);
     reading ??= fetchPanels().finally(() => (reading = null));
     await reading;
+    later();
+  }
+
+  function later() {
     clearTimeout(timer);
     if (!hasEnded) timer = setTimeout(() => void read(), waitMs(every, failures, Math.random()));
   }
@@ -124,7 +140,7 @@ export function createWall(root, { onEnd } = {}) {
     });
     setInterval(show, TICK_MS);
     show();
-    timer = setTimeout(() => void read(), waitMs(every, 0, Math.random()));
+    later();
   }
 
   return {
@@ -132,8 +148,9 @@ export function createWall(root, { onEnd } = {}) {
     start,
     take(html) {
       put(html);
-      [readAt, problem, failures] = [performance.now(), "", 0];
+      mark = ""; // it named other panels
       show();
+      later(); // while they are sent, nothing is read
     },
   };
 }
