@@ -9,6 +9,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,15 +27,17 @@ from apps.core.timestamps import utc_now
 from apps.core.topics import TopicName
 from apps.data_api.scopes import SCOPES
 from apps.data_api.services import token_create
-from apps.markets.models import Event, Market, Series
+from apps.fix.models import FixMessage, FixSession
+from apps.markets.models import Event, Market, Series, Watchlist
 from apps.orders.models import Fill, Order
 from apps.portfolio.models import Balance, Position
 from apps.rfq.models import Rfq
 from apps.web.checks import may_watch
-from tests.architecture.test_permissions import OPERATIONS, URLS, Url, World, everything_stored, no_broker, world
-from tests.support.people import client_of, make_account, make_person
+from tests.architecture.test_permissions import OPERATIONS, URLS, Url, World, everything_stored, no_broker
+from tests.support.people import actor_of as owner_of
+from tests.support.people import client_of, make_account, make_desk, make_key, make_person, vault_in
 
-__all__ = ["no_broker", "world"]
+__all__ = ["no_broker"]
 pytestmark = pytest.mark.django_db
 
 TICKER = "KXGRANTS-26NOV22-T60"
@@ -54,6 +57,22 @@ class Place:
         add = [Grant(role, account.pk, number) for account, number in places for role in roles]
         grants_change(self.desk, user_id=person.pk, add=add)
         return person
+
+
+@pytest.fixture
+def world(db: None, settings: Any, tmp_path: Path) -> World:
+    """One of each thing that an URL may name, of this desk."""
+    vault_in(tmp_path, settings)
+    desk = make_desk()
+    account = make_account(desk)
+    keeper = owner_of(make_person(desk, "vault-admin"))
+    session = FixSession.objects.create(account=account, kind="rt")
+    message = FixMessage.objects.create(
+        session=session, is_outgoing=True, seq=1, msg_type="A", at=utc_now(), fields=[[35, "A"]]
+    )
+    watchlist = Watchlist.objects.create(desk=desk, environment="paper", name="Shared")
+    token = token_create(keeper, name="Theirs", scopes=["orders"], days=7).row
+    return World(desk, make_key(keeper, account), watchlist, token, message)
 
 
 @pytest.fixture
