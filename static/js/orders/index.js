@@ -12,11 +12,12 @@ import { createChanges } from "./change.js";
 import { createCards } from "./cards.js";
 import { TABS, emptyWords, isNarrowed, readChoice, toSearch } from "./choice.js";
 import { marketAddress, orderAddress } from "./columns.js";
+import { countsNow, tally } from "./counts.js";
 import { createOrdersGrid } from "./grid.js";
 import { createOlderRows } from "./older.js";
 import { groupTitles } from "./group-model.js";
 import { watchHands } from "./hands.js";
-import { fromDesk, isChosen, tabOf } from "./row-model.js";
+import { fromDesk, isChosen } from "./row-model.js";
 import { plural, scopeWords } from "./scope.js";
 
 /** @typedef {import("./row-model.js").BlotterRow} BlotterRow */
@@ -41,6 +42,8 @@ let choice = readChoice(location.search);
 /** Rows that only the server's pages gave; a live row of the same key counts instead. @type {Map<string, DeskRow>} */
 const older = new Map();
 let isStarted = false;
+/** What the live rows were when the server counted. */
+let countedThen = tally([]);
 /** @type {Set<string>} keys that are on screen */
 let shownKeys = new Set();
 let isHeld = false;
@@ -150,22 +153,17 @@ function showAround() {
   const held = find("[data-held]");
   held.hidden = !isHeld;
   setText(held, "The list has changed: show it");
-  const more = !pages.hasMore ? "nothing older" : "older ones exist";
+  const more = { unread: "older ones not read yet", more: "older ones exist", none: "nothing older" }[pages.left];
   setText(
     find("[data-loaded]"),
     `${plural(shownKeys.size, "order")} listed, ${more}. Times in ${desk.data.time_zone}.`,
   );
-  find("[data-older]").hidden = !pages.hasMore;
+  find("[data-older]").hidden = pages.left !== "more";
   find("[data-live-footer]").hidden = false;
 }
 
 function showCounts() {
-  const counts = { working: 0, unknown: 0 };
-  for (const row of live.rows.values()) {
-    const tab = tabOf(row);
-    if (tab === "working" || tab === "unknown") counts[tab] += 1;
-  }
-  const now = live.isFresh ? { ...told.counts, ...counts } : told.counts;
+  const now = live.isFresh ? countsNow(told.counts, countedThen, tally(live.rows.values())) : told.counts;
   for (const tab of TABS)
     setText(root.querySelector(`[data-tab-count="${tab}"]`), (now[tab] ?? 0).toLocaleString("en"));
   root.querySelector("[data-tab-link='unknown']")?.toggleAttribute("data-alarm", Boolean(now["unknown"]));
@@ -206,6 +204,7 @@ function showEmpty(count) {
 function take(page) {
   Object.assign(told.titles, page.titles);
   told.counts = page.counts;
+  countedThen = tally(live.rows.values());
 }
 
 const pages = createOlderRows({
@@ -336,6 +335,7 @@ find("[data-retry]").addEventListener("click", () => {
 /** The live rows are there: the grid takes the place of the page's own table. */
 function start() {
   isStarted = true;
+  countedThen = tally(live.rows.values()); // the page's own counts are as old as it is
   find("[data-plain]").hidden = true;
   groupField.hidden = false;
   groupField.value = String(JSON.parse(kept.getItem("orders.group") ?? '""'));

@@ -16,7 +16,7 @@ const COUNTS_MS = 1_500;
  * @param {(words: string) => void} options.onError
  */
 export function createOlderRows({ rowsUrl, choice, onPage, onCounts, onError }) {
-  /** Where the next page of this choice begins; null: nothing older. @type {string | null} */
+  /** Where the next page of this choice begins; "": at the newest; null: nothing older. @type {string | null} */
   let next = "";
   let isLoading = false;
   let asked = new AbortController();
@@ -24,8 +24,10 @@ export function createOlderRows({ rowsUrl, choice, onPage, onCounts, onError }) 
   let counting;
 
   return {
-    get hasMore() {
-      return next !== null;
+    /** What the server still has of this choice. @returns {"unread" | "more" | "none"} */
+    get left() {
+      if (next === null) return "none";
+      return next === "" ? "unread" : "more";
     },
     get isLoading() {
       return isLoading;
