@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from apps.core.ports import FeedContext
 from apps.core.timestamps import format_rfc3339, to_unix_ms
@@ -74,6 +75,26 @@ def test_however_many_match_a_row_is_stored_seldom(scene: Scene, watched: list[W
     rows = hits()
     assert len(rows) <= seconds / watches.PACE.total_seconds() + 2
     assert sum(count for _, _, count in rows) == 20 * seconds, "each is counted once"
+
+
+def test_a_database_that_is_away_loses_nothing_and_stops_nobody(
+    scene: Scene, watched: list[Watch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.append(Watch(7, scene.place.desk.pk, scene.place.account))
+    publisher = StreamPublisher()
+    tick(publisher, created("first"))
+
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(StreamHit.objects, "bulk_create", away)
+        patched.setattr(watches, "providers", [away])
+        tick(publisher, created("second"), after=LATER, clock=2 * watches.READ_EVERY_S)
+    assert hits() == []
+    tick(publisher, after=2 * LATER, clock=2 * watches.READ_EVERY_S)
+
+    assert [count for _, _, count in hits()] == [2]
 
 
 def test_our_own_requests_and_old_ones_are_no_news(scene: Scene, watched: list[Watch]) -> None:

@@ -85,10 +85,10 @@ class StreamPublisher:
             if frame is not None:
                 frames[topic] = frame
         self._flush(now)
-        self._watcher.flush(now=now)
         if frames and not live.publish_many([(topic, live.next_version(), frame) for topic, frame in frames.items()]):
             for topic in frames:  # Redis is away: told again when it is back
                 self._open[topic].told = {}
+        self._watcher.flush(now=now)
         return len(frames)
 
     def leave(self) -> None:

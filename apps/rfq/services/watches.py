@@ -4,17 +4,23 @@ Runs in the stream's own thread of the gateway, on what came since its last look
 stores one row (`StreamHit`) at once and then at most one in PACE: how many they were, and the largest.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Protocol
 
+from django.db import DatabaseError
+
 from apps.accounts.models import ExchangeAccount
+from apps.core.durability import reaches_disk_later
 from apps.core.timestamps import from_unix_ms
 from apps.rfq.models import Rfq, StreamHit
 from apps.rfq.services.filters import NOTHING_KNOWN, Criteria, Known, is_wanted
 from apps.rfq.services.stream import Entry
+
+logger = logging.getLogger(__name__)
 
 READ_EVERY_S: Final = 5.0
 PACE: Final = timedelta(seconds=15)
@@ -85,11 +91,15 @@ class Watcher:
         self._read_at: float | None = None
 
     def align(self, *, clock: float) -> None:
-        """Read anew what is watched, where it is time. clock: monotonic seconds."""
+        """Read anew what is watched, where it is time; a database that is away changes nothing. clock: monotonic s."""
         if self._read_at is not None and clock - self._read_at < READ_EVERY_S:
             return
         self._read_at = clock
-        wanted = [watch for provider in providers for watch in provider()][:MOST]
+        try:
+            wanted = [watch for provider in providers for watch in provider()][:MOST]
+        except DatabaseError:
+            logger.exception("what is to be watched could not be read; what was stays watched")
+            return
         kept = self._watches
         self._watches = {}
         for watch in wanted:
@@ -131,23 +141,32 @@ class Watcher:
         ]
 
     def flush(self, *, now: datetime, all_of_it: bool = False) -> int:
-        """Store what is due; returns how many rows. Our own requests are left out."""
+        """Store what is due; returns how many rows. Our own requests are left out; what fails is tried again."""
         due = [one for one in self._watches.values() if one.entries and (all_of_it or _is_due(one, now))]
-        if not due:
+        try:
+            return self._store(due, now=now, all_of_it=all_of_it) if due else 0
+        except DatabaseError:
+            logger.exception("requests that are watched for could not be stored, once more with the next look")
             return 0
+
+    @staticmethod
+    def _store(due: list[_Gathered], *, now: datetime, all_of_it: bool) -> int:
         own = _own({one.watch.account.environment for one in due}, now=now)
-        rows = []
+        rows, done = [], []
         for gathered in due:
             told = [entry for entry in gathered.entries.values() if all_of_it or _is_held(entry, now)]
             others = [entry for entry in told if entry.report.rfq_id not in own]
             if others:
                 rows.append(_row(gathered.watch, others, gathered.more))
-                gathered.stored_at = now
+            done.append((gathered, told, bool(others)))
+        if rows:
+            with reaches_disk_later():
+                StreamHit.objects.bulk_create(rows, ignore_conflicts=True)
+        for gathered, told, has_news in done:
             for entry in told:
                 del gathered.entries[entry.report.rfq_id]
             gathered.more = 0
-        if rows:
-            StreamHit.objects.bulk_create(rows, ignore_conflicts=True)
+            gathered.stored_at = now if has_news else gathered.stored_at
         return len(rows)
 
 
