@@ -222,6 +222,11 @@ def account_seen(actor: Actor, account_id: int) -> ExchangeAccount:
     return account
 
 
+def account_is_seen(actor: Actor, account_id: int) -> bool:
+    """Whether some of this account's rows are the actor's to see."""
+    return _sees_some(actor, account_id) and any(one.pk == account_id for one in _accounts(actor.desk_id))
+
+
 def account_is_visible(actor: Actor, account_id: int) -> bool:
     """Whether topics and rows of all of this account are the actor's to see."""
     return _sees_all(actor, account_id) and any(one.pk == account_id for one in _accounts(actor.desk_id))

@@ -38,7 +38,9 @@ class Topic:
     state(topic): the present state in the same shape as a frame, or None when there is none
     yet; synchronous, may use the database. None here means: the gateway's last frame in Redis.
     is_on_demand: made by the gateway only while somebody looks; such frames wait behind what is private and urgent.
-    within: ACCOUNT where every frame is of the one account, so that a grant on all of it opens the topic.
+    within: ACCOUNT where every frame is of the one account, so that a grant on all of it opens the topic. SUBACCOUNT
+    where, too, every row has its "subaccount", or a whole frame its parts in "subaccounts" by number, so that one who
+    sees some of them gets those (apps.web.sieve).
     """
 
     kind: str

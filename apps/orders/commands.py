@@ -152,8 +152,10 @@ def register() -> None:
     register_command(Command("order.cancel_market", Permission.ORDER_CANCEL, cancel_market, Within.SUBACCOUNT))
     register_command(Command("order.cancel_all", Permission.ORDER_CANCEL, cancel_everything, Within.SUBACCOUNT))
     register_topic(
-        Topic("orders", Permission.DESK_VIEW, scope="account", mode="rows", state=orders_state, within=Within.ACCOUNT)
+        Topic(
+            "orders", Permission.DESK_VIEW, scope="account", mode="rows", state=orders_state, within=Within.SUBACCOUNT
+        )
     )
     register_topic(
-        Topic("fills", Permission.DESK_VIEW, scope="account", mode="rows", state=fills_state, within=Within.ACCOUNT)
+        Topic("fills", Permission.DESK_VIEW, scope="account", mode="rows", state=fills_state, within=Within.SUBACCOUNT)
     )

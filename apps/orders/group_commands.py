@@ -66,5 +66,7 @@ def register() -> None:
     register_command(Command("group.limit", Permission.ORDER_PLACE, change_limit, Within.SUBACCOUNT))
     register_command(Command("group.delete", Permission.ORDER_CANCEL, delete, Within.SUBACCOUNT))
     register_topic(
-        Topic("groups", Permission.DESK_VIEW, scope="account", mode="rows", state=groups_state, within=Within.ACCOUNT)
+        Topic(
+            "groups", Permission.DESK_VIEW, scope="account", mode="rows", state=groups_state, within=Within.SUBACCOUNT
+        )
     )

@@ -14,12 +14,17 @@ class PortfolioConfig(AppConfig):
         view = Permission.DESK_VIEW
         ports.register_topic(
             ports.Topic(
-                "positions", view, scope="account", mode="rows", state=selectors.positions_state, within=Within.ACCOUNT
+                "positions",
+                view,
+                scope="account",
+                mode="rows",
+                state=selectors.positions_state,
+                within=Within.SUBACCOUNT,
             )
         )
         ports.register_topic(
             ports.Topic(
-                "balance", view, scope="account", mode="whole", state=selectors.balance_state, within=Within.ACCOUNT
+                "balance", view, scope="account", mode="whole", state=selectors.balance_state, within=Within.SUBACCOUNT
             )
         )
         ports.register_topic(

@@ -6,14 +6,14 @@ share the answer of their turn; nothing is remembered from one turn to the next.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from channels.db import database_sync_to_async
 from django.conf import settings
 
-from apps.accounts.access import account_is_visible, actor_for_session
+from apps.accounts.access import account_is_seen, account_is_visible, actor_for_session
 from apps.accounts.permissions import may_open
 from apps.accounts.sign_ins import seen
 from apps.core import ports
@@ -30,19 +30,24 @@ _ACTING = (Permission.ORDER_PLACE, Permission.RFQ_TRADE, Permission.RFQ_PULL, Pe
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whom a socket speaks for, and what it watches."""
+    """Whom a socket speaks for, and what it watches; numbers: of some topics, only rows of these subaccounts."""
 
     user_id: int
     session_key: str
     topics: tuple[str, ...]
+    numbers: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Who that is now (None: nobody any more), and which of the topics are no longer theirs to see."""
+    """Who that is now (None: nobody any more), and which of the topics are no longer theirs to see.
+
+    is_other: of a topic that stays, they see other subaccounts than before.
+    """
 
     actor: Actor | None
     lost: tuple[str, ...] = ()
+    is_other: bool = False
 
 
 class Socket(Protocol):
@@ -135,7 +140,10 @@ def judge(asked: Iterable[Asked]) -> list[Judged]:
         for topic in one.topics:
             if (actor, topic) not in visible:
                 visible[actor, topic] = may_watch(actor, parse_topic(topic))
-        found.append(Judged(actor, tuple(topic for topic in one.topics if not visible[actor, topic])))
+        lost = tuple(topic for topic in one.topics if not visible[actor, topic])
+        kept = [topic for topic in one.topics if visible[actor, topic]]
+        is_other = any(numbers_of(actor, parse_topic(topic)) != one.numbers.get(topic) for topic in kept)
+        found.append(Judged(actor, lost, is_other))
     return found
 
 
@@ -149,11 +157,23 @@ def may_watch(actor: Actor, name: TopicName) -> bool:
         return may and name.scope in settings.EXCHANGE_HOSTS
     if not (name.scope.isascii() and name.scope.isdecimal() and len(name.scope) < 16):
         return False
-    if topic.within is Within.SUBACCOUNT or not may_open(
-        actor, topic.permission, topic.within, account_id=int(name.scope)
-    ):
-        return False
-    return account_is_visible(actor, int(name.scope))
+    account_id = int(name.scope)
+    if topic.within is Within.SUBACCOUNT and numbers_of(actor, name) is not None:
+        return actor.reach(topic.permission).touches(account_id) and account_is_seen(actor, account_id)
+    return may_open(actor, topic.permission, topic.within, account_id=account_id) and account_is_visible(
+        actor, account_id
+    )
+
+
+def numbers_of(actor: Actor, name: TopicName) -> frozenset[int] | None:
+    """Which subaccounts of an account's topic the actor sees; None: all of it, or it does not part them."""
+    topic = ports.topics[name.kind]
+    if topic.scope != "account" or topic.within is not Within.SUBACCOUNT:
+        return None
+    reach, account_id = actor.reach(topic.permission), int(name.scope)
+    if reach.covers(account_id, None):
+        return None
+    return frozenset(number for one, number in reach.subaccounts if one == account_id)
 
 
 def goes_first(actor: Actor) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from apps.web.outbox import Frame, Outbox
 from apps.web.pace import Pace
+from apps.web.sieve import Sieve
 
 WINDOW = 1_048_576  # bytes on their way to one browser
 PROBE = 131_072  # bytes after which a heartbeat goes along, so that acknowledgements come often enough
@@ -42,6 +43,7 @@ class Client:
         pace: Pace | None = None,
     ) -> None:
         self.outbox = Outbox()
+        self.sieve = Sieve()
         self.topics: set[str] = set()
         self.goes_first = False
         self._pace = pace
@@ -70,13 +72,16 @@ class Client:
             await asyncio.gather(self._writer, return_exceptions=True)
 
     def put(self, frame: Frame, *, is_urgent: bool = False) -> None:
-        self.outbox.put(frame)
+        theirs = self.sieve(frame)
+        if theirs is None:
+            return
+        self.outbox.put(theirs)
         if is_urgent:
             self._hurry.set()
         self._want()
 
     def release(self, topic: str, state: Frame | None) -> None:
-        self.outbox.release(topic, state)
+        self.outbox.release(topic, None if state is None else self.sieve(state))
         self._hurry.set()
         self._want()
 

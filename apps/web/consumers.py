@@ -30,7 +30,7 @@ from apps.core.ports import Command
 from apps.core.topics import TopicName, parse_topic
 from apps.core.trace import tracing
 from apps.web import threads
-from apps.web.checks import Asked, Checks, Judged, goes_first, may_watch
+from apps.web.checks import Asked, Checks, Judged, goes_first, may_watch, numbers_of
 from apps.web.client import FAULT, Client
 from apps.web.hub import Hub, hub_of_loop
 from apps.web.lanes import session_noted
@@ -165,12 +165,16 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         return False
 
     def asked(self) -> Asked:
-        return Asked(self._user_id, self._session_key, tuple(self._client.topics))
+        return Asked(self._user_id, self._session_key, tuple(self._client.topics), dict(self._client.sieve.numbers))
 
     async def judged(self, found: Judged) -> bool:
         """Take what the check of every few seconds found; returns whether the socket stays open."""
         if self._hub is None or not await self._stays(found.actor) or found.actor is None:
             session_noted(self._session_key, acts=False)
+            return False
+        if found.is_other:
+            # The page begins anew with what is theirs now.
+            await self.close(FAULT)
             return False
         self._rank(found.actor)
         for topic in found.lost:
@@ -266,6 +270,9 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 raise DeskError("not_found", f"There is no live topic {name} for you on this desk.")
         if len(self._client.topics | {str(name) for name in names}) > MAX_TOPICS:
             raise DeskError("too_many_topics", f"A tab may watch {MAX_TOPICS} topics. Close some panels.")
+        for name in names:
+            if str(name) not in self._client.topics:
+                self._client.sieve.keep_to(str(name), numbers_of(actor, name))
         await self._required_hub().subscribe(self._client, names)
         return {"topics": [str(name) for name in names]}
 

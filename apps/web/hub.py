@@ -112,6 +112,7 @@ class Hub:
     def unsubscribe(self, client: Client, topic: str) -> None:
         client.topics.discard(topic)
         client.outbox.forget(topic)
+        client.sieve.forget(topic)
         subscribers = self._subscribers.get(topic)
         if subscribers is not None:
             subscribers.discard(client)

@@ -32,7 +32,9 @@ from apps.markets.models import Event, Market, Series, Watchlist
 from apps.orders.models import Fill, Order
 from apps.portfolio.models import Balance, Position
 from apps.rfq.models import Rfq
-from apps.web.checks import may_watch
+from apps.web.checks import may_watch, numbers_of
+from apps.web.outbox import Frame
+from apps.web.sieve import Sieve
 from tests.architecture.test_permissions import OPERATIONS, URLS, Url, World, everything_stored, no_broker
 from tests.support.people import actor_of as owner_of
 from tests.support.people import client_of, make_account, make_desk, make_key, make_person, vault_in
@@ -41,6 +43,7 @@ __all__ = ["no_broker"]
 pytestmark = pytest.mark.django_db
 
 TICKER = "KXGRANTS-26NOV22-T60"
+SHOWN = ("orders", "fills", "positions", "balance", "rfqs")  # topics that the amounts are planted in
 ROLES = ("trader", "quoter", "analyst")  # together all that can be given
 # By place: (account, subaccount) -> contracts that occur nowhere else.
 OURS, BESIDE, OTHER = "4321", "7654", "8765"
@@ -253,10 +256,20 @@ def test_a_topic_of_an_account_is_for_whoever_sees_all_of_it(kind: str, place: P
     if topic.scope == "account":
         assert may(whole, place.account) is (topic.within is not Within.DESK)
         assert not may(whole, place.other)
-        assert not may(part, place.account)
+        # Of some, one who sees part of it gets that part: tests/web/test_sieve.py.
+        assert may(part, place.account) is (topic.within is Within.SUBACCOUNT)
         assert not may(part, place.other)
-    if topic.scope == "account" and topic.within is Within.ACCOUNT and topic.state is not None:
-        assert found_in(str(topic.state(TopicName(kind, str(place.account.pk)))), OTHER) == set()
+    if topic.scope == "account" and topic.within is not Within.DESK and topic.state is not None:
+        name = TopicName(kind, str(place.account.pk))
+        state = topic.state(name)
+        assert found_in(str(state), OTHER) == set()
+        sieve = Sieve()
+        sieve.keep_to(str(name), numbers_of(part, name))
+        if topic.within is Within.SUBACCOUNT and state is not None:
+            theirs = sieve(Frame.of(str(name), 1, state, topic.mode))
+            assert theirs is not None
+            assert found_in(theirs.data.decode(), BESIDE, OTHER) == set()
+            assert kind not in SHOWN or found_in(theirs.data.decode(), OURS) == {OURS}
 
 
 def test_a_grant_opens_no_command_that_is_of_the_whole_desk(place: Place) -> None:

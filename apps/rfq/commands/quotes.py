@@ -84,5 +84,7 @@ def register() -> None:
     register_command(Command("quote.unpass", Permission.RFQ_TRADE, show_again))
     register_command(Command("quote.pull_all", Permission.RFQ_PULL, pull_all, Within.SUBACCOUNT))
     register_topic(
-        Topic("quotes", Permission.DESK_VIEW, scope="account", mode="rows", state=quotes_state, within=Within.ACCOUNT)
+        Topic(
+            "quotes", Permission.DESK_VIEW, scope="account", mode="rows", state=quotes_state, within=Within.SUBACCOUNT
+        )
     )

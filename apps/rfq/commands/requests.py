@@ -84,5 +84,5 @@ def register() -> None:
     register_command(Command("rfq.accept", Permission.RFQ_TRADE, accept, Within.SUBACCOUNT))
     register_command(Command("rfq.auto", Permission.RFQ_TRADE, auto, Within.SUBACCOUNT))
     register_topic(
-        Topic("rfqs", Permission.DESK_VIEW, scope="account", mode="rows", state=rfqs_state, within=Within.ACCOUNT)
+        Topic("rfqs", Permission.DESK_VIEW, scope="account", mode="rows", state=rfqs_state, within=Within.SUBACCOUNT)
     )
