@@ -142,7 +142,7 @@ class AlertDelivery(models.Model):
     class Part(models.TextChoices):
         FIRST = "first", "told"
         MORE = "more", "told of more"
-        NEXT = "next", "told because nobody acknowledged"
+        NEXT = "next", "told again"
         OVER = "over", "told that it is over"
 
     class State(models.TextChoices):

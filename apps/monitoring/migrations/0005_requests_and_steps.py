@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
                 choices=[
                     ("first", "told"),
                     ("more", "told of more"),
-                    ("next", "told because nobody acknowledged"),
+                    ("next", "told again"),
                     ("over", "told that it is over"),
                 ],
                 default="first",

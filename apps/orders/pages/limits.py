@@ -47,7 +47,7 @@ LABELS = {
     "max_daily_loss": ("Loss of the day", ""),
     "approve_count": ("Four eyes above (contracts)", ""),
     "approve_notional": ("Four eyes above (dollars)", ""),
-    SUMMED: ("Four eyes: orders together (minutes)", ""),
+    SUMMED: ("Four eyes: summed over", ""),
 }
 # The same for the heads of columns, of which there are many.
 _HEADS = {
