@@ -7,6 +7,7 @@ refused. A person may hold several roles on one desk; permissions add up.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
+from functools import lru_cache
 
 
 class Role(StrEnum):
@@ -119,6 +120,11 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
 
 def permissions_of(roles: Iterable[str]) -> frozenset[Permission]:
     """Return what `roles` allow together. An unknown role allows nothing."""
+    return _permissions_of(frozenset(roles))
+
+
+@lru_cache(maxsize=512)  # asked for a hundred times by a page, some thirty by an order
+def _permissions_of(roles: frozenset[str]) -> frozenset[Permission]:
     known = {role.value for role in Role}
     allowed: set[Permission] = set()
     for role in roles:

@@ -17,6 +17,7 @@ from apps.accounts.models import ChangeRequest, Desk, Membership, User
 from apps.audit import services as audit
 from apps.core.errors import DeskError, NotAllowed, NotFound
 from apps.core.permissions import Actor, Permission
+from apps.core.prepared import Prepared
 from apps.core.rfq import RfqState
 from apps.core.timestamps import to_unix_ms, utc_now
 from apps.monitoring import events, queue
@@ -159,7 +160,12 @@ def _release_apply(author: Actor, request: ChangeRequest) -> None:
     kill_release(author, why=params["why"], although_left=params["although_left"], approval=request)
 
 
+_in_force = Prepared(lambda desk_id: KillRun.objects.filter(desk_id=desk_id, pause__released_at=None)[:1])
+
+
 def kill_in_force(desk_id: int) -> KillRun | None:
+    if not _in_force(desk_id):  # every page asks, and hardly ever is there one
+        return None
     rows = KillRun.objects.filter(desk_id=desk_id, pause__released_at=None).select_related("pause__set_by")
     return rows.order_by("-pk").first()
 
