@@ -6,7 +6,13 @@ import { setText } from "./dom.js";
 
 const ACTS = ["pointerdown", "keydown", "wheel", "touchstart"];
 
+let isLeaving = false;
+
 function toSignIn() {
+  if (isLeaving) return;
+  isLeaving = true;
+  // Pages that hear of a closed link keep what was typed; it is there again after the sign-in, and nothing is sent.
+  desk.socket.stop("signed out: sign in again");
   location.assign(`/accounts/login/?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 

@@ -54,7 +54,9 @@ const tape = createTape(/** @type {HTMLTableSectionElement} */ (find("[data-tape
 const chart = createMarketChart(find("[data-chart]"), look);
 const form = /** @type {HTMLFormElement | null} */ (root.querySelector("[data-ticket]"));
 const base = account ? { ticker, account_id: Number(account), subaccount: Number(subaccount) } : { ticker };
-const ticket = form ? createTicket(form, { live: desk.socket, base, prices, ...look }) : null;
+const ticket = form
+  ? createTicket(form, { live: desk.socket, base, prices, person: root.dataset.person ?? "", ...look })
+  : null;
 const notices = createOrderNotices({ toast, announce, notice, look });
 const groupLine = /** @type {HTMLElement | null} */ (root.querySelector("[data-ladder-groups]"));
 const ladderGroups =

@@ -27,7 +27,8 @@ const REGRID_GUARD_MS = 1_000; // a click that was on its way when the price ste
 /**
  * @param {HTMLFormElement} form
  * @param {{live: Live, base: Record<string, unknown> & {ticker: string}, prices: number[], step: number,
- *   format: import("../core/fixed.js").PriceFormat, zone: string}} options base: what each order says besides its terms
+ *   person: string, format: import("../core/fixed.js").PriceFormat, zone: string}} options base: what each order says
+ *   besides its terms; person: whose draft it is
  */
 export function createTicket(form, options) {
   const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (form.querySelector(selector));
@@ -42,7 +43,7 @@ export function createTicket(form, options) {
   const sell = find("[data-sell]");
   const typed = (/** @type {number} */ units) => formatFixed(units, 2, centDecimals(options.step));
   const storageKey = `ticket-attempt:${options.base.ticker}`;
-  const draft = createDraft(form, `ticket-draft:${options.base.ticker}`);
+  const draft = createDraft(form, `ticket-draft:${options.person}:${options.base.ticker}`);
   let isCost = false;
   let attempt = sessionStorage.getItem(storageKey) ?? "";
   /** @type {"ready" | "sending" | "long" | "unknown" | "done"} */
