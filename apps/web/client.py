@@ -46,6 +46,7 @@ class Client:
         self.sieve = Sieve()
         self.topics: set[str] = set()
         self.goes_first = False
+        self.is_dismissed = False
         self._pace = pace
         self._send = send
         self._close = close
@@ -70,6 +71,11 @@ class Client:
         if self._writer is not None and self._writer is not asyncio.current_task():
             self._writer.cancel()
             await asyncio.gather(self._writer, return_exceptions=True)
+
+    async def dismiss(self, code: int) -> None:
+        """Close it for want of room."""
+        self.is_dismissed = True
+        await self._close(code)
 
     def put(self, frame: Frame, *, is_urgent: bool = False) -> None:
         theirs = self.sieve(frame)

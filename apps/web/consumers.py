@@ -100,12 +100,26 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             logger.warning("user %s has %s tabs open: another is refused", self._user_id, settings.TABS_PER_PERSON)
             await self.close(TOO_MANY)
             return
+        hub = hub_of_loop()
+        if not await self._has_room(hub, actor):
+            await self.close(TOO_MANY)
+            return
         _sockets[self._user_id] += 1
-        self._hub = hub_of_loop()
+        self._hub = hub
         self._client = Client(self._send_text, self.close, self._hub.pace)
         self._rank(actor)
         self._hub.join(self._client)
         _checks_of_loop().join(self)
+
+    async def _has_room(self, hub: Hub, actor: Actor) -> bool:
+        """Whether this process takes one more. Whoever acts takes the place of who only looks (RELIABILITY F16)."""
+        if hub.count() < settings.SOCKETS_AT_MOST:
+            return True
+        oldest = hub.oldest_viewer() if goes_first(actor) else None
+        logger.warning("%s sockets are open: %s", hub.count(), "a viewer's is closed" if oldest else "one is refused")
+        if oldest is not None:
+            await oldest.dismiss(TOO_MANY)
+        return oldest is not None
 
     async def disconnect(self, code: int) -> None:
         _checks_of_loop().leave(self)

@@ -82,6 +82,14 @@ class Hub:
         client.start()
         client.beat()
 
+    def count(self) -> int:
+        return sum(not client.is_dismissed for client in self._clients)
+
+    def oldest_viewer(self) -> Client | None:
+        """The browser that was here first of those of people who only look."""
+        staying = (client for client in self._clients if not client.goes_first and not client.is_dismissed)
+        return next(staying, None)
+
     async def leave(self, client: Client) -> None:
         self._clients.pop(client, None)
         for topic in list(client.topics):

@@ -4,6 +4,7 @@ Everything that an operator may change comes from the environment through `kalsh
 docs/configuration.md lists each variable.
 """
 
+import resource
 import secrets
 from pathlib import Path
 
@@ -392,6 +393,10 @@ PORTFOLIO_VALUE_INCLUDES_CASH = env.flag("DESK_PORTFOLIO_VALUE_INCLUDES_CASH", F
 
 # --- data API --------------------------------------------------------------------------------
 TABS_PER_PERSON = env.whole("DESK_TABS", 30, minimum=1, maximum=10_000)  # open at once, in one web process
+# Open at once in one web process; each takes a file. At this many whoever acts takes the place of the oldest viewer.
+_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+_SOCKETS = 10_000 if _FILES == resource.RLIM_INFINITY else min(10_000, _FILES * 3 // 4)
+SOCKETS_AT_MOST = env.whole("DESK_SOCKETS", _SOCKETS, minimum=1, maximum=1_000_000)
 DATA_API_PER_MINUTE = env.whole("DESK_API_PER_MINUTE", 120, minimum=1, maximum=6000)  # calls of one token
 
 # --- monitoring ------------------------------------------------------------------------------

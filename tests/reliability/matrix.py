@@ -229,6 +229,10 @@ ROWS: dict[str, tuple[str, ...]] = {
         f"{KILL}/test_kill.py::test_a_database_that_does_not_take_it_leaves_a_file_that_holds_back_everything",
         f"{BACKUP}/test_backup.py::test_a_failure_leaves_no_file_keeps_the_old_ones_and_shows_in_the_health",
     ),
+    "F16": (
+        "tests/web/test_sockets_of_one.py"
+        "::test_f16_with_no_room_left_viewers_wait_and_a_trader_takes_the_oldest_viewers_place",
+    ),
     "F18": (f"{OWN}/test_shutdown.py::test_f18_a_desk_that_is_told_to_end_leaves_no_order_in_doubt",),
     "F19": (
         f"{REAL}::test_f19_without_the_signer_orders_are_refused_and_the_streams_stay",
@@ -319,5 +323,10 @@ ROWS: dict[str, tuple[str, ...]] = {
     "J4": (
         "tests/browser/test_ladder.py::test_j4_a_session_that_ends_keeps_the_ticket_and_sends_nothing",
         f"{TWO_PEOPLE}::test_j4_a_session_that_ends_keeps_the_request_that_was_typed_and_sends_nothing",
+    ),
+    "J6": (
+        "tests/web/test_pace.py::test_a_traders_browser_waits_for_no_viewer",
+        "tests/web/test_lanes.py::test_who_acts_the_kill_switch_and_probes_do_not_wait_for_them",
+        "tests/web/test_client.py::test_a_browser_that_does_not_read_gets_only_the_newest_when_it_reads_again",
     ),
 }

@@ -13,10 +13,10 @@ WANTED = (
     *(f"B{number}" for number in range(1, 5)),
     *("C8", "C9", "C10"),
     *(f"E{number}" for number in (*range(1, 9), *range(10, 14))),
-    *(f"F{number}" for number in (1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14, 18, 19, 20)),
+    *(f"F{number}" for number in (1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14, 16, 18, 19, 20)),
     *(f"G{number}" for number in range(1, 9)),
     *(f"H{number}" for number in range(1, 11)),
-    *(f"J{number}" for number in range(1, 5)),
+    *(f"J{number}" for number in (1, 2, 3, 4, 6)),
 )
 
 
