@@ -94,6 +94,7 @@ def _signed_in(request: HttpRequest, user: User) -> dict[str, object]:
         "permissions": sorted(
             one.value for one in Permission if actor and actor.may_on(one, actor.account_id, subaccount)
         ),
+        "sees_desk": bool(actor and actor.may(Permission.DESK_VIEW)),
         "pages": [{"url": page["url"], "label": page["label"]} for page in pages],
         "now_ms": unix_ms_now(),
         "idle_s": settings.SESSION_IDLE_S,

@@ -81,7 +81,7 @@ export function startBell() {
     return element("li", { class: `notice notice--alert${state ? ` notice--${state}` : ""}` }, [icon, body]);
   }
 
-  if (!desk.may("desk.view")) return { drawer() {} };
+  if (!desk.data.sees_desk) return { drawer() {} };
   wirePermission(document, askSoon);
   if (desk.data.account) desk.topics.watch(`alerts:${desk.data.account}`, askSoon);
   desk.socket.onLink((link) => {

@@ -15,7 +15,8 @@ import { createTopics } from "../core/topics.js";
  * @property {number} subaccount
  * @property {import("../core/fixed.js").PriceFormat} price_format
  * @property {string} time_zone
- * @property {string[]} permissions
+ * @property {string[]} permissions of the person, on the selected account and subaccount
+ * @property {boolean} sees_desk whether they see all of the desk, not only what is selected
  * @property {{url: string, label: string}[]} pages
  * @property {number} now_ms
  * @property {number} idle_s seconds without an act after which the sign-in ends; 0: it does not

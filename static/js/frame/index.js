@@ -114,7 +114,7 @@ const haltOpener = /** @type {HTMLElement | null} */ (document.querySelector("[d
 const palette = createPalette([
   { kind: "action", label: "Switch dark or light", detail: "Shift D", run: switchTheme },
   { kind: "action", label: "Show notifications", detail: "Shift N", run: toggleDrawer },
-  ...(desk.may("desk.view")
+  ...(desk.data.sees_desk
     ? [
         {
           kind: /** @type {const} */ ("page"),
