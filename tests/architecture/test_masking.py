@@ -27,7 +27,7 @@ from apps.data_api.models import DataToken
 from apps.data_api.services import caller_of, token_create
 from apps.markets.models import Event, Market, Series
 from apps.monitoring.services.kiosk import kiosk_make, screen_of
-from apps.monitoring.wall import panels_html, shared
+from apps.monitoring.wall import panels_html, shared, sight_of
 from apps.orders.models import Fill, Order, RiskLimit
 from apps.portfolio.models import Balance, Position
 from apps.web.checks import may_watch
@@ -205,7 +205,7 @@ def test_the_wall_and_a_screen_say_how_the_desk_is_and_no_more(desk: Desk, world
     assert screen is not None
 
     for actor in (viewer, screen.actor):
-        panels = panels_html(actor, account)
+        panels = panels_html(sight_of(actor, account), account)
         assert planted_in(panels) == set()
         assert "Health" in panels
     # One reading serves many, but never those who may see less.
