@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from apps.accounts.models import ExchangeAccount
+from apps.core.durability import reaches_disk_later
 from apps.core.rfq import QuoteState, quote_may_go
 from apps.core.timestamps import utc_now
 from apps.rfq.events import quotes as events
@@ -56,7 +57,8 @@ def _accepted(known: Quote, report: QuoteReport, *, heard: Heard | None) -> tupl
     Returns the quote, and whether this call began the confirmation.
     """
     prices = prices_for(known)  # before the transaction: it asks Redis
-    with transaction.atomic():
+    # Here, because what begins outside decides: the lease flushes this before the first byte of a confirmation leaves.
+    with reaches_disk_later(), transaction.atomic():
         quote = _applied(known.account_id, report, state=QuoteState.ACCEPTED, known=known, is_told=False)
         # Before the browsers are told: what waits for the commit runs in this order.
         is_new = confirmation_open(quote, report, heard=heard, prices=prices)
