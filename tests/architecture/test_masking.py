@@ -31,10 +31,10 @@ from apps.monitoring.wall import panels_html, shared, sight_of
 from apps.orders.models import Fill, Order, RiskLimit
 from apps.portfolio.models import Balance, Position
 from apps.web.checks import may_watch
-from tests.architecture.test_permissions import OPERATIONS, URLS, Url, World, no_broker, world
+from tests.architecture.test_permissions import OPERATIONS, URLS, Url, World, kept_world, no_broker, world
 from tests.support.people import actor_of, client_of, make_person
 
-__all__ = ["no_broker", "world"]
+__all__ = ["kept_world", "no_broker", "world"]
 pytestmark = pytest.mark.django_db
 
 ALLOWED = permissions_of([MASKED_VIEWER])
