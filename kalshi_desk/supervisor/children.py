@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from kalshi_desk.supervisor.turns import Turns, take
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 
@@ -39,6 +41,7 @@ class Child:
     start: Callable[[], None] | None = None
     command: list[str] | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    turns: Turns = Turns.USUAL
     pid: int | None = None
     output: int | None = None  # our end of its stdout and stderr
     started_at: float = 0.0
@@ -62,7 +65,7 @@ class Child:
             stdout=writer,
             stderr=writer,
             start_new_session=True,
-            preexec_fn=lambda: die_with_parent(parent),
+            preexec_fn=lambda: self._begin(parent),
         )
         process.returncode = 0  # the supervisor reaps it; Popen must not warn about it
         return process.pid
@@ -77,7 +80,7 @@ class Child:
         code = 1
         try:
             os.setsid()  # Ctrl-C reaches the supervisor alone, which ends us in order
-            die_with_parent(parent)
+            self._begin(parent)
             _set_name(self.name)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
@@ -103,6 +106,10 @@ class Child:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
+
+    def _begin(self, parent: int) -> None:
+        die_with_parent(parent)
+        take(self.turns)
 
     def signal(self, number: int) -> None:
         if self.pid is not None:

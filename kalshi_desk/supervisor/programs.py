@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kalshi_desk.supervisor.children import Child
 from kalshi_desk.supervisor.place import Place, refuse
+from kalshi_desk.supervisor.turns import Turns
 
 
 def redis_binary() -> str:
@@ -40,6 +41,7 @@ def redis(place: Place) -> Child:
             *("--save", "", "--appendonly", "no", "--dir", str(place.run), "--loglevel", "warning"),
             *("--maxmemory", "256mb", "--maxmemory-policy", "noeviction"),
         ],
+        turns=Turns.PROMPT,
     )
 
 
@@ -56,13 +58,13 @@ def _celery(*arguments: str) -> Callable[[], None]:
     return start
 
 
-def _worker(name: str, queues: str, threads: int) -> Child:
+def _worker(name: str, queues: str, threads: int, turns: Turns) -> Child:
     arguments = (
         *("worker", "--pool", "threads", "--concurrency", str(threads), "--queues", queues),
         *("--hostname", f"{name}@desk", "--loglevel", "INFO"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     )
-    return Child(name, start=_celery(*arguments))
+    return Child(name, start=_celery(*arguments), turns=turns)
 
 
 def _command(*arguments: str) -> Callable[[], None]:
@@ -106,12 +108,12 @@ def setup() -> Child:
 def desk(place: Place) -> list[Child]:
     """The processes that make up the running desk, in the order in which they start."""
     return [
-        Child("web", start=_web(place)),
+        Child("web", start=_web(place), turns=Turns.PROMPT),
         Child("gateway", start=_command("gateway")),
-        _worker("orders", "orders", 4),
+        _worker("orders", "orders", 4, Turns.PROMPT),
         # Cancels and confirmations never wait behind anything else.
-        _worker("urgent", "urgent", 4),
+        _worker("urgent", "urgent", 4, Turns.PROMPT),
         # A history is read for seconds at a time, one per account; the sweeps must still find a thread.
-        _worker("worker", "default,sync", 6),
-        Child("beat", start=_celery("beat", "--loglevel", "WARNING", "--pidfile", "")),
+        _worker("worker", "default,sync", 6, Turns.PATIENT),
+        Child("beat", start=_celery("beat", "--loglevel", "WARNING", "--pidfile", ""), turns=Turns.PATIENT),
     ]
