@@ -47,8 +47,12 @@ def _loopback_only(self: socket.socket, address: Any) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     if config.getoption("dist") != "loadgroup":
         return None
+    from tests.support.database import make_ahead
     from tests.support.groups import GroupScheduling
 
+    gc.enable()  # this process collects no tests
+    if "DATABASE_URL" not in os.environ:
+        config.add_cleanup(make_ahead().join)
     return GroupScheduling(config, log)
 
 

@@ -7,7 +7,9 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from contextlib import closing
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,18 +22,37 @@ FOLDER = ROOT / ".pytest_cache"
 
 def copy_migrated(target: Path) -> None:
     """Write a database with all migrations applied to `target`; the first caller of all makes the original."""
-    FOLDER.mkdir(exist_ok=True)
-    original = FOLDER / f"migrated-{_key()}.sqlite3"
     target.parent.mkdir(parents=True, exist_ok=True)
     for suffix in ("", "-wal", "-shm", "-journal"):
         target.with_name(target.name + suffix).unlink(missing_ok=True)
+    with _original() as original:
+        shutil.copyfile(original, target)
+
+
+def make_ahead() -> threading.Thread:
+    """Make the original in the background, while tests that need no database run; others wait for it."""
+
+    def make() -> None:
+        with suppress(subprocess.CalledProcessError), _original():  # the first test that needs it says what is wrong
+            pass
+
+    thread = threading.Thread(target=make, name="migrated-database")
+    thread.start()
+    return thread
+
+
+@contextmanager
+def _original() -> Iterator[Path]:
+    """The migrated database, made if it is not there; nobody else makes or replaces it within the block."""
+    FOLDER.mkdir(exist_ok=True)
+    original = FOLDER / f"migrated-{_key()}.sqlite3"
     with (FOLDER / "migrated.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not original.exists():
             for old in FOLDER.glob("migrated-*.sqlite3"):
                 old.unlink()
             _migrate(original)
-        shutil.copyfile(original, target)
+        yield original
 
 
 def _key() -> str:
@@ -51,7 +72,9 @@ def _migrate(original: Path) -> None:
             "DJANGO_SETTINGS_MODULE": "kalshi_desk.settings.base",
             "DATABASE_URL": f"sqlite:///{made}",
         }
-        command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+        # Models are rendered a thousand times and none is let go: there is nothing for the collector to find.
+        program = "import gc, manage; gc.disable(); manage.main()"
+        command = [sys.executable, "-c", program, "migrate", "--verbosity", "0"]
         subprocess.run(command, cwd=ROOT, env=environment, check=True)
         half = original.with_suffix(".half")
         half.unlink(missing_ok=True)
