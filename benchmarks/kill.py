@@ -93,6 +93,8 @@ class Pulls:
 
 
 def told(what: str, took: list[float]) -> None:
+    if not took:
+        return
     each = ", ".join(f"{one:.2f}" for one in took)
     print(f"{what}: median {statistics.median(took):.2f} s, worst {max(took):.2f} s ({each})", flush=True)
 
@@ -100,7 +102,7 @@ def told(what: str, took: list[float]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="the time of a kill")
     parser.add_argument("--orders", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="pulls of the button each way; 0: the command alone")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="desk-kill-") as folder:
         desk = start_desk(Path(folder) / "data", DESK_PAPER_OPTIONS="--no-bots --markets 8")
