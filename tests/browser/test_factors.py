@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -130,13 +132,20 @@ def test_somebody_without_a_factor_is_led_to_a_passkey_and_signs_in_with_it(
 
 
 def test_a_page_that_nobody_touches_warns_and_ends(chromium: Browser, tmp_path: Path) -> None:
-    """A minute here: the warning comes after half of it, Stay takes it away; the next time it is over."""
+    """A minute here: the warning comes after half of it, Stay takes it away; the next time it is over.
+
+    J4: the ticket that was being typed is there again after the sign-in, and was not sent.
+    """
     with running_desk(tmp_path / "data", **IDLE) as desk:
         context = chromium.new_context(base_url=desk.url, bypass_csp=True, viewport={"width": 1440, "height": 900})
         try:
             page = context.new_page()
-            sign_in(page, desk.logins["viewer"])
-            page.goto("/orders/")
+            sign_in(page, desk.logins["trader"])
+            answer = httpx.get(f"{desk.paper['rest_url']}/trade-api/v2/markets", params={"status": "open", "limit": 1})
+            market = f"/markets/{answer.json()['markets'][0]['ticker']}/"
+            page.goto(market)
+            page.get_by_label("Price", exact=True).fill("23")
+            page.get_by_label("Contracts", exact=True).fill("4")
             dialog = page.get_by_role("dialog", name="Still there?")
 
             expect(dialog).to_be_visible(timeout=180_000)
@@ -145,7 +154,14 @@ def test_a_page_that_nobody_touches_warns_and_ends(chromium: Browser, tmp_path: 
             expect(dialog).to_be_visible(timeout=180_000)
             page.screenshot(path=tmp_path / "idle.png")
 
-            expect(page).to_have_url(f"{desk.url}/accounts/login/?next=%2Forders%2F", timeout=180_000)
+            expect(page).to_have_url(f"{desk.url}/accounts/login/?next={quote(market, safe='')}", timeout=180_000)
+            page.get_by_label("Username").fill(desk.logins["trader"]["username"])
+            page.get_by_label("Password", exact=True).fill(desk.logins["trader"]["password"])
+            page.get_by_role("button", name="Sign in", exact=True).click()
+            expect(page.get_by_label("Price", exact=True)).to_have_value("23")
+            expect(page.get_by_label("Contracts", exact=True)).to_have_value("4")
+            expect(page.locator("[data-message]")).to_contain_text("Nothing was sent")
+            expect(page.locator("[data-count='working']")).to_have_text("0")
         finally:
             context.close()
 
