@@ -41,7 +41,8 @@ def test_a_burst_is_woken_a_few_at_a_time_in_order_and_each_once() -> None:
     browsers = [Browser() for _ in range(3 * AT_ONCE + 1)]
     for browser in browsers:
         pace.want(browser)
-        pace.want(browser) if browser.woken == 0 else None
+        if not browser.woken:
+            pace.want(browser)
 
     woken = [sum(one.woken for one in browsers)]
     while clock.due:
