@@ -27,13 +27,14 @@ class Page:
     group: int = 1
 
 
+_HISTORY = "/history/"
 PAGES = (
     Page("/overview/", "Overview", "layout-dashboard"),
     Page("/markets/", "Markets", "chart-candlestick"),
     Page("/orders/", "Orders", "list-ordered"),
     Page("/rfq/", "RFQ desk", "messages-square"),
     Page("/portfolio/", "Portfolio", "wallet"),
-    Page("/history/", "History", "history"),
+    Page(_HISTORY, "History", "history"),
     Page("/fix/", "FIX", "cable"),
     Page("/monitor/", "Monitor", "monitor", group=2),
     Page("/team/", "Team", "users", group=2),
@@ -95,6 +96,7 @@ def _signed_in(request: HttpRequest, user: User) -> dict[str, object]:
             one.value for one in Permission if actor and actor.may_on(one, actor.account_id, subaccount)
         ),
         "sees_desk": bool(actor and actor.may(Permission.DESK_VIEW)),
+        "sees_account": bool(actor and actor.may_on(Permission.DESK_VIEW, actor.account_id, None)),
         "pages": [{"url": page["url"], "label": page["label"]} for page in pages],
         "now_ms": unix_ms_now(),
         "idle_s": settings.SESSION_IDLE_S,
@@ -119,10 +121,16 @@ def _pages(actor: Actor | None, path: str) -> Iterable[dict[str, object]]:
         except Resolver404:
             continue
         permission = declared_permission(match.func, match.url_name)
-        if actor is None or permission is None or not may_open(actor, permission, declared_within(match.func)):
+        url = page.url
+        if actor is None or permission is None:
             continue
+        if not may_open(actor, permission, declared_within(match.func)):
+            # Of some of an account, its search is open where its first page is not.
+            if page.url != _HISTORY or not actor.reach(permission):
+                continue
+            url = reverse("history_search")
         yield {
-            "url": page.url,
+            "url": url,
             "label": page.label,
             "icon": page.icon,
             "has_rule_before": group is not None and page.group != group,

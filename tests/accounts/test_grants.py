@@ -247,6 +247,14 @@ def test_pickers_hold_what_one_may_see(place: Place) -> None:
         answer = browser.post(reverse("account_select"), {"account": account.pk, "subaccount": number})
         assert answer.status_code in (400, 404)
     assert browser.get("/").headers["Location"] == reverse("orders")
+    shown = browser.get(reverse("history_search"))
+    assert [one["url"] for one in shown.context["frame"]["pages"]] == [
+        "/markets/",
+        "/orders/",
+        "/history/search/",
+        "/monitor/",
+    ]
+    assert reverse("history_taxlots") not in shown.content.decode()
 
 
 def test_beside_a_view_of_the_desk_it_takes_nothing_away(limited: Actor, place: Place) -> None:
