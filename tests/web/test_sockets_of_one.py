@@ -42,8 +42,11 @@ async def test_a_persons_sockets_are_counted_and_one_too_many_is_refused(
     assert not consumers._sockets
 
 
-async def test_f16_with_no_room_left_viewers_wait_and_a_trader_takes_the_oldest_viewers_place(settings: Any) -> None:
+async def test_f16_with_no_room_left_viewers_wait_and_a_trader_takes_the_oldest_viewers_place(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.SOCKETS_AT_MOST = 3
+    monkeypatch.setattr(consumers, "_sockets", Counter())  # other tests of this process may have left theirs open
 
     async def tab(name: str, role: str) -> Browser:
         member: Any = await sync_to_async(make_member)(name=name, roles=(role,))
