@@ -49,7 +49,7 @@ def compose_findings() -> list[str]:
     document = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     services = document["services"]
     findings = []
-    for needed in ("web", "worker", "beat", "gateway", "redis", "postgres"):
+    for needed in ("signer", "web", "worker", "beat", "gateway", "redis", "postgres"):
         if needed not in services:
             findings.append(f"docker-compose.yml: no service {needed}")
     for name, service in services.items():

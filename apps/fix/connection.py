@@ -142,7 +142,11 @@ class Connection:
             await self._flush(force=True)
 
     async def _talk(self, transport: Transport) -> Ended:
-        await self._took(self._session.connected(self._clock()))
+        try:
+            opening = self._session.connected(self._clock())
+        except DeskError as exc:  # no signature now: the signer is away
+            return Ended(End.LOST, exc.text)
+        await self._took(opening)
         reading: asyncio.Task[bytes] | None = None
         waking: asyncio.Task[Any] | None = None
         try:

@@ -19,3 +19,4 @@ class MonitoringConfig(AppConfig):
         alert_commands.register()
         watches.providers.append(alert_requests.watches)
         ports.gateway_jobs["kill"] = jobs.kill_watch
+        ports.gateway_jobs["signer"] = jobs.signer_watch

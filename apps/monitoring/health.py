@@ -29,6 +29,7 @@ from apps.orders.models import AccountSync, OrderIntent, TradingPause
 logger = logging.getLogger(__name__)
 
 Level = Literal["ok", "warning", "danger"]
+SIGNER = "signer"  # its name among the beats
 QUEUES = ("urgent", "orders", "default", "sync")
 BEAT_EVERY = timedelta(seconds=10)
 BEAT_LATE = timedelta(seconds=45)
@@ -64,7 +65,7 @@ def parts(desk_id: int | None = None, *, now: datetime | None = None) -> list[Pa
     if found[0].level != "ok":
         return [*found, _redis(), *_disk()]
     found.append(_redis())
-    for look in (_gateway, _queues, _feeds, lambda at: _accounts(desk_id, at), lambda at: _fix(desk_id, at)):
+    for look in (_gateway, _signer, _queues, _feeds, lambda at: _accounts(desk_id, at), lambda at: _fix(desk_id, at)):
         found += _safely(look, now)
     found += _safely(lambda at: _halts(desk_id, at), now)
     for look_right in ports.health_looks:
@@ -120,6 +121,18 @@ def _gateway(now: datetime) -> Iterator[Part]:
         yield Part("gateway", "Gateway", "danger", f"no process holds the connections{since}", 0, "process")
     else:
         yield Part("gateway", "Gateway", "ok", "holds the connections", 1, "process")
+
+
+def _signer(now: datetime) -> Iterator[Part]:
+    """The process that signs; nothing where the workers do it themselves."""
+    beat = Beat.objects.filter(name=SIGNER).first()
+    if beat is None:
+        return
+    if now - beat.at > BEAT_LATE:
+        why = f"it has not answered for {_age(now - beat.at)}: nothing can be signed"
+        yield Part("signer", "Signer", "danger", why, 0, "process")
+    else:
+        yield Part("signer", "Signer", "ok", f"answered {_age(now - beat.at)} ago", 1, "process")
 
 
 def _queues(now: datetime) -> Iterator[Part]:

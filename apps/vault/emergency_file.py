@@ -7,6 +7,7 @@ more. `apps.vault.emergency` writes the file.
 import base64
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from cryptography.hazmat.primitives import serialization
@@ -49,12 +50,16 @@ class SealedKey(msgspec.Struct, frozen=True):
         )
 
 
+class SignsRequests(Protocol):
+    def headers(self, method: str, path: str, timestamp_ms: int) -> dict[str, str]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedKey:
     """A key of the file that may sign, or why it does not open (`problem`)."""
 
     key: SealedKey
-    signer: KeySigner | None
+    signer: SignsRequests | None
     problem: str = ""
 
 
@@ -79,7 +84,11 @@ def emergency_open(path: Path, *, private_key: Path) -> list[OpenedKey]:
         DeskError: there is no file, or it is none of ours.
         VaultClosed: the private half is missing or damaged.
     """
-    keys = sealed_read(path)
+    return keys_open(sealed_read(path), private_key=private_key)
+
+
+def keys_open(keys: list[SealedKey], *, private_key: Path) -> list[OpenedKey]:
+    """Open sealed keys with the vault's private half. Raises VaultClosed: it is missing or damaged."""
     try:
         halves = keyfiles.private_keys_parse(private_key.read_bytes())
     except OSError as exc:

@@ -1,4 +1,4 @@
-"""The only code that opens keys. It works in the worker and the gateway, and nowhere else."""
+"""The only code that opens keys: in the signer's process, or where there is none, in the worker and the gateway."""
 
 import logging
 import threading
@@ -6,6 +6,7 @@ import time
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.views.decorators.debug import sensitive_variables
@@ -16,6 +17,8 @@ from apps.core.durability import reaches_disk_later
 from apps.vault import keyfiles, pem, sealing
 from apps.vault.errors import KeyMissing, KeyUnreadable, ScopeRefused, VaultClosed
 from apps.vault.models import ApiKey
+from apps.vault.signer import remote
+from apps.vault.signer.remote import RemoteSigner
 from apps.vault.signing import READ, WRITE, KeySigner
 
 __all__ = [
@@ -34,21 +37,23 @@ logger = logging.getLogger(__name__)
 USES_EVERY = 10.0  # seconds between two writes of use counts
 _lock = threading.Lock()
 _open: dict[int, tuple[tuple[object, ...], KeySigner]] = {}
+_named: dict[int, tuple[tuple[object, ...], RemoteSigner]] = {}
 _flushed_at = 0.0
 
 
-def signer_for(account_id: int, *, write: bool) -> KeySigner:
+def signer_for(account_id: int, *, write: bool) -> KeySigner | RemoteSigner:
     """Return the signer of an account's live key; the same object while the row is unchanged.
 
     For reads: its read key, else its trading key. For writes: its trading key.
     One query; the first use per process opens the key (40 ms) and leaves an audit entry.
 
     Raises:
-        VaultClosed: this process has no private half.
+        VaultClosed: this process has no private half, and no signer's process to ask.
+        SignerAway: that one does not answer.
         KeyMissing: no live key serves this.
         KeyUnreadable: the row was altered, moved or restored.
     """
-    keyfiles.private_path()
+    _may_sign()
     purposes = [ApiKey.Purpose.REST_TRADE] if write else [ApiKey.Purpose.REST_READ, ApiKey.Purpose.REST_TRADE]
     rows = (
         ApiKey.objects.filter(account_id=account_id, account__is_active=True, purpose__in=purposes)
@@ -67,12 +72,12 @@ def signer_for(account_id: int, *, write: bool) -> KeySigner:
     return _signer(row)
 
 
-def signer_for_key(key_row_id: int) -> KeySigner:
+def signer_for_key(key_row_id: int) -> KeySigner | RemoteSigner:
     """Return the signer of one row that is not revoked, whatever its last test said; for testing keys.
 
     Raises: as `signer_for`.
     """
-    keyfiles.private_path()
+    _may_sign()
     row = ApiKey.objects.select_related("account").filter(pk=key_row_id).exclude(status=ApiKey.Status.REVOKED).first()
     if row is None:
         raise KeyMissing(f"Key {key_row_id} does not exist or is revoked.")
@@ -96,8 +101,33 @@ def uses_flush_when_due() -> None:
         uses_flush()
 
 
-def _signer(row: ApiKey) -> KeySigner:
-    sealed_as = (row.version, row.key_id, row.purpose, tuple(row.scopes), row.account_id, bytes(row.sealed))
+def _may_sign() -> None:
+    """Raises VaultClosed."""
+    if not settings.SIGNER_SOCKET:
+        keyfiles.private_path()
+
+
+def _signer(row: ApiKey) -> KeySigner | RemoteSigner:
+    if not settings.SIGNER_SOCKET:
+        return signer_open(row)
+    sealed_as = _sealed_as(row)
+    with _lock:
+        known = _named.get(row.pk)
+    if known is not None and known[0] == sealed_as:
+        return known[1]
+    signer = remote.signer_of(row)
+    with _lock:
+        _named[row.pk] = (sealed_as, signer)
+    return signer
+
+
+def _sealed_as(row: ApiKey) -> tuple[object, ...]:
+    return (row.version, row.key_id, row.purpose, tuple(row.scopes), row.account_id, bytes(row.sealed))
+
+
+def signer_open(row: ApiKey) -> KeySigner:
+    """Open a row in this process; the same object while the row is unchanged. Raises VaultClosed, KeyUnreadable."""
+    sealed_as = _sealed_as(row)
     with _lock:
         known = _open.get(row.pk)
     if known is None or known[0] != sealed_as:
@@ -165,4 +195,6 @@ def forget() -> None:
     global _flushed_at
     with _lock:
         _open.clear()
+        _named.clear()
         _flushed_at = 0.0
+    remote.forget()

@@ -415,9 +415,11 @@ BACKUP_KEEP = env.whole("DESK_BACKUP_KEEP", 14, minimum=1, maximum=10_000)  # fi
 AUDIT_WITNESS_FILE = env.path("DESK_AUDIT_WITNESS", DATA_DIR / "audit" / "heads.ndjson")
 
 # --- vault -----------------------------------------------------------------------------------
-# The web process gets only the public half; the worker and the gateway get both.
+# The web process gets only the public half. The private half is the signer's, whose socket workers and the gateway get;
+# without a signer they get the private half itself.
 VAULT_PUBLIC_KEY_FILE = env.path("DESK_VAULT_PUBLIC_KEY", DATA_DIR / "vault" / "public.pem")
 VAULT_PRIVATE_KEY_FILE = env.text("DESK_VAULT_PRIVATE_KEY", "")
+SIGNER_SOCKET = env.text("DESK_SIGNER", "")
 
 LOGGING = {
     "version": 1,

@@ -34,6 +34,10 @@ class Place:
         return self.data / "run"
 
     @property
+    def signer_socket(self) -> Path:
+        return self.redis_socket.with_name("signer.sock")
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 

@@ -45,6 +45,20 @@ def redis(place: Place) -> Child:
     )
 
 
+def _without_private_half(start: Callable[[], None], *, signer: Path | None = None) -> Callable[[], None]:
+    """Start a program that is not told where the vault's private half is. signer: whom it may ask for signatures."""
+
+    def begin() -> None:
+        from django.conf import settings
+
+        settings.VAULT_PRIVATE_KEY_FILE = ""
+        os.environ.pop("DESK_VAULT_PRIVATE_KEY", None)
+        settings.SIGNER_SOCKET = str(signer or "")
+        start()
+
+    return begin
+
+
 def _celery(*arguments: str) -> Callable[[], None]:
     def start() -> None:
         from celery.platforms import SecurityWarning
@@ -58,13 +72,14 @@ def _celery(*arguments: str) -> Callable[[], None]:
     return start
 
 
-def _worker(name: str, queues: str, threads: int, turns: Turns) -> Child:
+def _worker(place: Place, name: str, queues: str, threads: int, turns: Turns) -> Child:
     arguments = (
         *("worker", "--pool", "threads", "--concurrency", str(threads), "--queues", queues),
         *("--hostname", f"{name}@desk", "--loglevel", "INFO"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     )
-    return Child(name, start=_celery(*arguments), turns=turns)
+    start = _without_private_half(_celery(*arguments), signer=place.signer_socket)
+    return Child(name, start=start, turns=turns)
 
 
 def _command(*arguments: str) -> Callable[[], None]:
@@ -78,11 +93,6 @@ def _command(*arguments: str) -> Callable[[], None]:
 
 def _web(place: Place) -> Callable[[], None]:
     def start() -> None:
-        from django.conf import settings
-
-        # The web process seals keys and never opens one: it is not told where the private half is.
-        settings.VAULT_PRIVATE_KEY_FILE = ""
-        os.environ.pop("DESK_VAULT_PRIVATE_KEY", None)
         from daphne.cli import CommandLineInterface
 
         from apps.web.client import MESSAGE_AT_MOST
@@ -108,12 +118,19 @@ def setup() -> Child:
 def desk(place: Place) -> list[Child]:
     """The processes that make up the running desk, in the order in which they start."""
     return [
-        Child("web", start=_web(place), turns=Turns.PROMPT),
-        Child("gateway", start=_command("gateway")),
-        _worker("orders", "orders", 4, Turns.PROMPT),
+        # First: who needs a key asks it.
+        Child("signer", start=_command("signer", str(place.signer_socket)), turns=Turns.PROMPT),
+        # The web process seals keys and never opens one, nor has anything signed.
+        Child("web", start=_without_private_half(_web(place)), turns=Turns.PROMPT),
+        Child("gateway", start=_without_private_half(_command("gateway"), signer=place.signer_socket)),
+        _worker(place, "orders", "orders", 4, Turns.PROMPT),
         # Cancels and confirmations never wait behind anything else.
-        _worker("urgent", "urgent", 4, Turns.PROMPT),
+        _worker(place, "urgent", "urgent", 4, Turns.PROMPT),
         # A history is read for seconds at a time, one per account; the sweeps must still find a thread.
-        _worker("worker", "default,sync", 6, Turns.PATIENT),
-        Child("beat", start=_celery("beat", "--loglevel", "WARNING", "--pidfile", ""), turns=Turns.PATIENT),
+        _worker(place, "worker", "default,sync", 6, Turns.PATIENT),
+        Child(
+            "beat",
+            start=_without_private_half(_celery("beat", "--loglevel", "WARNING", "--pidfile", "")),
+            turns=Turns.PATIENT,
+        ),
     ]

@@ -36,7 +36,7 @@ KILL_FILE = "kill-at"
 WINDOW = 3.0  # seconds
 SETTLED = 4.5  # seconds after the accept: confirmed and executed, or lapsed
 FAULTS = (
-    *("urgent", "urgent", "gateway", "gateway+urgent", "orders", "worker", "beat"),
+    *("urgent", "urgent", "gateway", "gateway+urgent", "orders", "worker", "beat", "signer"),
     *("point", "point", "point", "lost", "lost", "frame", "frame"),
 )
 # Whoever of these is up can hear, judge and send. With all of them dead nobody can: one is always left.
@@ -300,7 +300,7 @@ class Soak:
 
     def _is_survived(self, kind: str) -> bool:
         """Is there a worker left after this, wherever a place of death that was named and not reached yet strikes?"""
-        if kind in ("lost", "frame", "gateway", "beat"):
+        if kind in ("lost", "frame", "gateway", "beat", "signer"):
             return True
         children = self.desk.children()
         up = {name for name in WORKERS if name in children and _age(children[name]) > STARTED}

@@ -26,7 +26,7 @@ from tests.support.trader import ConnectionClosed, SocketTrader
 
 # What a click is refused with once money or a limit is used up.
 _FULL = frozenset({"insufficient_funds", "limit_max_open_contracts", "limit_max_notional", "limit_max_count"})
-VICTIMS = ("web", "orders", "urgent", "worker", "gateway", "beat", "redis")
+VICTIMS = ("signer", "web", "orders", "urgent", "worker", "gateway", "beat", "redis")
 OPTIONS = "--no-bots --markets 40"
 PRICES = ("0.20", "0.25", "0.30")
 # The trader's money is large, but every order rests: small sizes, each its own.

@@ -15,11 +15,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import redis
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from tests.support.desk import PATIENCE, ROOT, RunningDesk, eventually, running_desk
 from tests.support.manage import own_environment
@@ -31,7 +34,7 @@ pytestmark = [pytest.mark.long, pytest.mark.process, pytest.mark.xdist_group("de
 FINAL = {"acked", "refused", "not_seen"}
 LONG = 4 * PATIENCE
 # Write the files of a desk; the supervisor's pipe takes their logs, and Redis is a fault of its own.
-WRITERS = ("web", "gateway", "orders", "urgent", "worker", "beat")
+WRITERS = ("signer", "web", "gateway", "orders", "urgent", "worker", "beat")
 NEW_KEY = """
 import json, sys
 from apps.accounts.access import presence_load
@@ -263,9 +266,8 @@ def test_f19_without_the_signer_orders_are_refused_and_the_streams_stay(bench: B
     away, gateway = private.with_suffix(".away"), bench.pid("gateway")
     private.rename(away)
     try:
-        # Nobody who starts now gets a key, and nobody else holds one for them.
-        for name in ("orders", "urgent", "worker"):
-            os.kill(bench.pid(name), signal.SIGKILL)
+        # The signer that starts now opens nothing, and nobody else holds a key.
+        os.kill(bench.pid("signer"), signal.SIGKILL)
         before = len(bench.truth())
         answer = bench.place()
         eventually(lambda: bench.states() <= FINAL, within=LONG, what="an end of the order")
@@ -283,6 +285,58 @@ def test_f19_without_the_signer_orders_are_refused_and_the_streams_stay(bench: B
         away.rename(private)
     eventually(lambda: "ok" in bench.place(), within=LONG, what="an order with the signer back")
     eventually(bench.is_known, within=LONG, what="an end of each order")
+
+
+def test_f19_a_signer_that_hangs_is_not_waited_for_and_nothing_is_sent(bench: Bench) -> None:
+    eventually(bench.is_known, within=LONG, what="an end of each order")
+    signer = bench.pid("signer")
+    before = len(bench.truth())
+    os.kill(signer, signal.SIGSTOP)
+    try:
+        answer = bench.place()
+        eventually(lambda: bench.states() <= FINAL, within=LONG, what="an end of the order")
+        assert len(bench.truth()) == before, answer
+        ((error,),) = bench.rows("SELECT error_text FROM orders_orderintent ORDER BY id DESC LIMIT 1")
+        assert "signer did not answer" in error
+    finally:
+        os.kill(signer, signal.SIGCONT)
+    eventually(lambda: "ok" in bench.place(), within=LONG, what="an order with the signer awake")
+    eventually(bench.is_known, within=LONG, what="an end of each order")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may read the memory of the signer")
+def test_a_key_is_in_the_memory_of_the_signer_and_of_no_other_process(bench: Bench) -> None:
+    """The demo's keys lie in files of the paper exchange; the desk's own processes read one only to sign."""
+    assert "ok" in bench.place()
+    eventually(bench.is_known, within=LONG, what="an end of each order")
+    member = next(row for row in bench.desk.paper["members"] if row["name"] == bench.account)
+    key = serialization.load_pem_private_key(Path(member["private_key_path"]).read_bytes(), password=None)
+    assert isinstance(key, RSAPrivateKey)
+    numbers = key.private_numbers()
+    needles = [number.to_bytes(128, order)[16:48] for number in (numbers.p, numbers.q) for order in ("little", "big")]
+
+    found = {name: memory_has(pid, needles) for name, pid in bench.desk.children().items()}
+
+    assert found["signer"], "the search would not find a key"
+    assert {name for name, has in found.items() if has} <= {"signer", "paper"}
+
+
+def memory_has(pid: int, needles: list[bytes]) -> bool:
+    """Does the memory that a process may write hold one of these?"""
+    with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in maps:
+            span, rights = line.split()[:2]
+            if not rights.startswith("rw"):
+                continue
+            start, end = (int(side, 16) for side in span.split("-"))
+            try:
+                memory.seek(start)
+                held = memory.read(end - start)
+            except (OSError, ValueError, OverflowError):
+                continue
+            if any(needle in held for needle in needles):
+                return True
+    return False
 
 
 def test_h2_then_h1_a_rotated_key_hands_over_and_a_deleted_one_ends(bench: Bench) -> None:

@@ -16,7 +16,7 @@ from kalshi_desk.supervisor import place
 from tests.support.desk import PATIENCE, ROOT, RunningDesk, eventually, free_port, running_desk, start_desk
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("supervisor")]
-SET = {"web", "gateway", "orders", "urgent", "worker", "beat", "paper"}
+SET = {"signer", "web", "gateway", "orders", "urgent", "worker", "beat", "paper"}
 
 
 def is_gone(pid: int) -> bool:

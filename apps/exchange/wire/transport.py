@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
+from apps.core.errors import DeskError
 from apps.exchange.wire.events import Output
 from apps.exchange.wire.session import MAX_FRAME, Session
 from apps.exchange.wire.signing import WS_PATH, RequestSigner
@@ -88,8 +89,12 @@ class Feed:
     async def _connection(self, url: str) -> tuple[bool, str, bool]:
         """Run one connection to its end. Returns (was connected, why it ended, was refused)."""
         offset = self.session.clock_offset_ms or 0
-        headers = self._signer.headers("GET", WS_PATH, self._now_ms() + offset)
         self._close_reason = None
+        try:
+            # In a thread: to sign may mean to wait for another process.
+            headers = await asyncio.to_thread(self._signer.headers, "GET", WS_PATH, self._now_ms() + offset)
+        except DeskError as exc:
+            return False, exc.text, False
         self._to_send = asyncio.Queue()
         connected = False
         try:

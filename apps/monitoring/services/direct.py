@@ -52,6 +52,11 @@ def direct_pass(
     Raises DeskError: no file, no private half, or no account of that desk in it.
     """
     opened = emergency_open(keys or emergency_path(), private_key=private_key)
+    return opened_pass(opened, desk_slug=desk_slug, has_triggered=has_triggered)
+
+
+def opened_pass(opened: list[OpenedKey], *, desk_slug: str = "", has_triggered: bool = False) -> list[Told]:
+    """The same with keys that are open already. Raises DeskError: none is of that desk."""
     mine = [one for one in opened if desk_slug in ("", one.key.desk_slug)]
     if not mine:
         raise DeskError("emergency_empty", "The emergency file has no trading key of this desk.")

@@ -1,0 +1,193 @@
+"""What a worker or the gateway holds instead of a key: a name for it, and the way to the process that signs.
+
+Signing twice does no harm, so a line that broke is dialled again while the signer starts anew. What is refused here is
+a DeskError from before the first byte to the exchange: the caller may say that nothing was sent.
+"""
+
+import contextlib
+import datetime
+import queue
+import socket
+import time
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+from django.conf import settings
+
+from apps.core.errors import DeskError
+from apps.vault.emergency_file import OpenedKey, emergency_path, sealed_read
+from apps.vault.errors import KeyMissing, KeyUnreadable, PathRefused, ScopeRefused, VaultClosed
+from apps.vault.models import ApiKey
+from apps.vault.signer import frames
+from apps.vault.signer.errors import SignerAway
+from apps.vault.signer.frames import Answer, Ask
+
+ANSWERS_WITHIN = 2.0  # seconds; to open a key takes 40 ms, to sign 1 ms
+COMES_BACK_WITHIN = 1.5  # seconds that a question waits for a signer that is being started again
+_LOOK_AGAIN = 0.05
+_KEPT = 16  # idle lines
+
+
+class RemoteSigner:
+    """One key of the signer's process, by name. Same calls as `vault.signing.KeySigner`; shows nothing of it either."""
+
+    __slots__ = ("_ref", "account_id", "key_id", "row_id", "scopes")
+
+    def __init__(self, ref: str, *, key_id: str, scopes: frozenset[str], row_id: int, account_id: int) -> None:
+        self._ref = ref
+        self.key_id = key_id
+        self.scopes = scopes
+        self.row_id = row_id
+        self.account_id = account_id
+
+    def headers(self, method: str, path: str, timestamp_ms: int) -> dict[str, str]:
+        """As `KeySigner.headers`. Raises, too, SignerAway, KeyMissing (revoked since), KeyUnreadable, VaultClosed."""
+        verb, bare = method.upper(), path.partition("?")[0]
+        (signature,) = ask(Ask("rest", self._ref, f"{verb} {bare}", timestamp_ms))
+        return {
+            "KALSHI-ACCESS-KEY": self.key_id,
+            "KALSHI-ACCESS-TIMESTAMP": str(timestamp_ms),
+            "KALSHI-ACCESS-SIGNATURE": signature,
+        }
+
+    def logon_signature(self, text: str) -> str:
+        """As `KeySigner.logon_signature`. Does not wait for a signer that is away: an event loop waits here."""
+        (signature,) = ask(Ask("logon", self._ref, text), patience=0.0)
+        return signature
+
+    def uses_take(self) -> tuple[int, datetime.datetime | None]:
+        """Nothing: the signer counts and writes them."""
+        return 0, None
+
+    def __repr__(self) -> str:
+        return f"<RemoteSigner row={self.row_id} scopes={sorted(self.scopes)}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a signer stays in the process that opened it")
+
+
+def signer_of(row: ApiKey) -> RemoteSigner:
+    """Have the signer open a row. Raises SignerAway, VaultClosed, KeyMissing, KeyUnreadable."""
+    key_id, *scopes = ask(Ask("open", str(row.pk)))
+    return RemoteSigner(str(row.pk), key_id=key_id, scopes=frozenset(scopes), row_id=row.pk, account_id=row.account_id)
+
+
+def ping() -> None:
+    """Raises SignerAway."""
+    ask(Ask("ping"), patience=0.0)
+
+
+def emergency_opened(path: Path | None = None) -> list[OpenedKey]:
+    """Have the signer open the file of emergency keys; neither here nor there is a database asked.
+
+    What it signs with them takes orders, quotes and requests off the exchange, and nothing else. Raises DeskError.
+    """
+    keys = sealed_read(path or emergency_path())
+    found = []
+    for key, raw in zip(keys, ask(Ask("emergency", text=msgspec.json.encode(keys).decode())), strict=True):
+        row, problem, scopes = msgspec.json.decode(raw, type=tuple[int, str, list[str]])
+        signer = RemoteSigner(
+            f"e:{row}", key_id=key.key_id, scopes=frozenset(scopes), row_id=row, account_id=key.account
+        )
+        found.append(OpenedKey(key, None if problem else signer, problem))
+    return found
+
+
+def ask(question: Ask, *, patience: float = COMES_BACK_WITHIN) -> list[str]:
+    """Ask the signer; return the values of its answer. patience: seconds to wait for one that is not there.
+
+    Raises:
+        SignerAway: it is not there, or did not answer.
+        DeskError: what it refused, as the same error as if it had been refused here.
+    """
+    until = time.monotonic() + patience
+    while True:
+        try:
+            answer = _asked(question)
+            break
+        except TimeoutError:
+            raise SignerAway(f"The signer did not answer within {ANSWERS_WITHIN:.0f} s. Nothing was sent.") from None
+        except OSError as exc:
+            if time.monotonic() >= until:
+                raise SignerAway(f"The signer is away ({type(exc).__name__}). Nothing was sent.") from None
+            time.sleep(_LOOK_AGAIN)
+        except ValueError:
+            raise SignerAway("What answered is not the signer. Nothing was sent.") from None
+    if answer.code:
+        raise _refusal(answer, question)
+    return answer.values
+
+
+def forget() -> None:
+    """Close the idle lines of this process."""
+    with contextlib.suppress(queue.Empty):
+        while True:
+            _idle.get_nowait()[1].close()
+
+
+_idle: "queue.LifoQueue[tuple[str, socket.socket]]" = queue.LifoQueue(_KEPT)
+
+
+def _asked(question: Ask) -> Answer:
+    path = str(settings.SIGNER_SOCKET)
+    link, is_old = _line(path)
+    try:
+        frames.send(link, question)
+        answer = frames.receive(link, frames.ANSWERS)
+        if answer is None:
+            raise ConnectionResetError("the signer has ended")
+    except TimeoutError:
+        link.close()
+        raise
+    except OSError:
+        link.close()
+        if not is_old:
+            raise
+        # A line from before its last start; the others that lie idle are of the same time.
+        forget()
+        return _asked(question)
+    except BaseException:
+        link.close()
+        raise
+    try:
+        _idle.put_nowait((path, link))
+    except queue.Full:
+        link.close()
+    return answer
+
+
+def _line(path: str) -> tuple[socket.socket, bool]:
+    with contextlib.suppress(queue.Empty):
+        while True:
+            kept, link = _idle.get_nowait()
+            if kept == path:
+                return link, True
+            link.close()
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    link.settimeout(ANSWERS_WITHIN)
+    try:
+        link.connect(path)
+    except BaseException:
+        link.close()
+        raise
+    return link, False
+
+
+def _refusal(answer: Answer, question: Ask) -> Exception:
+    match answer.code:
+        case "scope_refused":
+            return ScopeRefused()
+        case "path_refused":
+            verb, _, bare = question.text.partition(" ")
+            return PathRefused(verb, bare)
+        case "key_missing":
+            return KeyMissing(answer.text)
+        case "key_unreadable":
+            return KeyUnreadable(answer.text)
+        case "vault_closed":
+            return VaultClosed(answer.text)
+        case "not_a_logon":
+            return ValueError(answer.text)
+        case _:
+            return DeskError(answer.code, answer.text)

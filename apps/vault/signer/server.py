@@ -1,0 +1,218 @@
+"""The process that signs: it holds every opened key, and nothing of a key leaves it.
+
+Each question is answered by the list of `vault.allowed` and the scopes of its key, whoever asks; a revoked key signs
+no more within LOOKED_AT_LEAST. Only programs of the same user reach the socket. One thread reads the database, so that
+twenty lines are not twenty connections; the emergency keys need none.
+"""
+
+import contextlib
+import ctypes
+import logging
+import os
+import resource
+import socket
+import socketserver
+import struct
+import sys
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+from django.conf import settings
+from django.db import close_old_connections
+
+from apps.core.errors import DeskError
+from apps.vault import opening
+from apps.vault.emergency_file import SealedKey, keys_open
+from apps.vault.errors import KeyMissing, PathRefused
+from apps.vault.models import ApiKey
+from apps.vault.signer import frames
+from apps.vault.signer.errors import SignerBusy
+from apps.vault.signer.frames import Answer, Ask
+from apps.vault.signing import KeySigner
+
+logger = logging.getLogger(__name__)
+
+LOOKED_AT_LEAST = 3.0  # seconds; older, and a signature waits for a look at the row
+LOOKED_AGAIN = 1.0  # seconds; older, and the row is looked at behind the signature
+SIGNS_A_SECOND = 500.0  # of one key, twice as many at once: more than any tier of the exchange takes
+_PR_SET_DUMPABLE = 4
+
+
+class _Held:
+    """An opened key: when its row was last looked at, and what it may still sign now."""
+
+    def __init__(self, signer: KeySigner) -> None:
+        self.signer = signer
+        self.looked_at = time.monotonic()
+        self.is_looking = False
+        self._room = 2 * SIGNS_A_SECOND
+        self._filled_at = self.looked_at
+        self._lock = threading.Lock()
+
+    def take(self) -> None:
+        """Raises SignerBusy."""
+        with self._lock:
+            now = time.monotonic()
+            self._room = min(2 * SIGNS_A_SECOND, self._room + (now - self._filled_at) * SIGNS_A_SECOND)
+            self._filled_at = now
+            if self._room < 1:
+                raise SignerBusy
+            self._room -= 1
+
+
+class Keys:
+    """Every key that this process has opened."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, _Held] = {}
+        self._lock = threading.Lock()
+        self._rows = ThreadPoolExecutor(1, thread_name_prefix="signer-rows")
+
+    def answer(self, question: Ask) -> Answer:
+        """Answer one question. Raises nothing."""
+        try:
+            return Answer(self._values(question))
+        except DeskError as exc:
+            return Answer([], exc.code, exc.text)
+        except ValueError:
+            return Answer([], "not_a_logon", "This is not the text of a FIX logon of this key.")
+        except Exception:
+            logger.exception("a question for a signature could not be answered")
+            return Answer([], "signer_failed", "The signer failed. Nothing was sent; its log says why.")
+
+    def close(self) -> None:
+        """Write how often each key was used, and drop them."""
+        self._rows.submit(opening.uses_flush).result(timeout=5)
+        self._rows.shutdown(wait=False, cancel_futures=True)
+        opening.forget()
+        self._held.clear()
+
+    def _values(self, question: Ask) -> list[str]:
+        match question.what:
+            case "open":
+                signer = self._look(question.ref).result(timeout=30)
+                return [signer.key_id, *sorted(signer.scopes)]
+            case "rest":
+                verb, _, path = question.text.partition(" ")
+                if question.ref.startswith("e:") and not _takes_off(verb, path):
+                    raise PathRefused(verb, path)
+                headers = self._signer(question.ref).headers(verb, path, question.at_ms)
+                return [headers["KALSHI-ACCESS-SIGNATURE"]]
+            case "logon":
+                return [self._signer(question.ref).logon_signature(question.text)]
+            case "ping":
+                return []
+            case "emergency":
+                return self._emergency(question.text)
+        raise DeskError("not_known", "The signer does not know this question.")
+
+    def _signer(self, ref: str) -> KeySigner:
+        held = self._held.get(ref)
+        if held is None or (not ref.startswith("e:") and time.monotonic() - held.looked_at > LOOKED_AT_LEAST):
+            if ref.startswith("e:"):
+                raise KeyMissing("This emergency key is not open. Ask for the list again.")
+            self._look(ref).result(timeout=30)
+            held = self._held[ref]
+        elif not ref.startswith("e:") and time.monotonic() - held.looked_at > LOOKED_AGAIN and not held.is_looking:
+            held.is_looking = True
+            self._look(ref).add_done_callback(self._looked)
+        held.take()
+        return held.signer
+
+    def _look(self, ref: str) -> "Future[KeySigner]":
+        if not ref.isdecimal() or len(ref) > 18:
+            raise KeyMissing("There is no such key.")
+        return self._rows.submit(self._row, ref)
+
+    @staticmethod
+    def _looked(done: "Future[KeySigner]") -> None:
+        failure = None if done.cancelled() else done.exception()
+        if failure is not None and not isinstance(failure, DeskError):
+            logger.warning("a key's row could not be looked at (%s)", type(failure).__name__)
+
+    def _row(self, ref: str) -> KeySigner:
+        """Open a row, or see that it is as it was. In the one thread of the database."""
+        close_old_connections()
+        row = ApiKey.objects.select_related("account").filter(pk=int(ref)).exclude(status=ApiKey.Status.REVOKED).first()
+        try:
+            if row is None:
+                raise KeyMissing(f"Key {ref} does not exist or is revoked.")
+            signer = opening.signer_open(row)
+        except DeskError:
+            self._held.pop(ref, None)
+            raise
+        with self._lock:
+            held = self._held.get(ref)
+            if held is None or held.signer is not signer:
+                self._held[ref] = held = _Held(signer)
+        held.looked_at, held.is_looking = time.monotonic(), False
+        return signer
+
+    def _emergency(self, sealed: str) -> list[str]:
+        keys = msgspec.json.decode(sealed, type=list[SealedKey])
+        found = []
+        for one in keys_open(keys, private_key=Path(settings.VAULT_PRIVATE_KEY_FILE)):
+            scopes: list[str] = []
+            if isinstance(one.signer, KeySigner):
+                self._held[f"e:{one.key.row}"] = _Held(one.signer)
+                scopes = sorted(one.signer.scopes)
+            found.append(msgspec.json.encode((one.key.row, one.problem, scopes)).decode())
+        return found
+
+
+class SignerServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """Listens at a path that only this user may reach."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, path: Path, keys: Keys) -> None:
+        self.keys = keys
+        path.unlink(missing_ok=True)
+        before = os.umask(0o177)
+        try:
+            super().__init__(str(path), _Line)
+        finally:
+            os.umask(before)
+
+    def verify_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> bool:
+        assert isinstance(request, socket.socket)
+        uid = peer_uid(request)
+        if uid in (None, os.geteuid()):
+            return True
+        logger.error("a program of user %s asked for signatures and was sent away", uid)
+        return False
+
+
+class _Line(socketserver.BaseRequestHandler):
+    server: SignerServer
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # whoever asked is gone, or is none of ours
+            while (question := frames.receive(self.request, frames.ASKS)) is not None:
+                frames.send(self.request, self.server.keys.answer(question))
+
+
+def _takes_off(verb: str, path: str) -> bool:
+    """Nothing but what the kill switch asks: an emergency key may be of a row that was revoked since."""
+    return verb in ("GET", "DELETE") or (verb == "PUT" and path.endswith("/trigger"))
+
+
+def peer_uid(link: socket.socket) -> int | None:
+    """Return the user at the other end, None where the system does not say."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return None
+    _, uid, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
+    return int(uid)
+
+
+def harden() -> None:
+    """Keep what is in memory out of core files, and out of reach of other programs of the same user (Linux)."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

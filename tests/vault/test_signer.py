@@ -1,0 +1,291 @@
+"""The signer's process and the way to it: signs as the key itself, refuses in the same words, never silently late."""
+
+import base64
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from apps.accounts.models import Desk, ExchangeAccount
+from apps.core.permissions import Actor
+from apps.vault.emergency import emergency_write
+from apps.vault.errors import KeyMissing, KeyUnreadable, PathRefused, ScopeRefused
+from apps.vault.models import ApiKey
+from apps.vault.opening import forget, signer_for, signer_for_key, uses_flush
+from apps.vault.services import key_revoke
+from apps.vault.signer import frames, remote, server
+from apps.vault.signer.errors import SignerAway, SignerBusy
+from apps.vault.signer.frames import Answer, Ask
+from apps.vault.signer.remote import RemoteSigner
+from apps.vault.signer.server import Keys, SignerServer
+from apps.vault.signing import KeySigner
+from tests.support.desk import PATIENCE
+from tests.support.people import actor_of, key_pem, make_key, make_person
+
+pytestmark = pytest.mark.django_db
+ORDERS = "/trade-api/v2/portfolio/events/orders"
+TRIGGER = "/trade-api/v2/portfolio/order_groups/g/trigger"
+
+
+class Inline:
+    """The thread of the database, as part of the test's own: what the test wrote is not committed."""
+
+    def submit(self, call: Callable[..., Any], *args: Any) -> "Future[Any]":
+        done: Future[Any] = Future()
+        try:
+            done.set_result(call(*args))
+        except Exception as exc:
+            done.set_exception(exc)
+        return done
+
+    def shutdown(self, **_: Any) -> None:
+        """Nothing runs."""
+
+
+@pytest.fixture
+def keys(monkeypatch: Any, settings: Any) -> Iterator[Keys]:
+    """The signer without its socket: each question and answer goes through the frames all the same."""
+    settings.SIGNER_SOCKET = "asked by the test"
+    keys = Keys()
+    keys._rows.shutdown()
+    monkeypatch.setattr(keys, "_rows", Inline())
+
+    def asked(question: Ask) -> Answer:
+        heard = frames.ASKS.decode(frames._encode(question))
+        return frames.ANSWERS.decode(frames._encode(keys.answer(heard)))
+
+    monkeypatch.setattr(remote, "_asked", asked)
+    monkeypatch.setattr(server, "close_old_connections", lambda: None)
+    yield keys
+    keys.close()
+    forget()
+
+
+@contextmanager
+def serving(path: Path) -> Iterator[Keys]:
+    """The signer at a socket, with one key that needs no database."""
+    keys = Keys()
+    keys._held["e:1"] = server._Held(KeySigner.from_pem(key_id="k", pem=key_pem(0), scopes=("read", "write")))
+    with SignerServer(path, keys) as listening:
+        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield keys
+        finally:
+            listening.shutdown()
+            thread.join(PATIENCE)
+            keys._rows.shutdown()
+
+
+@pytest.fixture
+def place(tmp_path_factory: Any, settings: Any) -> Iterator[Path]:
+    """Where the signer listens: a name that is short enough for a socket."""
+    path = Path(tmp_path_factory.mktemp("s")) / "s"
+    settings.SIGNER_SOCKET = str(path)
+    yield path
+    remote.forget()
+
+
+@pytest.fixture
+def named() -> RemoteSigner:
+    return RemoteSigner("e:1", key_id="k", scopes=frozenset({"read", "write"}), row_id=1, account_id=1)
+
+
+@pytest.fixture
+def admin(desk: Desk) -> Actor:
+    return actor_of(make_person(desk, "vault-admin"))
+
+
+@pytest.fixture
+def row(admin: Any, account: ExchangeAccount) -> ApiKey:
+    return make_key(admin, account)
+
+
+def public_half() -> RSAPublicKey:
+    key = serialization.load_pem_private_key(key_pem(0).encode(), password=None).public_key()
+    assert isinstance(key, RSAPublicKey)
+    return key
+
+
+def verify(signature: str, message: str) -> None:
+    pss = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.DIGEST_LENGTH)
+    public_half().verify(base64.b64decode(signature), message.encode(), pss, hashes.SHA256())
+
+
+def test_it_signs_requests_and_logons_as_the_key_itself(keys: Keys, row: ApiKey, account: ExchangeAccount) -> None:
+    signer = signer_for(account.pk, write=True)
+
+    assert isinstance(signer, RemoteSigner)
+    headers = signer.headers("post", f"{ORDERS}?subaccount=1", 1_700_000_000_123)
+    assert headers["KALSHI-ACCESS-KEY"] == row.key_id
+    verify(headers["KALSHI-ACCESS-SIGNATURE"], f"1700000000123POST{ORDERS}")
+    logon = "\x01".join(("20261121-12:00:00.000", "A", "1", row.key_id, "KalshiNR"))
+    verify(signer.logon_signature(logon), logon)
+    assert signer_for(account.pk, write=True) is signer
+    assert key_pem(0)[40:60] not in repr(signer)
+    uses_flush()
+    assert ApiKey.objects.get(pk=row.pk).use_count == 2
+
+
+def test_it_refuses_what_the_key_itself_would(keys: Keys, row: ApiKey, admin: Any, account: ExchangeAccount) -> None:
+    reading = make_key(admin, account, purpose="rest_read", scopes=("read",), secret=key_pem(1).encode())
+    narrow = signer_for_key(reading.pk)
+
+    with pytest.raises(ScopeRefused):
+        narrow.headers("POST", ORDERS, 1)
+    with pytest.raises(PathRefused):
+        signer_for(account.pk, write=True).headers("POST", "/trade-api/v2/api_keys", 1)
+    with pytest.raises(ValueError, match="FIX logon"):
+        narrow.logon_signature("anything")
+    # Whoever reaches the socket gets no further by its own questions.
+    for question, code in (
+        (Ask("rest", str(reading.pk), f"POST {ORDERS}", 1), "scope_refused"),
+        (Ask("rest", "e:1", f"DELETE {ORDERS}/x", 1), "key_missing"),
+        (Ask("rest", "1 OR 1=1", f"GET {ORDERS}", 1), "key_missing"),
+        (Ask("rest", str(reading.pk), "", 1), "scope_refused"),
+        (Ask("pem", str(reading.pk)), "not_known"),
+        (Ask("open", "999999"), "key_missing"),
+    ):
+        answer = keys.answer(question)
+        assert (answer.code, answer.values) == (code, []), question
+
+
+def test_a_key_that_was_revoked_or_altered_signs_no_more(
+    keys: Keys, row: ApiKey, admin: Any, account: ExchangeAccount, monkeypatch: Any
+) -> None:
+    signer = signer_for(account.pk, write=True)
+    signer.headers("POST", ORDERS, 1)
+    monkeypatch.setattr(server, "LOOKED_AT_LEAST", -1.0)  # every look is too long ago
+
+    kept = bytes(ApiKey.objects.get(pk=row.pk).sealed)
+    ApiKey.objects.filter(pk=row.pk).update(sealed=kept[:-1] + bytes([kept[-1] ^ 1]))
+    with pytest.raises(KeyUnreadable):
+        signer.headers("POST", ORDERS, 1)
+    ApiKey.objects.filter(pk=row.pk).update(sealed=kept)
+    signer.headers("POST", ORDERS, 1)
+    key_revoke(admin, row.pk)
+    with pytest.raises(KeyMissing, match="revoked"):
+        signer.headers("POST", ORDERS, 1)
+    with pytest.raises(KeyMissing):
+        signer_for(account.pk, write=True)
+
+
+def test_a_look_that_is_due_does_not_hold_up_a_signature(
+    keys: Keys, row: ApiKey, account: ExchangeAccount, monkeypatch: Any
+) -> None:
+    signer = signer_for(account.pk, write=True)
+    monkeypatch.setattr(server, "LOOKED_AGAIN", -1.0)
+    waiting: list[Callable[[], object]] = []
+
+    def later(call: Callable[..., Any], *args: Any) -> "Future[Any]":
+        waiting.append(lambda: call(*args))
+        return Future()
+
+    with monkeypatch.context() as slow:
+        slow.setattr(keys._rows, "submit", later)
+        signer.headers("POST", ORDERS, 1)
+        signer.headers("POST", ORDERS, 2)
+    [look] = waiting  # one at a time
+    look()
+    assert not keys._held[str(row.pk)].is_looking
+
+
+def test_a_signer_that_was_started_again_is_found_again(place: Path, named: RemoteSigner) -> None:
+    with serving(place):
+        named.headers("DELETE", f"{ORDERS}/1", 1)
+        (kept, line) = remote._idle.get_nowait()
+        remote._idle.put((kept, line))
+        line.shutdown(socket.SHUT_RDWR)  # as of a process that died
+    with serving(place):
+        verify(named.headers("DELETE", f"{ORDERS}/1", 7)["KALSHI-ACCESS-SIGNATURE"], f"7DELETE{ORDERS}/1")
+
+
+def test_a_signer_that_is_away_or_hangs_is_said_so(place: Path, named: RemoteSigner, monkeypatch: Any) -> None:
+    monkeypatch.setattr(remote.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(remote.time, "monotonic", iter(range(10_000)).__next__)  # each look is a second later
+    with pytest.raises(SignerAway, match="Nothing was sent"):
+        named.headers("GET", ORDERS, 1)
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(place))
+        deaf.listen()
+        monkeypatch.setattr(remote, "ANSWERS_WITHIN", 0.05)
+        with pytest.raises(SignerAway, match="did not answer"):
+            named.headers("GET", ORDERS, 1)
+
+
+def test_nonsense_on_the_socket_harms_nobody_else(place: Path, named: RemoteSigner) -> None:
+    parts = (b"\xff" * 64, struct.pack(">I", frames.MOST + 1), struct.pack(">I", 3) + b"\x91\xc1\x00", b"\x00\x00")
+    with serving(place):
+        assert place.stat().st_mode & 0o777 == 0o600
+        for raw in parts:
+            with socket.socket(socket.AF_UNIX) as link:
+                link.settimeout(PATIENCE)
+                link.connect(str(place))
+                link.sendall(raw)
+                link.shutdown(socket.SHUT_WR)
+                assert heard(link) == b""
+        verify(named.headers("GET", ORDERS, 7)["KALSHI-ACCESS-SIGNATURE"], f"7GET{ORDERS}")
+
+
+def test_a_program_of_another_user_is_sent_away(place: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(server, "peer_uid", lambda link: 65_534)
+    with serving(place), socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(PATIENCE)
+        link.connect(str(place))
+        assert heard(link) == b""
+
+
+def heard(link: socket.socket) -> bytes:
+    """What comes until the other side hangs up."""
+    try:
+        return link.recv(100)
+    except ConnectionResetError:
+        return b""
+
+
+def test_one_key_signs_only_so_often(keys: Keys, row: ApiKey, account: ExchangeAccount, monkeypatch: Any) -> None:
+    monkeypatch.setattr(server, "SIGNS_A_SECOND", 1.0)
+    signer = signer_for(account.pk, write=True)
+    now = time.monotonic()
+    monkeypatch.setattr(server.time, "monotonic", lambda: now)
+
+    signer.headers("POST", ORDERS, 1)
+    signer.headers("POST", ORDERS, 2)
+    with pytest.raises(Exception, match="signs too often") as refused:
+        signer.headers("POST", ORDERS, 3)
+    assert refused.value.code == SignerBusy().code
+
+
+def test_an_emergency_key_takes_off_and_does_nothing_else(
+    keys: Keys, row: ApiKey, account: ExchangeAccount, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys.json"
+    assert emergency_write(file) == 1
+    raw = file.read_text()
+
+    [opened] = remote.emergency_opened(file)
+    assert opened.signer is not None
+    for verb, path in (
+        ("GET", ORDERS),
+        ("DELETE", f"{ORDERS}/7"),
+        ("PUT", "/trade-api/v2/portfolio/order_groups/g/trigger"),
+    ):
+        verify(opened.signer.headers(verb, path, 9)["KALSHI-ACCESS-SIGNATURE"], f"9{verb}{path}")
+    for verb, path in (("POST", ORDERS), ("PUT", TRIGGER.replace("trigger", "reset"))):
+        with pytest.raises(PathRefused):
+            opened.signer.headers(verb, path, 9)
+
+    file.write_text(raw.replace(row.key_id, "key-of-another"))
+    [other] = remote.emergency_opened(file)
+    assert other.signer is None
+    assert "does not open" in other.problem
