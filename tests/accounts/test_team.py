@@ -246,7 +246,10 @@ def test_a_person_who_works_on_another_desk_too_keeps_their_sessions(desk: Desk,
     assert actor.desk_id == other.pk
 
 
-@pytest.mark.parametrize("name", ["invitation_create", "person_roles", "person_suspend", "person_resume"])
+@pytest.mark.parametrize(
+    "name",
+    ["invitation_create", "person_roles", "person_grant_add", "person_grant_remove", "person_suspend", "person_resume"],
+)
 def test_sensitive_acts_ask_again_who_is_there(name: str, desk: Desk, admin: User) -> None:
     trader = make_person(desk, "trader")
     browser = client_of(admin, is_fresh=False)
