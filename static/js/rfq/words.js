@@ -2,6 +2,7 @@
 import { formatAge } from "../core/age.js";
 import { formatCountdown } from "../core/clock.js";
 import { formatCount, formatFixed, formatMoney, formatPrice, toUnits } from "../core/fixed.js";
+import { subjectOutcomeFirst } from "./confirm/words.js";
 
 /** @typedef {Record<string, any>} Row a row of `rfqs:<account>`, docs/rfq.md */
 /** @typedef {{format: import("../core/fixed.js").PriceFormat, zone: string}} Look how the person likes numbers and times */
@@ -39,7 +40,9 @@ export function priceText(raw, look, step = stepOf([raw])) {
 export function differenceText(raw, step = 10) {
   const units = toUnits(raw, 4);
   const sign = units > 0 ? "+" : units < 0 ? "-" : "";
-  return `${sign}${formatFixed(Math.abs(units), 2, Math.abs(units) % 10 !== 0 ? 2 : step === 100 ? 0 : 1)}¢`;
+  // As fine as it is, whatever the market's step: an average over a book lies between the steps.
+  const decimals = units % 10 !== 0 ? 2 : units % 100 !== 0 || step < 100 ? 1 : 0;
+  return `${sign}${formatFixed(Math.abs(units), 2, decimals)}¢`;
 }
 
 /** @param {string} raw */
@@ -94,9 +97,10 @@ export function timeText(ms, zone) {
   return clock.format(ms);
 }
 
-/** A title without what every leg repeats. @param {Row} row @returns {string[]} one part, or one for each leg */
+/** A title, first what tells it from its neighbours. @param {Row} row @returns {string[]} one part, or one for each leg */
 export function titleParts(row) {
-  if (!row["is_combo"] || !row["legs"]?.length) return [row["title"] || row["ticker"]];
+  if (!row["is_combo"] || !row["legs"]?.length)
+    return [subjectOutcomeFirst({ title: row["title"] ?? "", ticker: row["ticker"] })];
   return row["legs"].map(legText);
 }
 

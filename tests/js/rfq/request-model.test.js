@@ -44,7 +44,7 @@ test("sizes, titles and legs in words", () => {
     { title: "KC at BUF: Over 47.5", market_ticker: "B", side: "no" },
   ];
   assert.deepEqual(titleParts(request({ is_combo: true, legs })), ["KC wins", "not Over 47.5"]);
-  assert.deepEqual(titleParts(request()), ["Fed in December: Above 4.00%"]);
+  assert.deepEqual(titleParts(request()), ["Above 4.00%, Fed in December"]);
 });
 
 test("what may still happen stands first, newest first", () => {

@@ -41,6 +41,15 @@ test("against the book: cents and dollars, better and worse", () => {
   assert.equal(first(request({ quotes: [quote({ improvement_yes: null })] })).offers.yes?.versusBook, null);
 });
 
+test("a difference finer than the market's step is shown whole", () => {
+  const cents = quote({ buy_yes: "0.4600", buy_no: "0.5800", improvement_yes: "-0.0065", improvement_no: "-0.0030" });
+  const { yes, no } = first(request({ quotes: [cents] })).offers;
+  assert.match(yes?.versusBook?.text ?? "", /^-0\.65¢/);
+  assert.match(no?.versusBook?.text ?? "", /^-0\.3¢/);
+  const whole = first(request({ quotes: [quote({ ...cents, improvement_no: "-0.0200" })] })).offers;
+  assert.match(whole.no?.versusBook?.text ?? "", /^-2¢/);
+});
+
 test("a side that is not quoted is no offer, never a zero", () => {
   const line = first(request({ quotes: [quote({ buy_no: null, contracts_no: null, rank_no: null })] }));
   assert.equal(line.offers.no, null);
