@@ -27,6 +27,7 @@ SECOND_DESK = frozenset(
         "portfolio",
         "reliability",
         "replay",
+        "rfq_combo",
         "rfq_maker",
         "rfq_request",
         "rfq_rules",
