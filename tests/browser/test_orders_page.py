@@ -32,6 +32,7 @@ def control(desk: RunningDesk, path: str, body: dict[str, Any] | None = None) ->
     assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.long
 def test_two_people_see_the_same_order_change(desk: RunningDesk, open_page: Callable[..., Page]) -> None:
     theirs = OrdersPage(open_page("lead")).open(tab="all", text=FIRST)
     market = MarketPage(open_page(), FIRST).open()
@@ -205,6 +206,7 @@ def test_the_csv_holds_what_is_shown(open_page: Callable[..., Page], tmp_path: P
     expect(orders.count("working")).to_have_text("0")
 
 
+@pytest.mark.long
 def test_columns_sorting_and_grouping_are_kept_for_the_person(open_page: Callable[..., Page]) -> None:
     market = MarketPage(open_page(), FIRST).open()
     market.place(side="Buy YES", cents="3", contracts="23")

@@ -91,6 +91,7 @@ def test_j1_a_line_that_breaks_behind_the_click_ends_as_one_order(
     cancel_own(market, contracts)
 
 
+@pytest.mark.long
 def test_j3_a_change_of_an_order_that_somebody_else_changed_is_refused_and_loses_nothing(
     desk: RunningDesk, open_page: Callable[..., Page]
 ) -> None:
