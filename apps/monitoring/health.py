@@ -23,7 +23,7 @@ from apps.exchange.selectors import environments_in_use, feed_state, limits_fram
 from apps.fix.models import FixSession
 from apps.history.models import ReconcileRun
 from apps.monitoring.models import Beat
-from apps.orders import killed, spill
+from apps.orders import killed, lane, spill
 from apps.orders.models import AccountSync, OrderIntent, TradingPause
 
 logger = logging.getLogger(__name__)
@@ -165,7 +165,10 @@ def _depths() -> dict[str, int]:
             socket_connect_timeout=1,
             retry=Retry(NoBackoff(), 0),
         ) as client:
-            return {name: int(client.llen(name)) for name in QUEUES}
+            depths = {name: int(client.llen(name)) for name in QUEUES}
+        # New orders go to their sender by a list of their own.
+        depths["orders"] += int(live.redis_client().llen(lane.LIST))
+        return depths
     except (redis.RedisError, OSError):
         return {}
 

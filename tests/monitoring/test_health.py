@@ -5,18 +5,24 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 from django.db import DatabaseError
 from django.test import Client
 
 from apps.core.timestamps import utc_now
 from apps.exchange.models import ExchangeStatus, GatewayLease
 from apps.fix.models import FixSession
-from apps.monitoring import health, tasks
+from apps.monitoring import health, jobs, tasks
 from apps.monitoring.models import Beat
+from apps.orders import lane
 from apps.orders.models import AccountSync, OrderIntent, TradingPause
 from apps.orders.services import intent_submit
+from apps.vault.signer.errors import SignerAway
 from tests.orders.conftest import Place, make_ticket
 from tests.support.people import make_account, make_desk
+from tests.support.redis import redis_process, redis_url
+
+__all__ = ["redis_process", "redis_url"]
 
 
 def part(name: str, **values: Any) -> health.Part:
@@ -46,6 +52,34 @@ def test_a_queue_that_nobody_takes_from_is_said(place: Place) -> None:
     assert part("queue_urgent", now=now).level == "ok"
     gone = part("queue_urgent", now=now + timedelta(minutes=5))
     assert (gone.level, gone.why) == ("danger", "no worker has taken anything for 5 min")
+
+
+def test_a_signer_that_does_not_answer_is_said(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "signer" not in {one.name for one in health.parts()}  # where workers sign themselves
+    monkeypatch.setattr(jobs.remote, "ping", lambda: None)
+    jobs.signer_beat()
+    now = Beat.objects.get(name="signer").at
+    assert part("signer", now=now).level == "ok"
+
+    def away() -> None:
+        raise SignerAway("The signer is away. Nothing was sent.")
+
+    monkeypatch.setattr(jobs.remote, "ping", away)
+    jobs.signer_beat()
+
+    gone = part("signer", now=now + timedelta(minutes=2))
+    assert (gone.level, gone.why) == ("danger", "it has not answered for 2 min: nothing can be signed")
+
+
+def test_orders_on_their_short_way_count_as_waiting(place: Place, redis_url: str, settings: Any) -> None:
+    settings.REDIS_URL = redis_url
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+        client.lpush(lane.LIST, b"1", b"2")
+        try:
+            assert part("queue_orders").value == 2
+        finally:
+            client.flushall()
 
 
 def test_a_beat_of_no_queue_is_not_kept(place: Place) -> None:

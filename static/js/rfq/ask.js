@@ -34,18 +34,18 @@ const PHASE_WORDS = /** @type {Record<string, string>} */ ({
 /**
  * @param {HTMLFormElement} form
  * @param {{live: {command: (name: string, params: Record<string, unknown>) => Promise<import("../core/socket.js").Outcome>},
- *   base: {account_id: number, subaccount: number}, searchUrl: string, look: import("./words.js").Look, now: () => number,
+ *   base: {account_id: number, subaccount: number}, person: string, searchUrl: string, look: import("./words.js").Look, now: () => number,
  *   builder: import("./combo.js").Builder | null, onSent: (row: Row) => void,
  *   onMarket: (ticker: string) => void}} options
  */
-export function createAsk(form, { live, base, searchUrl, look, now, builder, onSent, onMarket }) {
+export function createAsk(form, { live, base, person, searchUrl, look, now, builder, onSent, onMarket }) {
   const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (form.querySelector(selector));
   const field = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
   const submit = /** @type {HTMLButtonElement} */ (find("[data-submit]"));
   const message = find("[data-message]");
   const unit = find("[data-unit]");
-  const attemptKey = `rfq-attempt:${base.account_id}`;
-  const draftKey = `rfq-draft:${base.account_id}`;
+  const attemptKey = `rfq-attempt:${person}:${base.account_id}`;
+  const draftKey = `rfq-draft:${person}:${base.account_id}`;
   let attempt = sessionStorage.getItem(attemptKey) ?? "";
   /** @type {Phase} */
   let phase = "ready";

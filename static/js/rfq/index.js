@@ -94,6 +94,7 @@ function start(root) {
       ? createAsk(form, {
           live: desk.socket,
           base,
+          person,
           searchUrl,
           look,
           now,
