@@ -19,6 +19,11 @@ class DeskError(Exception):
         self.fields = dict(fields or {})
 
 
+def not_sent(why: str) -> str:
+    """ "Not sent: " and the reason, which need not say again that nothing was sent."""
+    return f"Not sent: {why.replace(' Nothing was sent.', '').replace('. Nothing was sent;', ';')}"
+
+
 class NotAllowed(DeskError):
     """The actor's roles do not allow this. Nothing was done."""
 

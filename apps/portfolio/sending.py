@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from apps.audit import services as audit
-from apps.core.errors import DeskError, WireFormatError
+from apps.core.errors import DeskError, WireFormatError, not_sent
 from apps.core.timestamps import utc_now
 from apps.exchange.clients import client_for
 from apps.exchange.wire.api import cash as api
@@ -65,7 +65,7 @@ def action_send(action_id: int) -> SubaccountAction | None:
     except (ExchangeError, DeskError, WireFormatError) as exc:
         code, why = getattr(exc, "code", "wire_format"), str(getattr(exc, "text", exc))
         if not SubaccountAction.objects.filter(pk=action.pk).exclude(sent_at=None).exists():
-            return _end(action, State.REFUSED, code=code, why=f"Not sent: {why}")
+            return _end(action, State.REFUSED, code=code, why=not_sent(why))
         return _again(action, code=code, why=why)  # what is in doubt stays in doubt
 
 
@@ -107,7 +107,7 @@ def _attempt(action: SubaccountAction, *, was_sent: bool, now: datetime) -> Suba
         return _again(action, code=exc.code, why=exc.text)
     except NotExecuted as exc:
         if not was_sent:
-            return _end(action, State.REFUSED, code=exc.code, why=f"Not sent: {exc.text}")
+            return _end(action, State.REFUSED, code=exc.code, why=not_sent(exc.text))
         SubaccountAction.objects.filter(pk=action.pk).update(in_doubt_at=was_in_doubt_at)
         return _again(action, code=exc.code, why=exc.text)
     except ExchangeError as exc:

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 
 from apps.accounts.models import ExchangeAccount
 from apps.core.durability import reaches_disk_later
-from apps.core.errors import DeskError
+from apps.core.errors import DeskError, not_sent
 from apps.core.money import dollars_text
 from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import utc_now
@@ -196,7 +196,7 @@ def _send_some(account_id: int, intent_ids: Sequence[int]) -> None:
         try:
             send.check_again(intent)
         except DeskError as exc:
-            send.intent_refuse(intent, code=exc.code, text=f"Not sent: {exc.text}")
+            send.intent_refuse(intent, code=exc.code, text=not_sent(exc.text))
             continue
         claimed.append(intent)
     if claimed:

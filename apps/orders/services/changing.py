@@ -15,7 +15,7 @@ from django.db.models import F, Q
 
 from apps.audit import services as audit
 from apps.core import killpoints
-from apps.core.errors import DeskError, NotAllowed, WireFormatError
+from apps.core.errors import DeskError, NotAllowed, WireFormatError, not_sent
 from apps.core.money import format_count, format_price, parse_count
 from apps.core.permissions import Permission
 from apps.core.timestamps import from_unix_ms, parse_rfc3339, utc_now
@@ -68,7 +68,7 @@ def change_send(change_id: int) -> ChangeIntent | None:
     try:
         _check_again(change)
     except DeskError as exc:
-        return _end(change, state=State.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
+        return _end(change, state=State.REFUSED, code=exc.code, text=not_sent(exc.text))
     killpoints.reach("change.checked")
     return _amend(change) if change.kind == Kind.AMEND else _decrease(change)
 
@@ -120,9 +120,9 @@ def _amend(change: ChangeIntent) -> ChangeIntent:
     except Refused as exc:
         return _refused(change, exc)
     except (NotSent, RateLimited) as exc:
-        return _end(change, state=State.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
+        return _end(change, state=State.REFUSED, code=exc.code, text=not_sent(exc.text))
     except DeskError as exc:
-        return _end(change, state=State.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
+        return _end(change, state=State.REFUSED, code=exc.code, text=not_sent(exc.text))
     except (AlreadyExists, NotExecuted, OutcomeUnknown) as exc:
         return _unknown(change, code=exc.code, text=exc.text)
     killpoints.reach("amend.answered")

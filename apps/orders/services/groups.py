@@ -16,7 +16,7 @@ from django.db.models import F, Q
 from apps.accounts.access import account_seen
 from apps.accounts.grants import within
 from apps.audit import services as audit
-from apps.core.errors import DeskError, NotFound, WireFormatError
+from apps.core.errors import DeskError, NotFound, WireFormatError, not_sent
 from apps.core.money import format_count, parse_count
 from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import utc_now
@@ -192,7 +192,7 @@ def group_send(action_id: int) -> GroupAction | None:
     except (NotSent, RateLimited, DeskError) as exc:
         if action.kind in REPEATED:
             return _again(action, State.COMMITTED, code=exc.code, text=exc.text)
-        return _end(action, State.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
+        return _end(action, State.REFUSED, code=exc.code, text=not_sent(exc.text))
     except (AlreadyExists, NotExecuted, OutcomeUnknown) as exc:
         if action.kind in REPEATED:
             return _again(action, State.UNKNOWN, code=exc.code, text=exc.text)

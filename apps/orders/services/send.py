@@ -18,7 +18,7 @@ from apps.accounts.models import ExchangeAccount
 from apps.audit import services as audit
 from apps.core import killpoints
 from apps.core.durability import reaches_disk_later
-from apps.core.errors import DeskError, NotAllowed, WireFormatError
+from apps.core.errors import DeskError, NotAllowed, WireFormatError, not_sent
 from apps.core.money import format_count, format_price, parse_count
 from apps.core.ports import OrderRoute
 from apps.core.prepared import Prepared
@@ -88,7 +88,7 @@ def intent_send(intent_id: int) -> OrderIntent | None:
     try:
         check_again(intent)
     except DeskError as exc:
-        return intent_refuse(intent, code=exc.code, text=f"Not sent: {exc.text}")
+        return intent_refuse(intent, code=exc.code, text=not_sent(exc.text))
     killpoints.reach("send.checked")
     outcome = _attempt(intent)
     recorded = outcome_record(intent, outcome)
@@ -203,7 +203,7 @@ def failure_read(intent: OrderIntent, exc: ExchangeError | DeskError) -> Outcome
             return Outcome("refused", exc.code, f"It never left the desk. {exc.text}")
         case RateLimited() | DeskError():
             # A DeskError is raised by the vault, the host table or the signer, all before the first byte.
-            return Outcome("refused", exc.code, f"Not sent: {exc.text}")
+            return Outcome("refused", exc.code, not_sent(exc.text))
     if exc.code == KILLED and intent.time_in_force == FILL_OR_KILL:
         return Outcome("refused", exc.code, "Killed: too little was on offer to fill all of it at once.")
     return Outcome("unknown", exc.code, exc.text, is_whole=False if _is_empty(exc) else None)

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from apps.audit import services as audit
-from apps.core.errors import DeskError, NotAllowed, WireFormatError
+from apps.core.errors import DeskError, NotAllowed, WireFormatError, not_sent
 from apps.core.permissions import Permission
 from apps.core.rfq import Outcome, QuoteState, accepted_side_for
 from apps.core.timestamps import utc_now
@@ -80,7 +80,7 @@ def accept_send(accept_pk: int) -> Accept | None:
             Accept.objects.filter(pk=accept.pk).update(prefers_better=True)
             accept.prefers_better = True
     except DeskError as exc:
-        return accept_move(accept, State.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
+        return accept_move(accept, State.REFUSED, code=exc.code, text=not_sent(exc.text))
     try:
         if route is None:
             api.accept_quote(client, accept.quote.quote_id, side=accepted_side_for(buys).value)
@@ -91,7 +91,7 @@ def accept_send(accept_pk: int) -> Accept | None:
     except NotSent as exc:
         return accept_move(accept, State.REFUSED, code=exc.code, text=f"It never left the desk. {exc.text}")
     except (RateLimited, DeskError) as exc:
-        return accept_move(accept, State.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
+        return accept_move(accept, State.REFUSED, code=exc.code, text=not_sent(exc.text))
     except ExchangeError as exc:
         return accept_move(accept, State.UNKNOWN, code=exc.code, text=exc.text)
     # The answer carries no time: the exchange's own follows with the reading or the message.

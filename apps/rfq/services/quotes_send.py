@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q
 
-from apps.core.errors import DeskError, NotAllowed, WireFormatError
+from apps.core.errors import DeskError, NotAllowed, WireFormatError, not_sent
 from apps.core.money import format_price
 from apps.core.permissions import Permission
 from apps.core.rfq import Policy, QuotePrices, QuoteState
@@ -58,7 +58,7 @@ def quote_send(quote_pk: int) -> Quote | None:
         route = quote_route_of(quote.account_id)
         client = client_for(quote.account_id, write=route is None)
     except DeskError as exc:
-        return quote_end(quote, state=QuoteState.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
+        return quote_end(quote, state=QuoteState.REFUSED, code=exc.code, text=not_sent(exc.text))
     _reference_read(quote, client)
     quote_id = ""
     try:
@@ -79,7 +79,7 @@ def quote_send(quote_pk: int) -> Quote | None:
     except NotSent as exc:
         return quote_end(quote, state=QuoteState.REFUSED, code=exc.code, text=f"It never left the desk. {exc.text}")
     except (RateLimited, DeskError) as exc:
-        return quote_end(quote, state=QuoteState.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
+        return quote_end(quote, state=QuoteState.REFUSED, code=exc.code, text=not_sent(exc.text))
     except ExchangeError as exc:
         return quote_end(quote, state=QuoteState.UNKNOWN, code=exc.code, text=exc.text)
     return quote_opened(quote, quote_id) if quote_id else id_read(quote, client)

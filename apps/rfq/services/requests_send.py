@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F
 
 from apps.core.combos import Leg
-from apps.core.errors import DeskError, NotAllowed
+from apps.core.errors import DeskError, NotAllowed, not_sent
 from apps.core.money import format_count, format_dollars
 from apps.core.permissions import Permission
 from apps.core.rfq import Outcome, RfqState
@@ -184,7 +184,7 @@ def _combo_known(rfq_pk: int) -> bool:
             return False
         room_check(replace(ask_of(rfq), ticker=ticker))
     except DeskError as exc:
-        refuse_unsent(rfq, code=exc.code, text=f"Not sent: {exc.text}"[:400], now=utc_now())
+        refuse_unsent(rfq, code=exc.code, text=not_sent(exc.text)[:400], now=utc_now())
         return False
     Rfq.objects.filter(pk=rfq.pk, ticker="").update(ticker=ticker, version=F("version") + 1)
     return True
@@ -259,7 +259,7 @@ def _failed(rfq: Rfq, exc: ExchangeError | DeskError) -> Rfq:
         case NotSent():
             return rfq_end(rfq, state=RfqState.REFUSED, code=exc.code, text=f"It never left the desk. {exc.text}")
         case RateLimited() | DeskError():
-            return rfq_end(rfq, state=RfqState.REFUSED, code=exc.code, text=f"Not sent: {exc.text}")
+            return rfq_end(rfq, state=RfqState.REFUSED, code=exc.code, text=not_sent(exc.text))
         case AlreadyExists():
             # Ours, in case an answer was lost, or one that stands in the way: the list of own requests tells.
             return rfq_end(
