@@ -104,7 +104,7 @@ def test_others_read_limits_and_hold_no_control(place: Place, role: str) -> None
 
 def test_the_use_of_each_person_is_counted_as_the_check_counts_it(place: Place) -> None:
     now = utc_now()
-    other = make_person(place.desk, "trader")
+    other, idle = make_person(place.desk, "trader"), make_person(place.desk, "quoter")
     make_order(
         place,
         intent=make_intent(place, created_at=now - timedelta(seconds=10)),
@@ -118,6 +118,7 @@ def test_the_use_of_each_person_is_counted_as_the_check_counts_it(place: Place) 
 
     uses = {one["user_id"]: one["bars"] for one in use_of_everybody(place.trader, place.account, now=now)}
 
+    assert idle.pk not in uses, "who has no limit and nothing open is not a row without figures"
     size, cost, band, minute, working = uses[place.trader.user_id]
     assert (size.use, size.limit, size.share) == ("100", "10,000", 10)
     assert cost.use == "$56.00"

@@ -200,7 +200,10 @@ def _pauses(actor: Actor, people: Mapping[int, str]) -> list[dict[str, Any]]:
 
 
 def use_of_everybody(actor: Actor, account: ExchangeAccount, *, now: datetime) -> list[dict[str, Any]]:
-    """Return for all who may place orders or requests the use of each limit on one account. Raises NotAllowed."""
+    """Return for all who may place orders or requests, and have a limit or a use, what they use of each on one account.
+
+    Raises NotAllowed.
+    """
     used = _used(actor, account, now=now)
     people = people_of(actor)
     members = Membership.objects.filter(desk_id=actor.desk_id, is_active=True, user__is_active=True)
@@ -225,6 +228,8 @@ def use_of_everybody(actor: Actor, account: ExchangeAccount, *, now: datetime) -
                 mine = used.get((user_id, within), Used())
                 values = ((name, getattr(row, name)) for name in (*always, *OF_RFQS) if LABELS[name][1])
                 bars += [_bar(name, limit, mine.of(name), within.words) for name, limit in values if limit is not None]
+        if not bars:
+            continue  # deals in requests only, has none open, and nothing limits them
         found.append({"user_id": user_id, "name": people.get(user_id, "-"), "bars": bars})
     return found
 

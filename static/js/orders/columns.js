@@ -102,7 +102,7 @@ export function orderColumns({ format, zone, now, canCancel, titleOf }) {
     ),
     text("market", "Market", 200, (row) => row.ticker, {
       flex: 3,
-      minWidth: 208,
+      minWidth: 204,
       tooltipValueGetter: (/** @type {Cell} */ { data }) => (data ? titleOf(data.ticker) || data.ticker : ""),
       cellRenderer: (/** @type {Cell} */ { data }) =>
         data ? link(marketAddress(data.ticker), data.ticker, titleOf(data.ticker)) : "",
@@ -136,12 +136,12 @@ export function orderColumns({ format, zone, now, canCancel, titleOf }) {
       (units) => (units === null ? "-" : formatCount(units)),
       { headerTooltip: "Contracts before it at its price, as last read" },
     ),
-    text("terms", "Terms", 110, (row) => row.terms),
+    text("terms", "Terms", 98, (row) => row.terms),
     text("state", "State", 128, (row) => row.stateText, {
       cellRenderer: (/** @type {Cell} */ { data }) => (data ? badge(data.tone, data.stateText) : ""),
     }),
     text("reason", "Reason", 130, (row) => row.reason, { flex: 1, minWidth: 68 }),
-    text("person", "Placed by", 72, (row) => row.person),
+    text("person", "Placed by", 88, (row) => row.person),
     figure(
       "subaccount",
       "Sub",
