@@ -37,8 +37,8 @@ _PLACES_AT_MOST = 300
 _CHANGES_AT_MOST = 30
 # Name of a limit -> words of its column, and what is used of it.
 LABELS = {
-    "max_count": ("Contracts in one order", "largest working order"),
-    "max_notional": ("Dollars in one order", "dearest working order"),
+    "max_count": ("Contracts in one order", "largest now"),
+    "max_notional": ("Dollars in one order", "dearest now"),
     "price_band": ("Cents beyond the market", ""),
     "orders_per_minute": ("Orders a minute", "last 60 s"),
     "max_open_contracts": ("Open contracts", "working now"),

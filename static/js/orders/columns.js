@@ -102,7 +102,7 @@ export function orderColumns({ format, zone, now, canCancel, titleOf }) {
     ),
     text("market", "Market", 200, (row) => row.ticker, {
       flex: 3,
-      minWidth: 204,
+      minWidth: 176,
       tooltipValueGetter: (/** @type {Cell} */ { data }) => (data ? titleOf(data.ticker) || data.ticker : ""),
       cellRenderer: (/** @type {Cell} */ { data }) =>
         data ? link(marketAddress(data.ticker), data.ticker, titleOf(data.ticker)) : "",
@@ -136,11 +136,11 @@ export function orderColumns({ format, zone, now, canCancel, titleOf }) {
       (units) => (units === null ? "-" : formatCount(units)),
       { headerTooltip: "Contracts before it at its price, as last read" },
     ),
-    text("terms", "Terms", 98, (row) => row.terms),
-    text("state", "State", 128, (row) => row.stateText, {
+    text("terms", "Terms", 90, (row) => row.terms),
+    text("state", "State", 112, (row) => row.stateText, {
       cellRenderer: (/** @type {Cell} */ { data }) => (data ? badge(data.tone, data.stateText) : ""),
     }),
-    text("reason", "Reason", 130, (row) => row.reason, { flex: 1, minWidth: 68 }),
+    text("reason", "Reason", 130, (row) => row.reason, { flex: 2, minWidth: 120 }),
     text("person", "Placed by", 88, (row) => row.person),
     figure(
       "subaccount",
