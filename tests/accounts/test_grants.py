@@ -255,6 +255,7 @@ def test_pickers_hold_what_one_may_see(place: Place) -> None:
         "/monitor/",
     ]
     assert reverse("history_taxlots") not in shown.content.decode()
+    assert reverse("monitor_kill") not in browser.get("/monitor/").content.decode()
 
 
 def test_beside_a_view_of_the_desk_it_takes_nothing_away(limited: Actor, place: Place) -> None:

@@ -140,7 +140,11 @@ export function orderColumns({ format, zone, now, canCancel, titleOf }) {
     text("state", "State", 112, (row) => row.stateText, {
       cellRenderer: (/** @type {Cell} */ { data }) => (data ? badge(data.tone, data.stateText) : ""),
     }),
-    text("reason", "Reason", 130, (row) => row.reason, { flex: 2, minWidth: 120 }),
+    text("reason", "Reason", 130, (row) => row.reason, {
+      flex: 2,
+      minWidth: 120,
+      valueFormatter: (/** @type {{value: string}} */ { value }) => value.replace(/^Not sent: /, ""), // its state says so
+    }),
     text("person", "Placed by", 88, (row) => row.person),
     figure(
       "subaccount",
