@@ -31,8 +31,7 @@ _ENDED = "This link has ended. Ask a lead of the desk for a new one."
 @require_safe
 def wall(request: HttpRequest) -> HttpResponse:
     asked = cast(DeskRequest, request)
-    sees_desk = asked.actor.may(Permission.DESK_VIEW)  # who has one account or subaccount only has no kill switch
-    context = {"account": asked.account, "panels": "", "has_kill": sees_desk}
+    context = {"account": asked.account, "panels": ""}
     if asked.account is not None:
         context["panels"] = panels(asked.actor, asked.account).decode()
     return render(request, "monitor/wall.html", context)
