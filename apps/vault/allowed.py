@@ -15,8 +15,9 @@ SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 _REST = "/trade-api/v2"
 _WS = "/trade-api/ws/v2"
-# One part of a path: whatever it names, it cannot climb to another resource.
-_NAME = r"(?!\.{1,2}(?:/|$))[^/?#]+"
+# One part of a path, as `urllib.parse.quote` writes it: whatever it names, it cannot climb to another resource, not
+# even where somebody on the way reads %2F or %2E before the signature is judged.
+_NAME = r"(?!\.{1,2}(?:/|$))(?:[A-Za-z0-9._~-]|%(?!2[EF5]|5C|[01]|7F)[0-9A-F]{2})+"
 _FAMILIES = (
     "account",
     "api_keys",
@@ -53,6 +54,19 @@ _WRITES = (
     ("PUT", "/communications/quotes/{}/accept"),
     ("PUT", "/communications/quotes/{}/confirm"),
 )
+
+# TargetCompID of the sessions of FIX that a key of this purpose logs on to; other keys sign no logon.
+LOGONS = {
+    "fix_nr": "KalshiNR",
+    "fix_rt": "KalshiRT",
+    "fix_dc": "KalshiDC",
+    "fix_pt": "KalshiPT",
+    "fix_rfq": "KalshiRFQ",
+    "fix_mnr": "KalshiNR",
+    "fix_mrt": "KalshiRT",
+    "fix_mdc": "KalshiDC",
+    "fix_mmd": "KalshiMD",
+}
 
 _read = re.compile(rf"{re.escape(_WS)}|{re.escape(_REST)}/(?:{'|'.join(_FAMILIES)})(?:/{_NAME})*")
 _write = {

@@ -15,6 +15,7 @@ from apps.audit.models import AuditEntry
 from apps.audit.services import record
 from apps.core.durability import reaches_disk_later
 from apps.vault import keyfiles, pem, sealing
+from apps.vault.allowed import LOGONS
 from apps.vault.errors import KeyMissing, KeyUnreadable, ScopeRefused, VaultClosed
 from apps.vault.models import ApiKey
 from apps.vault.signer import remote
@@ -167,7 +168,14 @@ def _unseal(row: ApiKey) -> KeySigner:
     # The row may say less than was sealed (the exchange narrowed the key), never more.
     scopes = allowed & set(row.scopes)
     _audit(row, "vault.key.opened")
-    return KeySigner(private_key, key_id=row.key_id, scopes=scopes, row_id=row.pk, account_id=row.account_id)
+    return KeySigner(
+        private_key,
+        key_id=row.key_id,
+        scopes=scopes,
+        row_id=row.pk,
+        account_id=row.account_id,
+        logs_on_to=LOGONS.get(row.purpose, ""),
+    )
 
 
 def _still_live(row: ApiKey) -> None:

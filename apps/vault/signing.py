@@ -29,6 +29,7 @@ class KeySigner:
     __slots__ = (
         "_is_listed",
         "_lock",
+        "_logs_on_to",
         "_private_key",
         "_unreported",
         "_used_at",
@@ -47,8 +48,10 @@ class KeySigner:
         row_id: int | None = None,
         account_id: int | None = None,
         is_listed: bool = True,
+        logs_on_to: str = "",
     ) -> None:
         self._private_key = private_key
+        self._logs_on_to = logs_on_to
         self._lock = threading.Lock()
         self._unreported = 0
         self._used_at: datetime.datetime | None = None
@@ -61,7 +64,7 @@ class KeySigner:
     @classmethod
     @sensitive_variables()
     def from_pem(cls, *, key_id: str, pem: bytes | str, scopes: Iterable[str]) -> "KeySigner":
-        """For tools and tests that hold their own key, outside of the vault: it signs any path of its scopes.
+        """For tools and tests that hold their own key, outside of the vault: any path of its scopes, and any logon.
 
         Raises KeyRefused, as an import does.
         """
@@ -99,13 +102,15 @@ class KeySigner:
         """Return the signature of a FIX logon, base64. Source: docs:fix/authentication, "Signature Generation".
 
         Args:
-            text: SendingTime, "A", MsgSeqNum, this key's id and TargetCompID, with SOH between them.
+            text: SendingTime, "A", MsgSeqNum, this key's id and its TargetCompID (`allowed.LOGONS`), SOH between them.
 
         Raises:
             ValueError: anything else. Nothing was signed: a signer is no oracle for other protocols.
         """
         parts = text.split("\x01")
-        if len(parts) != 5 or parts[1] != "A" or not parts[2].isdigit() or parts[3] != self.key_id:
+        is_logon = len(parts) == 5 and parts[1] == "A" and parts[2].isascii() and parts[2].isdigit()
+        is_ours = not self._is_listed or (parts[-1] == self._logs_on_to != "")
+        if not is_logon or parts[3] != self.key_id or not is_ours:
             raise ValueError("not the text of a FIX logon of this key")
         signature = self._private_key.sign(text.encode(), _PSS, hashes.SHA256())
         with self._lock:

@@ -7,6 +7,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from apps.fix.engine.logon import pre_hash
+from apps.fix.models import FixSession
+from apps.fix.selectors import KINDS, PURPOSES
+from apps.vault.allowed import LOGONS
 from apps.vault.signing import KeySigner
 from tests.support.people import key_pem
 
@@ -44,6 +47,10 @@ def test_a_reading_key_may_log_on():
 def test_nothing_but_a_logon_of_this_key_is_signed(text):
     with pytest.raises(ValueError, match="not the text of a FIX logon"):
         signer(("read", "write")).logon_signature(text)
+
+
+def test_a_key_of_the_vault_logs_on_to_the_session_of_its_purpose():
+    assert {PURPOSES[kind.value].value: KINDS[kind.value].value for kind in FixSession.Kind} == LOGONS
 
 
 def test_a_logon_counts_as_a_use():

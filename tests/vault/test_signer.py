@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from apps.accounts.models import Desk, ExchangeAccount
+from apps.core.errors import DeskError
 from apps.core.permissions import Actor
 from apps.vault.emergency import emergency_write
 from apps.vault.errors import KeyMissing, KeyUnreadable, PathRefused, ScopeRefused
@@ -34,7 +35,17 @@ from tests.support.people import actor_of, key_pem, make_key, make_person
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/trade-api/v2/portfolio/events/orders"
-TRIGGER = "/trade-api/v2/portfolio/order_groups/g/trigger"
+RESET = "/trade-api/v2/portfolio/order_groups/g/reset"
+ACCEPT = "/trade-api/v2/communications/quotes/q/accept"
+
+
+AT = 1_700_000_000_000  # 2023-11-14 22:13:20 UTC
+SENT = "20231114-22:13:20.000"
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: Any) -> None:
+    monkeypatch.setattr(server, "unix_ms_now", lambda: AT)
 
 
 class Inline:
@@ -111,30 +122,57 @@ def row(admin: Any, account: ExchangeAccount) -> ApiKey:
     return make_key(admin, account)
 
 
-def public_half() -> RSAPublicKey:
-    key = serialization.load_pem_private_key(key_pem(0).encode(), password=None).public_key()
+def logon_text(key_id: str, target: str, *, at: str = SENT) -> str:
+    return "\x01".join((at, "A", "1", key_id, target))
+
+
+def public_half(which: int) -> RSAPublicKey:
+    key = serialization.load_pem_private_key(key_pem(which).encode(), password=None).public_key()
     assert isinstance(key, RSAPublicKey)
     return key
 
 
-def verify(signature: str, message: str) -> None:
+def verify(signature: str, message: str, *, which: int = 0) -> None:
     pss = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.DIGEST_LENGTH)
-    public_half().verify(base64.b64decode(signature), message.encode(), pss, hashes.SHA256())
+    public_half(which).verify(base64.b64decode(signature), message.encode(), pss, hashes.SHA256())
 
 
-def test_it_signs_requests_and_logons_as_the_key_itself(keys: Keys, row: ApiKey, account: ExchangeAccount) -> None:
+def test_it_signs_requests_as_the_key_itself(keys: Keys, row: ApiKey, account: ExchangeAccount) -> None:
     signer = signer_for(account.pk, write=True)
 
     assert isinstance(signer, RemoteSigner)
-    headers = signer.headers("post", f"{ORDERS}?subaccount=1", 1_700_000_000_123)
+    headers = signer.headers("post", f"{ORDERS}?subaccount=1", AT + 123)
     assert headers["KALSHI-ACCESS-KEY"] == row.key_id
-    verify(headers["KALSHI-ACCESS-SIGNATURE"], f"1700000000123POST{ORDERS}")
-    logon = "\x01".join(("20261121-12:00:00.000", "A", "1", row.key_id, "KalshiNR"))
-    verify(signer.logon_signature(logon), logon)
+    verify(headers["KALSHI-ACCESS-SIGNATURE"], f"{AT + 123}POST{ORDERS}")
     assert signer_for(account.pk, write=True) is signer
     assert key_pem(0)[40:60] not in repr(signer)
     uses_flush()
-    assert ApiKey.objects.get(pk=row.pk).use_count == 2
+    assert ApiKey.objects.get(pk=row.pk).use_count == 1
+
+
+def test_it_signs_the_logons_that_a_key_is_for(keys: Keys, row: ApiKey, admin: Any, account: ExchangeAccount) -> None:
+    dropping = make_key(admin, account, purpose="fix_dc", scopes=("read",), secret=key_pem(1).encode())
+    logon = logon_text(dropping.key_id, "KalshiDC")
+
+    verify(signer_for_key(dropping.pk).logon_signature(logon), logon, which=1)
+    # A key that only listens enters no orders, and one of REST logs on nowhere.
+    for key, target in ((dropping, "KalshiNR"), (row, "KalshiNR"), (row, "")):
+        with pytest.raises(ValueError, match="FIX logon"):
+            signer_for_key(key.pk).logon_signature(logon_text(key.key_id, target))
+
+
+def test_nothing_is_signed_for_another_day(keys: Keys, row: ApiKey, admin: Any, account: ExchangeAccount) -> None:
+    dropping = make_key(admin, account, purpose="fix_dc", scopes=("read",), secret=key_pem(1).encode())
+    signer = signer_for(account.pk, write=True)
+
+    for hours in (-1, 1):  # of a clock that is wrong
+        assert signer.headers("POST", ORDERS, AT + hours * 3_600_000)
+    for hours in (-3, 3, 24 * 365):
+        with pytest.raises(DeskError, match="hours from now"):
+            signer.headers("POST", ORDERS, AT + hours * 3_600_000)
+    for at, code in (("20231116-22:13:20.000", "not_now"), ("tomorrow", "not_a_logon"), ("", "not_a_logon")):
+        answer = keys.answer(Ask("logon", str(dropping.pk), logon_text(dropping.key_id, "KalshiDC", at=at)))
+        assert (answer.code, answer.values) == (code, []), at
 
 
 def test_it_refuses_what_the_key_itself_would(keys: Keys, row: ApiKey, admin: Any, account: ExchangeAccount) -> None:
@@ -142,17 +180,17 @@ def test_it_refuses_what_the_key_itself_would(keys: Keys, row: ApiKey, admin: An
     narrow = signer_for_key(reading.pk)
 
     with pytest.raises(ScopeRefused):
-        narrow.headers("POST", ORDERS, 1)
+        narrow.headers("POST", ORDERS, AT)
     with pytest.raises(PathRefused):
-        signer_for(account.pk, write=True).headers("POST", "/trade-api/v2/api_keys", 1)
+        signer_for(account.pk, write=True).headers("POST", "/trade-api/v2/api_keys", AT)
     with pytest.raises(ValueError, match="FIX logon"):
         narrow.logon_signature("anything")
     # Whoever reaches the socket gets no further by its own questions.
     for question, code in (
-        (Ask("rest", str(reading.pk), f"POST {ORDERS}", 1), "scope_refused"),
-        (Ask("rest", "e:1", f"DELETE {ORDERS}/x", 1), "key_missing"),
-        (Ask("rest", "1 OR 1=1", f"GET {ORDERS}", 1), "key_missing"),
-        (Ask("rest", str(reading.pk), "", 1), "scope_refused"),
+        (Ask("rest", str(reading.pk), f"POST {ORDERS}", AT), "scope_refused"),
+        (Ask("rest", "e:1", f"DELETE {ORDERS}/x", AT), "key_missing"),
+        (Ask("rest", "1 OR 1=1", f"GET {ORDERS}", AT), "key_missing"),
+        (Ask("rest", str(reading.pk), "", AT), "scope_refused"),
         (Ask("pem", str(reading.pk)), "not_known"),
         (Ask("open", "999999"), "key_missing"),
     ):
@@ -164,18 +202,18 @@ def test_a_key_that_was_revoked_or_altered_signs_no_more(
     keys: Keys, row: ApiKey, admin: Any, account: ExchangeAccount, monkeypatch: Any
 ) -> None:
     signer = signer_for(account.pk, write=True)
-    signer.headers("POST", ORDERS, 1)
+    signer.headers("POST", ORDERS, AT)
     monkeypatch.setattr(server, "LOOKED_AT_LEAST", -1.0)  # every look is too long ago
 
     kept = bytes(ApiKey.objects.get(pk=row.pk).sealed)
     ApiKey.objects.filter(pk=row.pk).update(sealed=kept[:-1] + bytes([kept[-1] ^ 1]))
     with pytest.raises(KeyUnreadable):
-        signer.headers("POST", ORDERS, 1)
+        signer.headers("POST", ORDERS, AT)
     ApiKey.objects.filter(pk=row.pk).update(sealed=kept)
-    signer.headers("POST", ORDERS, 1)
+    signer.headers("POST", ORDERS, AT)
     key_revoke(admin, row.pk)
     with pytest.raises(KeyMissing, match="revoked"):
-        signer.headers("POST", ORDERS, 1)
+        signer.headers("POST", ORDERS, AT)
     with pytest.raises(KeyMissing):
         signer_for(account.pk, write=True)
 
@@ -193,8 +231,8 @@ def test_a_look_that_is_due_does_not_hold_up_a_signature(
 
     with monkeypatch.context() as slow:
         slow.setattr(keys._rows, "submit", later)
-        signer.headers("POST", ORDERS, 1)
-        signer.headers("POST", ORDERS, 2)
+        signer.headers("POST", ORDERS, AT)
+        signer.headers("POST", ORDERS, AT)
     [look] = waiting  # one at a time
     look()
     assert not keys._held[str(row.pk)].is_looking
@@ -202,25 +240,25 @@ def test_a_look_that_is_due_does_not_hold_up_a_signature(
 
 def test_a_signer_that_was_started_again_is_found_again(place: Path, named: RemoteSigner) -> None:
     with serving(place):
-        named.headers("DELETE", f"{ORDERS}/1", 1)
+        named.headers("DELETE", f"{ORDERS}/1", AT)
         (kept, line) = remote._idle.get_nowait()
         remote._idle.put((kept, line))
         line.shutdown(socket.SHUT_RDWR)  # as of a process that died
     with serving(place):
-        verify(named.headers("DELETE", f"{ORDERS}/1", 7)["KALSHI-ACCESS-SIGNATURE"], f"7DELETE{ORDERS}/1")
+        verify(named.headers("DELETE", f"{ORDERS}/1", AT)["KALSHI-ACCESS-SIGNATURE"], f"{AT}DELETE{ORDERS}/1")
 
 
 def test_a_signer_that_is_away_or_hangs_is_said_so(place: Path, named: RemoteSigner, monkeypatch: Any) -> None:
     monkeypatch.setattr(remote.time, "sleep", lambda seconds: None)
     monkeypatch.setattr(remote.time, "monotonic", iter(range(10_000)).__next__)  # each look is a second later
     with pytest.raises(SignerAway, match="Nothing was sent"):
-        named.headers("GET", ORDERS, 1)
+        named.headers("GET", ORDERS, AT)
     with socket.socket(socket.AF_UNIX) as deaf:
         deaf.bind(str(place))
         deaf.listen()
         monkeypatch.setattr(remote, "ANSWERS_WITHIN", 0.05)
         with pytest.raises(SignerAway, match="did not answer"):
-            named.headers("GET", ORDERS, 1)
+            named.headers("GET", ORDERS, AT)
 
 
 def test_nonsense_on_the_socket_harms_nobody_else(place: Path, named: RemoteSigner) -> None:
@@ -234,7 +272,7 @@ def test_nonsense_on_the_socket_harms_nobody_else(place: Path, named: RemoteSign
                 link.sendall(raw)
                 link.shutdown(socket.SHUT_WR)
                 assert heard(link) == b""
-        verify(named.headers("GET", ORDERS, 7)["KALSHI-ACCESS-SIGNATURE"], f"7GET{ORDERS}")
+        verify(named.headers("GET", ORDERS, AT)["KALSHI-ACCESS-SIGNATURE"], f"{AT}GET{ORDERS}")
 
 
 def test_a_program_of_another_user_is_sent_away(place: Path, monkeypatch: Any) -> None:
@@ -259,11 +297,14 @@ def test_one_key_signs_only_so_often(keys: Keys, row: ApiKey, account: ExchangeA
     now = time.monotonic()
     monkeypatch.setattr(server.time, "monotonic", lambda: now)
 
-    signer.headers("POST", ORDERS, 1)
-    signer.headers("POST", ORDERS, 2)
+    signer.headers("POST", ORDERS, AT)
+    signer.headers("POST", ORDERS, AT)
     with pytest.raises(Exception, match="signs too often") as refused:
-        signer.headers("POST", ORDERS, 3)
+        signer.headers("POST", ORDERS, AT)
     assert refused.value.code == SignerBusy().code
+    for name, code in ((f"0{row.pk}", SignerBusy().code), (chr(0x660 + row.pk % 10), "key_missing")):
+        answer = keys.answer(Ask("rest", name, f"POST {ORDERS}", AT))  # no key under another name
+        assert (answer.code, answer.values) == (code, []), name
 
 
 def test_an_emergency_key_takes_off_and_does_nothing_else(
@@ -280,10 +321,18 @@ def test_an_emergency_key_takes_off_and_does_nothing_else(
         ("DELETE", f"{ORDERS}/7"),
         ("PUT", "/trade-api/v2/portfolio/order_groups/g/trigger"),
     ):
-        verify(opened.signer.headers(verb, path, 9)["KALSHI-ACCESS-SIGNATURE"], f"9{verb}{path}")
-    for verb, path in (("POST", ORDERS), ("PUT", TRIGGER.replace("trigger", "reset"))):
+        verify(opened.signer.headers(verb, path, AT)["KALSHI-ACCESS-SIGNATURE"], f"{AT}{verb}{path}")
+    for verb, path in (("POST", ORDERS), ("PUT", RESET), ("PUT", f"{ACCEPT}?/trigger")):
         with pytest.raises(PathRefused):
-            opened.signer.headers(verb, path, 9)
+            opened.signer.headers(verb, path, AT)
+    # Whoever speaks to the socket itself: a query behind which another path stands, and a session of FIX.
+    for question in (
+        Ask("rest", f"e:{row.pk}", f"PUT {ACCEPT}?/trigger", AT),
+        Ask("rest", f"e:{row.pk}", f"PUT {RESET}#/trigger", AT),
+        Ask("logon", f"e:{row.pk}", logon_text(row.key_id, "KalshiNR")),
+    ):
+        answer = keys.answer(question)
+        assert (answer.code, answer.values) == ("path_refused", []), question
 
     file.write_text(raw.replace(row.key_id, "key-of-another"))
     [other] = remote.emergency_opened(file)

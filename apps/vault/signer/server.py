@@ -7,6 +7,7 @@ twenty lines are not twenty connections; the emergency keys need none.
 
 import contextlib
 import ctypes
+import datetime
 import logging
 import os
 import resource
@@ -24,6 +25,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from apps.core.errors import DeskError
+from apps.core.timestamps import unix_ms_now
 from apps.vault import opening
 from apps.vault.emergency_file import SealedKey, keys_open
 from apps.vault.errors import KeyMissing, PathRefused
@@ -38,6 +40,10 @@ logger = logging.getLogger(__name__)
 LOOKED_AT_LEAST = 3.0  # seconds; older, and a signature waits for a look at the row
 LOOKED_AGAIN = 1.0  # seconds; older, and the row is looked at behind the signature
 SIGNS_A_SECOND = 500.0  # of one key, twice as many at once: more than any tier of the exchange takes
+# Nobody gets a request signed today that counts next week. A clock may be an hour off (RELIABILITY F15), and requests
+# bear the exchange's time.
+FROM_NOW_MS = 2 * 3_600_000
+EMERGENCY_FOR = 600.0  # seconds after which emergency keys have to be handed over again
 _PR_SET_DUMPABLE = 4
 
 
@@ -51,6 +57,10 @@ class _Held:
         self._room = 2 * SIGNS_A_SECOND
         self._filled_at = self.looked_at
         self._lock = threading.Lock()
+
+    def opened_again(self, signer: KeySigner) -> None:
+        """A key of the emergency file, handed over once more: that gives it no more signatures than it had left."""
+        self.signer, self.looked_at = signer, time.monotonic()
 
     def take(self) -> None:
         """Raises SignerBusy."""
@@ -85,7 +95,11 @@ class Keys:
 
     def close(self) -> None:
         """Write how often each key was used, and drop them."""
-        self._rows.submit(opening.uses_flush).result(timeout=5)
+        try:
+            self._rows.submit(opening.uses_flush).result(timeout=5)
+        except Exception:
+            # They are a hint for people; a database that is away must not keep the keys in memory.
+            logger.warning("how often keys were used could not be written down", exc_info=True)
         self._rows.shutdown(wait=False, cancel_futures=True)
         opening.forget()
         self._held.clear()
@@ -93,15 +107,20 @@ class Keys:
     def _values(self, question: Ask) -> list[str]:
         match question.what:
             case "open":
-                signer = self._look(question.ref).result(timeout=30)
+                signer = self._look(_row_ref(question.ref)).result(timeout=30).signer
                 return [signer.key_id, *sorted(signer.scopes)]
             case "rest":
                 verb, _, path = question.text.partition(" ")
-                if question.ref.startswith("e:") and not _takes_off(verb, path):
+                # A query is no part of what is signed: what is judged here must be what the key signs.
+                if "?" in path or (question.ref.startswith("e:") and not _takes_off(verb, path)):
                     raise PathRefused(verb, path)
+                _is_of_now(question.at_ms)
                 headers = self._signer(question.ref).headers(verb, path, question.at_ms)
                 return [headers["KALSHI-ACCESS-SIGNATURE"]]
             case "logon":
+                if question.ref.startswith("e:"):
+                    raise PathRefused("FIX", "logon")
+                _is_of_now(_sending_ms(question.text))
                 return [self._signer(question.ref).logon_signature(question.text)]
             case "ping":
                 return []
@@ -110,30 +129,35 @@ class Keys:
         raise DeskError("not_known", "The signer does not know this question.")
 
     def _signer(self, ref: str) -> KeySigner:
-        held = self._held.get(ref)
-        if held is None or (not ref.startswith("e:") and time.monotonic() - held.looked_at > LOOKED_AT_LEAST):
-            if ref.startswith("e:"):
+        if ref.startswith("e:"):
+            held = self._held.get(ref)
+            if held is None or time.monotonic() - held.looked_at > EMERGENCY_FOR:
                 raise KeyMissing("This emergency key is not open. Ask for the list again.")
-            self._look(ref).result(timeout=30)
-            held = self._held[ref]
-        elif not ref.startswith("e:") and time.monotonic() - held.looked_at > LOOKED_AGAIN and not held.is_looking:
-            held.is_looking = True
-            self._look(ref).add_done_callback(self._looked)
+        else:
+            held = self._looked_at(_row_ref(ref))
         held.take()
         return held.signer
 
-    def _look(self, ref: str) -> "Future[KeySigner]":
-        if not ref.isdecimal() or len(ref) > 18:
-            raise KeyMissing("There is no such key.")
+    def _looked_at(self, ref: str) -> _Held:
+        """Return an opened row that was looked at a moment ago, after a look where that was too long ago."""
+        held = self._held.get(ref)
+        if held is None or time.monotonic() - held.looked_at > LOOKED_AT_LEAST:
+            return self._look(ref).result(timeout=30)
+        if time.monotonic() - held.looked_at > LOOKED_AGAIN and not held.is_looking:
+            held.is_looking = True
+            self._look(ref).add_done_callback(self._looked)
+        return held
+
+    def _look(self, ref: str) -> "Future[_Held]":
         return self._rows.submit(self._row, ref)
 
     @staticmethod
-    def _looked(done: "Future[KeySigner]") -> None:
+    def _looked(done: "Future[_Held]") -> None:
         failure = None if done.cancelled() else done.exception()
         if failure is not None and not isinstance(failure, DeskError):
             logger.warning("a key's row could not be looked at (%s)", type(failure).__name__)
 
-    def _row(self, ref: str) -> KeySigner:
+    def _row(self, ref: str) -> _Held:
         """Open a row, or see that it is as it was. In the one thread of the database."""
         close_old_connections()
         row = ApiKey.objects.select_related("account").filter(pk=int(ref)).exclude(status=ApiKey.Status.REVOKED).first()
@@ -149,7 +173,7 @@ class Keys:
             if held is None or held.signer is not signer:
                 self._held[ref] = held = _Held(signer)
         held.looked_at, held.is_looking = time.monotonic(), False
-        return signer
+        return held
 
     def _emergency(self, sealed: str) -> list[str]:
         keys = msgspec.json.decode(sealed, type=list[SealedKey])
@@ -157,7 +181,7 @@ class Keys:
         for one in keys_open(keys, private_key=Path(settings.VAULT_PRIVATE_KEY_FILE)):
             scopes: list[str] = []
             if isinstance(one.signer, KeySigner):
-                self._held[f"e:{one.key.row}"] = _Held(one.signer)
+                self._held.setdefault(f"e:{one.key.row}", _Held(one.signer)).opened_again(one.signer)
                 scopes = sorted(one.signer.scopes)
             found.append(msgspec.json.encode((one.key.row, one.problem, scopes)).decode())
         return found
@@ -195,6 +219,27 @@ class _Line(socketserver.BaseRequestHandler):
         with contextlib.suppress(OSError, ValueError):  # whoever asked is gone, or is none of ours
             while (question := frames.receive(self.request, frames.ASKS)) is not None:
                 frames.send(self.request, self.server.keys.answer(question))
+
+
+def _row_ref(ref: str) -> str:
+    """Return the one way to write a row's number: under two a key would sign twice as often. Raises KeyMissing."""
+    if not (ref.isascii() and ref.isdecimal()) or len(ref) > 18:
+        raise KeyMissing("There is no such key.")
+    return str(int(ref))
+
+
+def _is_of_now(at_ms: int) -> None:
+    """Raises DeskError for a time at which nothing is to be signed."""
+    if abs(at_ms - unix_ms_now()) > FROM_NOW_MS:
+        raise DeskError(
+            "not_now", "The time to be signed is hours from now. Set this machine's clock. Nothing was sent."
+        )
+
+
+def _sending_ms(logon: str) -> int:
+    """Return the SendingTime that a logon's text begins with, Unix ms. Raises ValueError."""
+    seconds = logon.partition("\x01")[0].partition(".")[0]
+    return int(datetime.datetime.strptime(f"{seconds}+0000", "%Y%m%d-%H:%M:%S%z").timestamp() * 1000)
 
 
 def _takes_off(verb: str, path: str) -> bool:
