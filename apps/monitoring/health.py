@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
@@ -45,7 +45,10 @@ _WORST: dict[str, int] = {"ok": 0, "warning": 1, "danger": 2}
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part. name: stable, for programs; label and why: for people. value: a number for metrics, or None."""
+    """One part. name: stable, for programs; label and why: for people. value: a number for metrics, or None.
+
+    account_id: the one account that it is about, None for what all share.
+    """
 
     name: str
     label: str
@@ -53,6 +56,7 @@ class Part:
     why: str
     value: int | None = None
     group: str = "desk"
+    account_id: int | None = None
 
     def row(self) -> dict[str, object]:
         return {"name": self.name, "label": self.label, "level": self.level, "why": self.why, "group": self.group}
@@ -216,22 +220,24 @@ def _accounts(desk_id: int | None, now: datetime) -> Iterator[Part]:
     if desk_id is not None:
         accounts = accounts.filter(desk_id=desk_id)
     for account in accounts.distinct().order_by("pk"):
-        yield _tokens(account)
-        sync = AccountSync.objects.filter(account=account).first()
-        at = None if sync is None else sync.finished_at
-        yield _late(
-            f"sync_{account.pk}", f"{account.name}: orders read", at, SYNC_LATE, now, sync.error if sync else ""
-        )
-        run = ReconcileRun.objects.filter(account=account).exclude(finished_at=None).order_by("-started_at").first()
-        at = None if run is None else run.finished_at
-        yield _late(
-            f"reconcile_{account.pk}", f"{account.name}: compared", at, COMPARED_LATE, now, run.error if run else ""
-        )
-        doubt = OrderIntent.objects.filter(account=account, state=OrderIntent.State.UNKNOWN, order=None)
-        old = doubt.filter(claimed_at__lt=now - DOUBT_LATE).count()
-        level: Level = "warning" if old else "ok"
-        why = f"{old} without an outcome for over a minute" if old else "no order in doubt for long"
-        yield Part(f"doubt_{account.pk}", f"{account.name}: orders in doubt", level, why, old, "account")
+        yield from (replace(part, account_id=account.pk) for part in _account(account, now))
+
+
+def _account(account: ExchangeAccount, now: datetime) -> Iterator[Part]:
+    yield _tokens(account)
+    sync = AccountSync.objects.filter(account=account).first()
+    at = None if sync is None else sync.finished_at
+    yield _late(f"sync_{account.pk}", f"{account.name}: orders read", at, SYNC_LATE, now, sync.error if sync else "")
+    run = ReconcileRun.objects.filter(account=account).exclude(finished_at=None).order_by("-started_at").first()
+    at = None if run is None else run.finished_at
+    yield _late(
+        f"reconcile_{account.pk}", f"{account.name}: compared", at, COMPARED_LATE, now, run.error if run else ""
+    )
+    doubt = OrderIntent.objects.filter(account=account, state=OrderIntent.State.UNKNOWN, order=None)
+    old = doubt.filter(claimed_at__lt=now - DOUBT_LATE).count()
+    level: Level = "warning" if old else "ok"
+    why = f"{old} without an outcome for over a minute" if old else "no order in doubt for long"
+    yield Part(f"doubt_{account.pk}", f"{account.name}: orders in doubt", level, why, old, "account")
 
 
 def _tokens(account: ExchangeAccount) -> Part:
@@ -265,7 +271,7 @@ def _fix(desk_id: int | None, now: datetime) -> Iterator[Part]:
         level: Level = "ok" if state in calm else "danger" if state == FixSession.State.HALTED else "warning"
         why = state.label + (f": {row.state_text}" if row.state_text and level != "ok" else "")
         label = f"{row.account.name}: FIX {row.kind.upper()}"
-        yield Part(f"fix_{row.pk}", label, level, why, int(level == "ok"), "fix")
+        yield Part(f"fix_{row.pk}", label, level, why, int(level == "ok"), "fix", row.account_id)
 
 
 def _halts(desk_id: int | None, now: datetime) -> Iterator[Part]:

@@ -91,7 +91,7 @@ def wall_of(actor: Actor, account: ExchangeAccount, *, now: datetime | None = No
         "rfq": _rfq(actor, account, now),
         # Names people: for those of the whole desk.
         "limits": _limits(actor, account, now) if actor.may(Permission.DESK_VIEW) else None,
-        "parts": _parts(actor, now),
+        "parts": _parts(actor, account, now),
         "kill": kill_state_of(actor),
         "is_paused": pauses_in_force(actor.desk_id).filter(user=None).exists(),
     }
@@ -103,7 +103,7 @@ def masked_of(actor: Actor, account: ExchangeAccount, *, now: datetime | None = 
     return {
         "now": now,
         "account": account,
-        "parts": _parts(actor, now),
+        "parts": _parts(actor, account, now),
         "is_killed": pauses_in_force(actor.desk_id).filter(level=TradingPause.Level.KILL).exists(),
         "is_paused": pauses_in_force(actor.desk_id).filter(user=None).exists(),
     }
@@ -182,8 +182,10 @@ def _limits(actor: Actor, account: ExchangeAccount, now: datetime) -> list[dict[
     return sorted(bars, key=lambda one: -(one["bar"].share or 0))[:LIMITS]
 
 
-def _parts(actor: Actor, now: datetime) -> dict[str, Any]:
-    found = health.parts(actor.desk_id, now=now)
+def _parts(actor: Actor, account: ExchangeAccount, now: datetime) -> dict[str, Any]:
+    """How the desk is; of other accounts only to who sees all of it, the others know not even their names."""
+    theirs = None if actor.may(Permission.DESK_VIEW) else (None, account.pk)
+    found = [part for part in health.parts(actor.desk_id, now=now) if theirs is None or part.account_id in theirs]
     bad = [part for part in found if part.level != "ok"]
     return {"level": health.worst(found), "bad": bad, "good": [part for part in found if part.level == "ok"]}
 

@@ -37,7 +37,7 @@ from apps.web.outbox import Frame
 from apps.web.sieve import Sieve
 from tests.architecture.test_permissions import OPERATIONS, URLS, Url, World, everything_stored, no_broker
 from tests.support.people import actor_of as owner_of
-from tests.support.people import client_of, make_account, make_desk, make_key, make_person, vault_in
+from tests.support.people import client_of, key_pem, make_account, make_desk, make_key, make_person, vault_in
 
 __all__ = ["no_broker"]
 pytestmark = pytest.mark.django_db
@@ -47,6 +47,7 @@ SHOWN = ("orders", "fills", "positions", "balance", "rfqs")  # topics that the a
 ROLES = ("trader", "quoter", "analyst")  # together all that can be given
 # By place: (account, subaccount) -> contracts that occur nowhere else.
 OURS, BESIDE, OTHER = "4321", "7654", "8765"
+OTHER_NAME = "Zanzibar"  # of the other account
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,11 @@ def world(db: None, settings: Any, tmp_path: Path) -> World:
 def place(world: World, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setattr("apps.portfolio.figures_marks._published", lambda environment, tickers: {})
     monkeypatch.setattr("apps.exchange.live.heartbeat_ms", lambda environment: None)
-    account, other, now = world.key.account, make_account(world.desk), utc_now()
+    account, other, now = world.key.account, make_account(world.desk, name=OTHER_NAME), utc_now()
+    # With a key and a session of FIX it is a part of the desk's health.
+    keeper = owner_of(make_person(world.desk, "vault-admin"))
+    make_key(keeper, other, secret=key_pem(1).encode())
+    FixSession.objects.create(account=other, kind="rt", is_wanted=True)
     Series.objects.create(environment="paper", ticker="KXGRANTS", title="Grants")
     event = Event.objects.create(environment="paper", ticker="KXGRANTS-26NOV22", series_ticker="KXGRANTS", title="Warm")
     Market.objects.create(
@@ -210,6 +215,7 @@ def test_no_url_shows_another_account_or_subaccount(
     for url in urls_of(part):
         text = looked_through(browser, path_of(world, place, url))
         assert found_in(text, *hidden) == set(), url.route
+        assert OTHER_NAME not in text, url.route
         seen |= found_in(text, OURS)
     assert seen == {OURS}
 
@@ -243,6 +249,7 @@ def test_no_operation_of_the_data_api_tells_another_account(number: int | None, 
         answer = Client().get(reverse(url.name), headers={"Authorization": f"Bearer {secret}"})
         assert answer.status_code == 200, url.name
         assert found_in(body_of(answer), *hidden) == set(), url.name
+        assert OTHER_NAME not in body_of(answer), url.name
         seen |= found_in(body_of(answer), OURS)
     assert seen == {OURS}
 
