@@ -14,7 +14,7 @@ class OrdersPage:
         return self.wait_live()
 
     def wait_live(self) -> "OrdersPage":
-        expect(self.root).to_have_attribute("data-feed", "live", timeout=20_000)
+        expect(self.root).to_have_attribute("data-feed", "live", timeout=90_000)
         expect(self.page.locator("[data-live-footer]")).to_be_visible()
         return self
 

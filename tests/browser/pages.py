@@ -5,6 +5,22 @@ import re
 from playwright.sync_api import Locator, Page, expect
 
 
+def keep_words(place: Locator) -> None:
+    """Let the page keep every word that comes to stand in this place: one may be over before anybody looks."""
+    place.evaluate(
+        """(node) => {
+          window.kept = [];
+          const keep = (records) => records.forEach((one) => one.addedNodes.forEach((text) => kept.push(text.data)));
+          new MutationObserver(keep).observe(node, {childList: true});
+        }"""
+    )
+
+
+def expect_kept(page: Page, pattern: str) -> None:
+    """Wait until a word was kept that matches (a JavaScript regular expression)."""
+    page.wait_for_function("(pattern) => kept.some((text) => new RegExp(pattern).test(text))", arg=pattern)
+
+
 class SignInPage:
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -27,7 +43,7 @@ class MarketPage:
         return self.wait_live()
 
     def wait_live(self) -> "MarketPage":
-        expect(self.root).to_have_attribute("data-feed", "live", timeout=20_000)
+        expect(self.root).to_have_attribute("data-feed", "live", timeout=90_000)
         return self
 
     @property

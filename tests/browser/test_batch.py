@@ -30,7 +30,7 @@ class BatchPage:
 
     def open(self) -> "BatchPage":
         self.page.goto("/orders/batch/")
-        expect(self.page.locator("[data-module='batch']")).to_have_attribute("data-link", "live", timeout=20_000)
+        expect(self.page.locator("[data-module='batch']")).to_have_attribute("data-link", "live", timeout=90_000)
         return self
 
     @property

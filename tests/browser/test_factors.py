@@ -141,7 +141,8 @@ def test_a_page_that_nobody_touches_warns_and_ends(chromium: Browser, tmp_path: 
         try:
             page = context.new_page()
             sign_in(page, desk.logins["trader"])
-            answer = httpx.get(f"{desk.paper['rest_url']}/trade-api/v2/markets", params={"status": "open", "limit": 1})
+            address = f"{desk.paper['rest_url']}/trade-api/v2/markets"
+            answer = httpx.get(address, params={"status": "open", "limit": 1}, timeout=60)
             market = f"/markets/{answer.json()['markets'][0]['ticker']}/"
             page.goto(market)
             page.get_by_label("Price", exact=True).fill("23")

@@ -13,7 +13,7 @@ from tests.support.desk import RunningDesk
 TICKER = f"{GROWTH}-T2.5"
 WHOLE = "complete, and read again every few minutes"
 # The sweep comes every 15 s, and the first read of nine data sets takes some more.
-PATIENCE = 90_000
+PATIENCE = 240_000
 
 
 def row_of(page: Page, key: str) -> Locator:

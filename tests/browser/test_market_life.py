@@ -52,7 +52,7 @@ def test_pause_reopening_close_and_result_are_said_and_what_the_exchange_took_of
     # The page ends trading by its own timer; the exchange does so at its next step, and determines nothing before.
     result = {"ticker": TICKER, "action": "determine", "result": "scalar", "value_dollars": "0.3700"}
     address = f"{desk.paper['rest_url']}/control/market"
-    eventually(lambda: httpx.post(address, json=result, timeout=10).status_code == 200, what="the result")
+    eventually(lambda: httpx.post(address, json=result, timeout=60).status_code == 200, what="the result")
     expect(why).to_contain_text("The market is decided by value: YES pays $0.37, NO $0.63 and not yet paid out")
     control(desk, "/market", {"ticker": TICKER, "action": "settle"})
     expect(why).to_contain_text("The market has settled by value")

@@ -60,7 +60,7 @@ def test_a_large_request_is_sent_when_a_lead_has_approved_it(open_page: Callable
     expect(quoter.get_by_role("button", name="Approve")).to_have_count(0)
     panel.get_by_role("button", name="Approve").click()
     lead.get_by_role("button", name="Approve and send").click()
-    expect(lead.get_by_text("Approved and sent").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(lead.locator("[data-notices]")).to_contain_text("Approved and sent", timeout=PATIENCE_MS)
     expect(panel).to_be_hidden(timeout=PATIENCE_MS)
 
     quoter.goto("/rfq/blotter/")

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.pages import MarketPage
 from tests.browser.tickers import PARTY
-from tests.support.desk import RunningDesk, eventually
+from tests.support.desk import RunningDesk
 from tests.support.trader import SocketTrader
 
 TICKER = f"{PARTY}-R"
@@ -61,6 +61,6 @@ def test_with_hundreds_of_orders_a_slow_browser_stays_usable(desk: RunningDesk, 
 
     page.on("dialog", lambda dialog: dialog.accept())
     page.locator("[data-cancel-all]").click()
-    eventually(lambda: page.locator("[data-count='working']").inner_text() == "0", what="the end of all orders")
+    expect(page.locator("[data-count='working']")).to_have_text("0", timeout=300_000)
     expect(rows).to_have_count(0)
     expect(page.locator("[data-orders-more]")).to_be_hidden()
