@@ -251,7 +251,7 @@ if __name__ != "__mp_main__":  # the publisher's process needs none of it
     import msgspec
 
     class Part(msgspec.Struct):
-        hb: int = 0
+        hb: float = 0
         topic: str = ""
         v: int = 0
         d: Any = None

@@ -6,6 +6,7 @@ the writer waits, the outbox conflates, and nobody else notices.
 """
 
 import asyncio
+import secrets
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -56,7 +57,7 @@ class Client:
         self._hurry = asyncio.Event()
         self._sent = 0
         self._acknowledged = 0
-        self._beats: deque[tuple[int, int]] = deque()  # (heartbeat ms, bytes sent up to it)
+        self._beats: deque[tuple[float, int]] = deque()  # (heartbeat ms, bytes sent up to it)
         self._last_beat = 0
         self._probed_at = 0
         self._is_beat_due = False
@@ -110,8 +111,10 @@ class Client:
         else:
             self._pace.want(self)
 
-    def acknowledge(self, beat_ms: int) -> None:
-        """The browser has read everything up to the heartbeat `beat_ms`."""
+    def acknowledge(self, beat_ms: float) -> None:
+        """The browser has read everything up to the heartbeat `beat_ms`; any other number changes nothing."""
+        if all(beat != beat_ms for beat, _ in self._beats):
+            return
         while self._beats and self._beats[0][0] <= beat_ms:
             self._acknowledged = self._beats.popleft()[1]
         self._moved.set()
@@ -161,11 +164,13 @@ class Client:
         texts = [*self._replies, *self.outbox.take()]
         self._replies.clear()
         size = sum(map(len, texts))
-        beat: int | None = None
+        beat: float | None = None
         if self._is_beat_due or self._sent + size - self._probed_at > PROBE:
             self._is_beat_due = False
-            beat = self._last_beat = max(time.time_ns() // 1_000_000, self._last_beat + 1)
-            texts.append(f'{{"hb":{beat}}}')
+            self._last_beat = max(time.time_ns() // 1_000_000, self._last_beat + 1)
+            # The fraction cannot be guessed: who reads nothing cannot say that they have, and fill our memory.
+            beat = self._last_beat + secrets.randbelow(_FRACTIONS) / _FRACTIONS
+            texts.append(f'{{"hb":{beat!r}}}')
         if not texts:
             return
         messages = _together(texts)
@@ -181,6 +186,7 @@ class Client:
 
 
 _WIDEST = 4  # bytes of one character
+_FRACTIONS = 4_096  # of a millisecond: what a double still tells apart at Unix ms
 
 
 def _bytes(text: str) -> int:

@@ -58,7 +58,7 @@ class Message(msgspec.Struct):
     topics: list[str] = []
     params: dict[str, Any] = {}
     at: float | None = None
-    ack: int | None = None
+    ack: float | None = None
 
 
 _decode = msgspec.json.Decoder(Message).decode

@@ -57,8 +57,7 @@ class Sieve:
             parts = _parted(frame.data).subaccounts
             theirs = {name: part for name, part in parts.items() if name.isdecimal() and int(name) in numbers}
             return self._made(frame, {"subaccounts": theirs})
-        if frame.rows.all:
-            self._given[frame.topic] = set()
+        # Kept over a whole state, too: rows that came while it was being read are shown beside it, and may go later.
         given = self._given.setdefault(frame.topic, set())
         rows: dict[str, msgspec.Raw] = {}
         for key, row in frame.rows.rows.items():

@@ -73,6 +73,25 @@ async def test_a_browser_that_does_not_read_gets_only_the_newest_when_it_reads_a
     await client.stop()
 
 
+async def test_a_browser_that_reads_nothing_cannot_say_that_it_has(monkeypatch):
+    monkeypatch.setattr(client_module, "WINDOW", 1_000)
+    wire = Wire()
+    client = Client(wire.send, wire.close)
+    client.start()
+    client.put(frame(1, 2_000))
+    client.beat()
+    await settle()
+    [beat] = [part["hb"] for part in wire.parts() if "hb" in part]
+    on_the_way = client.bytes_on_the_way
+
+    for guess in (int(beat) - 1, int(beat) + 1, beat + 1, 1e300, float("nan")):
+        client.acknowledge(guess)
+    assert client.bytes_on_the_way == on_the_way > 2_000
+    client.acknowledge(json.loads(json.dumps(beat)))
+    assert client.bytes_on_the_way == 0
+    await client.stop()
+
+
 async def test_a_browser_that_never_moves_is_closed(monkeypatch):
     monkeypatch.setattr(client_module, "WINDOW", 1_000)
     monkeypatch.setattr(client_module, "STALL_SECONDS", 0.05)

@@ -56,6 +56,13 @@ def test_that_a_row_of_others_went_is_not_told(sieve: Sieve) -> None:
     assert sieve(rows_frame({"a": None})) is None
 
 
+def test_a_row_that_came_while_the_state_was_read_is_told_to_go(sieve: Sieve) -> None:
+    sieve(rows_frame({"new": order(2)}))
+    sieve(rows_frame({"old": order(2)}, is_all=True))  # read before the new one was there; both are shown
+
+    assert rows_of(sieve(rows_frame({"new": None}))) == {"new": None}
+
+
 def test_an_empty_state_is_still_a_state(sieve: Sieve) -> None:
     assert sieve(rows_frame({"b": order(1)}, is_all=True)) is not None
 
