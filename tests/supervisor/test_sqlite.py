@@ -107,9 +107,11 @@ def test_many_values_are_all_there_on_the_second_try(
 
 def test_eight_writers_at_once_lose_nothing(wrapper: Any) -> None:
     errors: list[BaseException] = []
+    # On a slow disk one of them may wait for all the others.
+    patient = {**wrapper.settings_dict, "OPTIONS": {**wrapper.settings_dict["OPTIONS"], "timeout": 300}}
 
     def write() -> None:
-        own = DatabaseWrapper(wrapper.settings_dict, alias="lock")
+        own = DatabaseWrapper(patient, alias="lock")
         try:
             for _ in range(25):
                 with own.cursor() as cursor:
