@@ -140,6 +140,11 @@ def actor_for_session(user_id: int, session_key: str) -> Actor | None:
     return presence.actor if presence else None
 
 
+def only_looks(user_id: int) -> bool:
+    """Whether a person only sees on every desk of theirs, so that nobody could act where their session is left open."""
+    return all(actor_from(membership).only_looks for membership in _memberships(user_id))
+
+
 def _session_load(session_key: str) -> Mapping[str, Any]:
     """Return what a session in SQL keeps, as its store does; empty when it is gone or expired."""
     row = _sessions.first(session_key)

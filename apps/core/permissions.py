@@ -218,6 +218,11 @@ class Actor:
         """On this subaccount of this account. None: on the whole account, or where nobody knows which it is."""
         return self.reach(permission).covers(account_id, subaccount)
 
+    @property
+    def only_looks(self) -> bool:
+        """Whether they see, and may do nothing else anywhere on the desk."""
+        return all(one in _SEE for one in Permission if self.reach(one))
+
     def only(self, permission: Permission) -> "Actor":
         """Return the same person with no more than what gives this permission: for a list that it opens, an export.
 

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.permissions import requires
+from apps.accounts.step_up import steps_up
 from apps.core.errors import DeskError, NotAllowed
 from apps.core.permissions import Permission, Within
 from apps.core.timestamps import utc_now
@@ -28,6 +29,7 @@ def data_api_tokens(request: DeskRequest) -> HttpResponse:
 
 
 @requires(Permission.DESK_VIEW, Within.SUBACCOUNT)
+@steps_up("data_api_tokens")  # it outlasts every session: not for whoever finds one open
 @require_POST
 def data_api_token_create(request: DeskRequest) -> HttpResponse:
     """Make a token and show it, this once: it is in no address, no session and no log."""

@@ -20,7 +20,7 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
-from apps.accounts.access import actor_for_session
+from apps.accounts.access import actor_for_session, only_looks
 from apps.accounts.permissions import may_open
 from apps.accounts.sign_ins import acted, idle_left
 from apps.core import ports
@@ -240,8 +240,8 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if message.cmd == "ping":
             return {"at": message.at, "server_ms": time.time_ns() // 1_000_000}
         if message.cmd == "session":
-            is_act = message.params.get("is_act") is True
-            return await self._asked_of(self._thread, self._session, is_act=is_act)
+            told = {name: message.params.get(name) is True for name in ("is_act", "is_watched")}
+            return await self._asked_of(self._thread, self._session, **told)
         if message.cmd == "subscribe":
             return await self._subscribe(message.topics, actor)
         if message.cmd == "unsubscribe":
@@ -266,9 +266,13 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 logger.info("command %s of user %s on desk %s", command.name, actor.user_id, actor.desk_id)
             return actor, command.handler(actor, params)
 
-    def _session(self, *, is_act: bool) -> dict[str, Any]:
-        """Say how long the sign-in lasts without an act, after noting one if this is one."""
-        if is_act:
+    def _session(self, *, is_act: bool, is_watched: bool) -> dict[str, Any]:
+        """Say how long the sign-in lasts without an act, after noting one if this is one.
+
+        is_watched: the wall is on the screen. To look at it is all that a viewer does; it lasts no longer than the
+        sign-in (DESK_SESSION_HOURS).
+        """
+        if is_act or (is_watched and only_looks(self._user_id)):
             acted(self._user_id, self._session_key)
         return {"left_s": idle_left(self._session_key)}
 

@@ -11,8 +11,10 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from apps.accounts import sign_ins
-from apps.accounts.access import actor_for_session
-from apps.accounts.models import SignIn, User
+from apps.accounts.access import actor_for_session, only_looks
+from apps.accounts.grant_changes import grants_change
+from apps.accounts.models import Membership, SignIn, User
+from apps.core.permissions import Grant
 from apps.core.timestamps import utc_now
 from apps.monitoring.services.kiosk import kiosk_make
 from apps.web import consumers
@@ -132,6 +134,49 @@ def test_a_screen_lasts_as_long_as_its_link_whatever_people_do(clock: Clock) -> 
     clock.pass_by(10 * HALF_HOUR)
 
     assert screen.get("/monitor/kiosk/panels/", headers=FETCH).status_code == 200
+
+
+@pytest.mark.django_db
+def test_the_wall_says_beforehand_whom_it_does_not_keep_signed_in() -> None:
+    desk = make_desk()
+    make_account(desk)
+    for roles, is_said in ((("viewer",), False), (("viewer", "trader"), True), (("lead",), True)):
+        page = signed_in(make_person(desk, *roles)).get(reverse("monitor")).content.decode()
+        assert ("signed out after 30 min" in page) is is_said, roles
+
+
+@pytest.mark.django_db
+def test_who_may_do_more_somewhere_does_not_only_look() -> None:
+    desk, other = make_desk(), make_desk()
+    viewer, analyst = make_person(desk, "viewer"), make_person(desk, "analyst")
+    assert [only_looks(person.pk) for person in (viewer, analyst)] == [True, False]
+
+    Membership.objects.create(user=viewer, desk=other, roles=["trader"])
+    assert not only_looks(viewer.pk)
+    Membership.objects.filter(user=viewer, desk=other).update(roles=[], is_active=False)
+    assert only_looks(viewer.pk)
+    grants_change(desk, user_id=viewer.pk, add=[Grant("quoter", make_account(desk).pk, 2)])
+    assert not only_looks(viewer.pk)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.django_db(transaction=True)
+async def test_a_wall_on_the_screen_is_an_act_of_who_only_looks(live_redis: Any, clock: Clock) -> None:
+    def page_of(role: str) -> Browser:
+        person = make_person(make_desk(), role)
+        return Browser(person, signed_in(person).session)
+
+    pages = [await sync_to_async(page_of)(role) for role in ("viewer", "trader")]
+    for page in pages:
+        await page.open()
+    clock.pass_by(HALF_HOUR - 60)
+
+    left = [(await page.ask(cmd="session", params={"is_watched": True}))["ok"]["left_s"] for page in pages]
+
+    assert left == [HALF_HOUR, 60]
+    for page in pages:
+        await page.close()
 
 
 @pytest.mark.anyio

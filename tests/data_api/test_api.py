@@ -168,6 +168,16 @@ def test_it_is_shown_once_by_the_page(office: Office) -> None:
     assert f"{row.prefix}_" not in later
 
 
+def test_making_one_asks_again_who_is_there(office: Office) -> None:
+    browser = client_of(office.person, is_fresh=False)
+
+    answer = browser.post("/settings/data-api/create/", {"name": "Sheet", "scopes": ["orders"], "days": "30"})
+
+    assert answer.status_code == 302
+    assert "reauthenticate" in answer["Location"]
+    assert not DataToken.objects.exists()
+
+
 @pytest.mark.parametrize(
     "change",
     [

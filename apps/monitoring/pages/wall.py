@@ -13,7 +13,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.accounts.access import accounts_visible
+from apps.accounts.access import accounts_visible, only_looks
 from apps.accounts.middleware import DeskRequest
 from apps.accounts.permissions import requires
 from apps.core.errors import DeskError, NotAllowed, NotFound
@@ -31,7 +31,9 @@ _ENDED = "This link has ended. Ask a lead of the desk for a new one."
 @require_safe
 def wall(request: HttpRequest) -> HttpResponse:
     asked = cast(DeskRequest, request)
-    context = {"account": asked.account, "panels": ""}
+    # Who could act here is signed out when nobody does; the page says so beforehand.
+    idle_s = 0 if only_looks(asked.actor.user_id) else settings.SESSION_IDLE_S
+    context = {"account": asked.account, "panels": "", "idle_minutes": idle_s // 60}
     if asked.account is not None:
         context["panels"] = panels(asked.actor, asked.account).decode()
     return render(request, "monitor/wall.html", context)

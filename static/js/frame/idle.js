@@ -16,13 +16,16 @@ function toSignIn() {
   location.assign(`/accounts/login/?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
+/** The wall is on the screen: the desk takes that for an act of people who only look. */
+const isWatched = () => document.visibilityState === "visible" && document.querySelector("[data-wall]") !== null;
+
 export function startIdle() {
   const dialog = /** @type {HTMLDialogElement} */ (document.querySelector("[data-idle-dialog]"));
   const left = dialog.querySelector("[data-idle-left]");
   const idle = createIdle({
     idleS: desk.data.idle_s ?? 0,
     async ask(isAct) {
-      const outcome = await desk.socket.command("session", { is_act: isAct });
+      const outcome = await desk.socket.command("session", { is_act: isAct, is_watched: isWatched() });
       return outcome.kind === "ok" ? outcome.value.left_s : null;
     },
     warn(leftS) {
