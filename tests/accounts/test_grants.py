@@ -152,6 +152,20 @@ def test_where_it_was_given_everything_of_the_role_works(
     assert rfq_close(limited, make_rfq(place, 2)).close_wanted_at is not None
 
 
+def test_a_request_of_another_subaccount_is_not_replaced(limited: Actor, place: Place, queued: Queued) -> None:
+    """The exchange keeps one request of an account on a market, and closes the older, whosever it is."""
+    theirs = make_rfq(place, 1)
+    ask = Ask(uuid.uuid4(), place.account.pk, 2, ticker=TICKER, contracts=Decimal(1), replace_existing=True)
+
+    with pytest.raises(DeskError) as refused:
+        rfq_submit(limited, ask)
+    assert refused.value.code == "rfq_open"
+    assert Rfq.objects.get() == theirs
+
+    Rfq.objects.update(subaccount=2)
+    assert rfq_submit(limited, ask).replace_existing
+
+
 def test_a_cancel_of_all_ends_with_the_orders_of_whoever_asked(
     limited: Actor, place: Place, queued: Queued, published: Published
 ) -> None:

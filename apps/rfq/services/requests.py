@@ -132,7 +132,7 @@ def rfq_check(
     _funds_check(ask)
     limits_check(account, user_id=actor.user_id, size=ask_size(ask), kind="request", **ask_place(ask))
     if not is_stored and ask.ticker:
-        room_check(ask)
+        room_check(actor, ask)
     return account, market
 
 
@@ -200,13 +200,21 @@ def close_want(rfq: Rfq, *, actor_id: int | None, why: str, now: datetime) -> No
     )
 
 
-def room_check(ask: Ask) -> None:
-    """May one more request be open, on this market? Itself takes no room. Raises DeskError."""
+def room_check(actor: Actor, ask: Ask) -> None:
+    """May one more request be open, on this market? Itself takes no room. Raises DeskError.
+
+    The exchange closes the one that is replaced, whosever it is: only who may withdraw that one replaces it.
+    """
     # Another worker may have given it its market a moment ago.
     live = Rfq.objects.filter(account_id=ask.account_id, state__in=LIVE).exclude(idempotency_key=ask.idempotency_key)
     same = live.filter(ticker=ask.ticker).first()
     if same is not None and same.state in UNRESOLVED:
         raise DeskError("rfq_in_doubt", "A request on this market has no outcome yet. Wait until it has one.")
+    if same is not None and not actor.may_on(Permission.RFQ_PULL, same.account_id, same.subaccount):
+        text = (
+            "Another subaccount has a request open on this market, and the exchange takes one. Wait until it is closed."
+        )
+        raise DeskError("rfq_open", text, fields={"replace_existing": text})
     if same is not None and not ask.replace_existing:
         raise DeskError(
             "rfq_open",

@@ -12,7 +12,7 @@ from django.db.models import F
 from apps.core.combos import Leg
 from apps.core.errors import DeskError, NotAllowed, not_sent
 from apps.core.money import format_count, format_dollars
-from apps.core.permissions import Permission
+from apps.core.permissions import Actor, Permission
 from apps.core.rfq import Outcome, RfqState
 from apps.core.timestamps import utc_now
 from apps.exchange.clients import client_for
@@ -177,12 +177,15 @@ def _combo_known(rfq_pk: int) -> bool:
     if rfq is None:
         return True
     try:
-        ticker = _combo_ticker(rfq)
+        actor = None if rfq.placed_by_id is None else actor_of(user_id=rfq.placed_by_id, desk_id=rfq.desk_id)
+        if actor is None:
+            raise NotAllowed("The person who asked is no longer on this desk.")
+        ticker = _combo_ticker(rfq, actor)
         if ticker == LEGS_GO:
             return True
         if ticker is None:
             return False
-        room_check(replace(ask_of(rfq), ticker=ticker))
+        room_check(actor, replace(ask_of(rfq), ticker=ticker))
     except DeskError as exc:
         refuse_unsent(rfq, code=exc.code, text=not_sent(exc.text)[:400], now=utc_now())
         return False
@@ -190,14 +193,11 @@ def _combo_known(rfq_pk: int) -> bool:
     return True
 
 
-def _combo_ticker(rfq: Rfq) -> str | None:
+def _combo_ticker(rfq: Rfq, actor: Actor) -> str | None:
     """Return the market, None while it is not known, LEGS_GO where the request may name its legs alone.
 
-    Raises DeskError when the legs are refused, or nobody may ask.
+    Raises DeskError when the legs are refused.
     """
-    actor = None if rfq.placed_by_id is None else actor_of(user_id=rfq.placed_by_id, desk_id=rfq.desk_id)
-    if actor is None:
-        raise NotAllowed("The person who asked is no longer on this desk.")
     ticker, wish = combo_want(actor, rfq.account, rfq.collection_ticker, ask_of(rfq).legs)
     if wish is None:
         return ticker
