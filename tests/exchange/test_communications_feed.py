@@ -10,6 +10,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from apps.core import ports
 from apps.core.ports import FeedContext
+from apps.exchange.gateway import reconciling
 from apps.exchange.gateway.communications_feed import LANE, CommunicationsFeed
 from apps.exchange.gateway.inbox import Inbox
 from apps.exchange.gateway.threads import Threads
@@ -172,7 +173,8 @@ def test_a_handler_that_fails_leads_to_a_reading(heard: dict[str, Any], monkeypa
     assert asyncio.run(play())
 
 
-def test_a_connect_is_followed_by_a_reading(heard: dict[str, Any]) -> None:
+def test_a_connect_is_followed_by_a_reading(heard: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciling, "SUBSCRIBED_WITHIN", 0)  # nobody will: there is no socket
     was_read = threading.Event()
     ports.communications_reconcilers.append(lambda account_id: was_read.set())
 
