@@ -7,6 +7,7 @@ pass of its own afterwards. Contract: docs/monitoring.md.
 
 import argparse
 import getpass
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -82,9 +83,7 @@ def main(arguments: Sequence[str]) -> int | None:
 
 def hold_back(options: Options, *, say: Say, warn: Say) -> None:
     """Write the file that every check before an order looks for."""
-    marker = killed.Marker(
-        at_ms=unix_ms_now(), why=options.why[:200], desk_slug=options.desk, by_text=getpass.getuser()
-    )
+    marker = killed.Marker(at_ms=unix_ms_now(), why=options.why[:200], desk_slug=options.desk, by_text=_user())
     try:
         killed.write(marker)
     except OSError as exc:
@@ -133,6 +132,13 @@ def _pass(options: Options, *, has_triggered: bool = False) -> list[Told]:
         keys=Path(options.keys) if options.keys else emergency_path(),
         has_triggered=has_triggered,
     )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # in a container, a number without a name
+        return f"user {os.getuid()}"
 
 
 def _is_in_file(options: Options) -> bool:

@@ -5,7 +5,6 @@ Every check before an order looks here (one `stat`); the gateway and the sweep c
 remove it (apps.monitoring). Contract: docs/monitoring.md.
 """
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -33,16 +32,36 @@ def is_set() -> bool:
     return path().exists()
 
 
+def covers(desk_slug: str) -> bool:
+    """Whether what is written holds for this desk ("": for every one)."""
+    marker = read()
+    return marker is not None and marker.desk_slug in ("", desk_slug)
+
+
 def write(marker: Marker) -> None:
-    """Write it and wait for the disk; one that is there stays, so that nothing of it is lost. Raises OSError."""
+    """Write it and wait for the disk. One that is there stays, and is of every desk from then on where it was of
+    another than the new one: neither is lost. Raises OSError.
+    """
     file = path()
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(msgspec.json.encode(marker))
-            stream.flush()
-            os.fsync(stream.fileno())
+    try:
+        _store(marker, file)
+    except FileExistsError:
+        known = read()
+        if known is not None and known.desk_slug not in ("", marker.desk_slug):
+            both = msgspec.structs.replace(known, desk_slug="", why=f"{known.why}; {marker.why}"[:200])
+            temporary = file.with_name(f".{file.name}.{os.getpid()}")
+            temporary.unlink(missing_ok=True)
+            _store(both, temporary)
+            temporary.replace(file)
+
+
+def _store(marker: Marker, file: Path) -> None:
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(msgspec.json.encode(marker))
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def read() -> Marker | None:

@@ -154,6 +154,35 @@ def test_without_the_keys_it_says_so_and_still_holds_back(
     assert killed.is_set()
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "kept"), [("main", "other", ""), ("main", "", ""), ("", "main", ""), ("main", "main", "main")]
+)
+def test_a_second_kill_is_not_lost_behind_the_file_of_the_first(
+    first: str, second: str, kept: str, own_data: Path
+) -> None:
+    for slug in (first, second):
+        killed.write(killed.Marker(at_ms=1, why=f"of {slug or 'all'}", desk_slug=slug, by_text="tess"))
+
+    marker = killed.read()
+    assert marker is not None
+    assert (marker.desk_slug, marker.by_text) == (kept, "tess")
+    assert f"of {first or 'all'}" in marker.why
+    assert list(killed.path().parent.iterdir()) == [killed.path()]
+
+
+def test_a_user_without_a_name_kills_all_the_same(
+    reached: InProcessPaper, vault_key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr(killing.getpass, "getuser", nobody)
+    file_of(reached, vault_key)
+
+    assert killing.main(["--no-database", "--vault-key", str(vault_key)]) == 0
+    assert killed.is_set()
+
+
 def test_the_quick_way_loads_no_app_of_django() -> None:
     said = subprocess.run(
         [

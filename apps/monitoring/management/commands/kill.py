@@ -30,7 +30,7 @@ class Command(BaseCommand):
         if given.desk and not given.no_database:
             self._desk_check(given.desk)
         # `manage.py` has done so before Django was there; another caller has not. Doing it again changes nothing.
-        if not killed.is_set():
+        if not killed.covers(given.desk):
             killing.hold_back(given, say=self.stdout.write, warn=self.stderr.write)
         if not given.no_database:
             self._database()
