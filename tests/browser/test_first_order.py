@@ -93,12 +93,17 @@ def test_a_viewer_sees_the_book_and_has_no_ticket(open_page: Callable[..., Page]
     expect(page.locator("[data-cancel-all]")).to_have_count(0)
 
 
-def test_a_second_person_sees_the_order_at_once(open_page: Callable[..., Page]) -> None:
+def test_a_second_person_sees_the_order_at_once(desk: RunningDesk, open_page: Callable[..., Page]) -> None:
     mine = MarketPage(open_page(), OTHER).open()
     theirs = MarketPage(open_page("viewer"), OTHER).open()
 
     mine.place(side="Buy YES", cents="12", contracts="7")
 
     expect(theirs.own_chips(1200)).to_have_text("7")
-    mine.own_chips(1200).click()
+    # What changes between the press and the release takes nothing of the click: it cancels what is left.
+    mine.own_chips(1200).hover()
+    mine.page.mouse.down()
+    PaperMember(desk.paper, "trader-2").order(OTHER, side="ask", price="0.1200", count="3.00")
+    expect(mine.own_chips(1200)).to_have_text("4")
+    mine.page.mouse.up()
     expect(theirs.own_chips(1200)).to_have_count(0)

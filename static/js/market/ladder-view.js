@@ -153,11 +153,13 @@ export function createLadder(root, options) {
     if (line.askSum !== ask) line.askDepth.textContent = line.askSum = ask;
   }
 
-  /** @param {HTMLElement} cell @param {number} count @param {OwnOrder[]} orders @param {string} side */
+  /**
+   * What is there already is kept: a button that is replaced between press and release hears no click.
+   * @param {HTMLElement} cell @param {number} count @param {OwnOrder[]} orders @param {string} side
+   */
   function fillOwn(cell, count, orders, side) {
-    cell.replaceChildren();
-    if (!count) return;
-    const chip = document.createElement("button");
+    if (!count) return cell.replaceChildren();
+    const chip = cell.querySelector("button") ?? document.createElement("button");
     chip.type = "button";
     chip.tabIndex = -1;
     chip.className = `ladder__chip ladder__chip--${side}`;
@@ -172,13 +174,14 @@ export function createLadder(root, options) {
     const name = orders.length === 1 ? "own order" : `${orders.length} own orders`;
     chip.title = `Cancel ${name}, ${formatCount(count)} contracts${queue}`;
     chip.setAttribute("aria-label", `${chip.textContent}: cancel ${name}, ${formatCount(count)} contracts${queue}`);
-    cell.append(chip);
-    if (first === null) return;
-    const mark = document.createElement("small");
+    if (!chip.isConnected) cell.prepend(chip);
+    if (first === null) return cell.querySelector("small")?.remove();
+    const mark = cell.querySelector("small") ?? document.createElement("small");
     mark.className = "ladder__queue";
     mark.textContent = compactCount(first);
     mark.title = `${formatCount(first)} contracts ahead at this price`;
-    cell.append(mark);
+    if (!mark.isConnected) cell.append(mark);
+    return undefined;
   }
 
   function draw() {
