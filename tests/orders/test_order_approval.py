@@ -308,3 +308,22 @@ def test_lines_of_a_batch_add_up_and_the_later_of_two_at_once_is_not_sent(
     assert second.error_code == "approval_needed"
     assert "60 contracts, with another order of yours (30)" in second.error_text
     assert first.error_code != "approval_needed"
+
+
+def test_of_two_at_once_it_does_not_matter_which_was_numbered_first(
+    place: Place, lead: Actor, exchange: ScriptedExchange
+) -> None:
+    """PostgreSQL numbers a row before its commit: the one with the smaller number may come to light later."""
+    RiskLimit.objects.update(approve_within=0)
+    first, second = split(place, 30, 30)
+    RiskLimit.objects.update(approve_within=None)
+    OrderIntent.objects.filter(pk=first.pk).update(state=OrderIntent.State.REFUSED)  # not to be seen yet
+    intent_send(second.pk)
+    OrderIntent.objects.filter(pk=first.pk).update(state=OrderIntent.State.COMMITTED)
+
+    intent_send(first.pk)
+
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert second.error_code != "approval_needed"
+    assert first.error_code == "approval_needed"

@@ -54,7 +54,7 @@ def lately_of(
 
     Args:
         before: lines of the same batch, that are not stored yet.
-        intent: the order itself, where it is stored; what came after it does not count.
+        intent: the order itself, where it is stored; what was neither placed nor claimed before it does not count.
         instead_of: the order that it amends; what was filled of it counts.
     """
     minutes = int(force.of_one.get(SUMMED, 0))
@@ -72,7 +72,11 @@ def lately_of(
         desk_id=desk_id, placed_by_id=user_id, ticker=ticket.ticker, book_side=ticket.book_side, approval=None
     )
     if intent is not None:
-        placed = placed.filter(pk__lt=intent.pk)
+        # Numbers are given before the commit: one that came to light later than this was claimed asks about this one.
+        earlier = Q(pk__lt=intent.pk)
+        if intent.claimed_at is not None:
+            earlier |= Q(claimed_at__lt=intent.claimed_at)
+        placed = placed.filter(earlier)
     rows = placed.filter(created_at__gt=since, order=None, state__in=_WORKS).values_list("price", "count")
     parts += [_part(ticket.book_side, price, count) for price, count in rows]
     amended = ChangeIntent.objects.filter(
