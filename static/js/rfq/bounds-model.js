@@ -70,3 +70,20 @@ export function sharedGame(legs) {
   const words = ["", "", "two", "three", "four", "five"][most] ?? String(most);
   return `${words} legs share a game: expect correlation`;
 }
+
+const DOLLAR = 10_000;
+const CENT = 100;
+
+/**
+ * Return the ends of the scale: all prices, or the cents around what stands on it.
+ * @param {number[]} units of 1/10,000 dollar
+ * @param {boolean} isClose
+ * @returns {[number, number]}
+ */
+export function scaleOf(units, isClose) {
+  if (!isClose) return [0, DOLLAR];
+  const [least, most] = [Math.min(...units), Math.max(...units)];
+  const room = Math.max(CENT, (most - least) / 4);
+  const low = Math.max(0, Math.floor((least - room) / CENT) * CENT);
+  return [low, Math.min(DOLLAR, Math.ceil((most + room) / CENT) * CENT)];
+}

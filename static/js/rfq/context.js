@@ -85,6 +85,7 @@ export function createContext(panel, { look, person, priceOf, command, base }) {
     const key = JSON.stringify(facts);
     if (part.dataset["about"] === key) return;
     part.dataset["about"] = key;
+    setText(find("#rfq-bounds-title"), row?.["is_combo"] ? "Where the price can be" : "Against the book");
     find("[data-bounds]").replaceChildren(boundsBar({ ...facts, format: look.format }));
   }
 
@@ -106,6 +107,7 @@ export function createContext(panel, { look, person, priceOf, command, base }) {
         fromText: "book bid",
         toText: "book ask",
         marks,
+        isClose: true,
       };
     }
     const legs = /** @type {{market_ticker: string, event_ticker: string, side: "yes" | "no"}[]} */ (request["legs"]);
