@@ -87,7 +87,8 @@ class Prepared(Generic[Row]):
         markers = [marker_of(number, type(value)) for number, value in enumerate(values)]
         queryset = self._build(*markers)
         query = queryset.query
-        if query.select_related or query.annotations or not query.default_cols or query.deferred_loading[0]:
+        left_out, is_left_out = query.deferred_loading
+        if query.select_related or query.annotations or not query.default_cols or (left_out and not is_left_out):
             raise TypeError("a prepared read gives whole rows of one model")
         sql, params = query.sql_with_params()
         places = []
@@ -100,7 +101,8 @@ class Prepared(Generic[Row]):
         if {number for _, number, _ in places} != set(range(len(values))):
             raise TypeError("a value of a prepared read does not reach the database as it is")
         model: type[Row] = queryset.model
-        fields = model._meta.concrete_fields
+        # A column that is left out of each row, as by ApiKey's manager, is read when it is asked for, as ever.
+        fields = [one for one in model._meta.concrete_fields if one.attname not in left_out]
         converters = []
         for column, one in enumerate(fields):
             expression = one.get_col(model._meta.db_table)

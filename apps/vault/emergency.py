@@ -23,7 +23,7 @@ def emergency_write(path: Path | None = None) -> int:
     """Write the file where it would change; return how many keys are in it. Needs no private half. Raises OSError."""
     path = path or emergency_path()
     rows = (
-        ApiKey.objects.filter(purpose=ApiKey.Purpose.REST_TRADE, account__is_active=True)
+        ApiKey.sealed_rows.filter(purpose=ApiKey.Purpose.REST_TRADE, account__is_active=True)
         .exclude(status=ApiKey.Status.REVOKED)
         .exclude(key_id="")
         .select_related("account__desk")

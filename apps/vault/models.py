@@ -4,6 +4,13 @@ from django.db import models
 from apps.accounts.models import ExchangeAccount
 
 
+class ApiKeyManager(models.Manager["ApiKey"]):
+    """Rows without their envelope, which web and gateway may not read (apps.operations.database_rights)."""
+
+    def get_queryset(self) -> models.QuerySet["ApiKey"]:
+        return super().get_queryset().defer("sealed")
+
+
 class ApiKey(models.Model):
     """One API key of one account, sealed at rest.
 
@@ -51,6 +58,9 @@ class ApiKey(models.Model):
     test_result = models.JSONField(default=dict)  # {"tier", "read", "write", "scopes", "clock_offset_ms", "error"}
     last_used_at = models.DateTimeField(null=True)
     use_count = models.PositiveBigIntegerField(default=0)
+
+    objects = ApiKeyManager()
+    sealed_rows = models.Manager["ApiKey"]()  # for whoever opens or copies envelopes
 
     class Meta:
         constraints = [

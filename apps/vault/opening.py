@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Manager
 from django.views.decorators.debug import sensitive_variables
 
 from apps.audit.models import AuditEntry
@@ -57,7 +57,8 @@ def signer_for(account_id: int, *, write: bool) -> KeySigner | RemoteSigner:
     _may_sign()
     purposes = [ApiKey.Purpose.REST_TRADE] if write else [ApiKey.Purpose.REST_READ, ApiKey.Purpose.REST_TRADE]
     rows = (
-        ApiKey.objects.filter(account_id=account_id, account__is_active=True, purpose__in=purposes)
+        _rows()
+        .filter(account_id=account_id, account__is_active=True, purpose__in=purposes)
         .exclude(status__in=[ApiKey.Status.REVOKED, ApiKey.Status.INVALID])
         .exclude(key_id="")
         .select_related("account")
@@ -79,7 +80,7 @@ def signer_for_key(key_row_id: int) -> KeySigner | RemoteSigner:
     Raises: as `signer_for`.
     """
     _may_sign()
-    row = ApiKey.objects.select_related("account").filter(pk=key_row_id).exclude(status=ApiKey.Status.REVOKED).first()
+    row = _rows().select_related("account").filter(pk=key_row_id).exclude(status=ApiKey.Status.REVOKED).first()
     if row is None:
         raise KeyMissing(f"Key {key_row_id} does not exist or is revoked.")
     if not row.key_id:
@@ -108,10 +109,15 @@ def _may_sign() -> None:
         keyfiles.private_path()
 
 
+def _rows() -> "Manager[ApiKey]":
+    """With their envelopes only where this process opens them itself."""
+    return ApiKey.objects if settings.SIGNER_SOCKET else ApiKey.sealed_rows
+
+
 def _signer(row: ApiKey) -> KeySigner | RemoteSigner:
     if not settings.SIGNER_SOCKET:
         return signer_open(row)
-    sealed_as = _sealed_as(row)
+    sealed_as = _named_as(row)
     with _lock:
         known = _named.get(row.pk)
     if known is not None and known[0] == sealed_as:
@@ -122,8 +128,13 @@ def _signer(row: ApiKey) -> KeySigner | RemoteSigner:
     return signer
 
 
+def _named_as(row: ApiKey) -> tuple[object, ...]:
+    """What a row is known by where its envelope is not read: each new envelope has a version of its own."""
+    return (row.version, row.key_id, row.purpose, tuple(row.scopes), row.account_id, row.sealing_key_id)
+
+
 def _sealed_as(row: ApiKey) -> tuple[object, ...]:
-    return (row.version, row.key_id, row.purpose, tuple(row.scopes), row.account_id, bytes(row.sealed))
+    return (*_named_as(row), bytes(row.sealed))
 
 
 def signer_open(row: ApiKey) -> KeySigner:

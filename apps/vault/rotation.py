@@ -68,7 +68,7 @@ def _left(current: str) -> QuerySet[ApiKey]:
 def _reseal(pk: int, *, current: str) -> int:
     with transaction.atomic():
         # Of the row alone: PostgreSQL would lock the account too.
-        row = ApiKey.objects.select_for_update(of=("self",)).select_related("account").get(pk=pk)
+        row = ApiKey.sealed_rows.select_for_update(of=("self",)).select_related("account").get(pk=pk)
         if row.sealing_key_id == current or not row.sealed:
             return 0
         secret, may_write = sealing.row_unseal(row)

@@ -8,11 +8,11 @@ import resource
 import secrets
 from pathlib import Path
 
-import dj_database_url
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from kalshi_desk import env
+from kalshi_desk.database import PROCESSES, connection_of, named
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DATA_DIR = env.path("DESK_DATA", BASE_DIR / "var")
@@ -112,20 +112,10 @@ TEMPLATES = [
 
 # --- storage ---------------------------------------------------------------------------------
 DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'desk.sqlite3'}")
-_database = dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True)
-if _database["ENGINE"] == "django.db.backends.sqlite3":
-    _database["ENGINE"] = "kalshi_desk.sqlite"
-    _database["OPTIONS"] = {
-        # FULL: an intent must survive a power cut before its first byte is sent (RELIABILITY I5).
-        # The log is moved by apps.web.tasks.database_checkpoint; a commit does it only when that has not run for long.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
-        "PRAGMA wal_autocheckpoint=8000;",
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 10,
-    }
-    # A file does not go away as a server does; opening it again takes longer than most reads.
-    _database["CONN_MAX_AGE"], _database["CONN_HEALTH_CHECKS"] = None, False
-DATABASES = {"default": _database}
+# Only a name: the server shows it, and `manage.py doctor` compares it with the role (docs/configuration.md).
+DESK_PROCESS = env.choice("DESK_PROCESS", "", ("", *PROCESSES))
+DATABASES = {"default": named(connection_of(DATABASE_URL), DESK_PROCESS)}
+DATABASE_ROLES = env.text("DESK_DATABASE_ROLES", "desk")  # what the names of the processes' roles begin with
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL", f"unix://{DATA_DIR / 'run' / 'redis.sock'}")
@@ -406,6 +396,7 @@ ALERT_WEBHOOK_INSIDE = env.names("DESK_ALERT_INSIDE")
 
 # --- backups: docs/runbook.md ------------------------------------------------------------------
 BACKUP_DIR = env.text("DESK_BACKUP_DIR", "")  # where the nightly one goes; "" for none
+BACKUP_DATABASE_URL = env.text("DESK_BACKUP_DATABASE_URL", "")  # of a role that reads all, where the workers' does not
 BACKUP_TO = env.text("DESK_BACKUP_TO", "")  # the public key that it is made for
 BACKUP_HOUR = env.whole("DESK_BACKUP_HOUR", 4, minimum=0, maximum=23)  # UTC
 BACKUP_KEEP = env.whole("DESK_BACKUP_KEEP", 14, minimum=1, maximum=10_000)  # files

@@ -45,7 +45,22 @@ def redis(place: Place) -> Child:
     )
 
 
-def _without_private_half(start: Callable[[], None], *, signer: Path | None = None) -> Callable[[], None]:
+def _as_role(kind: str, start: Callable[[], None]) -> Callable[[], None]:
+    """Start a program whose connections are those of its kind: DATABASE_URL_<KIND>, where one is set."""
+
+    def begin() -> None:
+        from django.db import connections
+
+        from kalshi_desk.database import take_role
+
+        # In place: whatever connection object there is already has the same dictionary.
+        take_role(connections.settings["default"], kind)
+        start()
+
+    return begin
+
+
+def _without_private_half(kind: str, start: Callable[[], None], *, signer: Path | None = None) -> Callable[[], None]:
     """Start a program that is not told where the vault's private half is. signer: whom it may ask for signatures."""
 
     def begin() -> None:
@@ -56,7 +71,7 @@ def _without_private_half(start: Callable[[], None], *, signer: Path | None = No
         settings.SIGNER_SOCKET = str(signer or "")
         start()
 
-    return begin
+    return _as_role(kind, begin)
 
 
 def _celery(*arguments: str) -> Callable[[], None]:
@@ -78,7 +93,7 @@ def _worker(place: Place, name: str, queues: str, threads: int, turns: Turns) ->
         *("--hostname", f"{name}@desk", "--loglevel", "INFO"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     )
-    start = _without_private_half(_celery(*arguments), signer=place.signer_socket)
+    start = _without_private_half("worker", _celery(*arguments), signer=place.signer_socket)
     return Child(name, start=start, turns=turns)
 
 
@@ -119,10 +134,10 @@ def desk(place: Place) -> list[Child]:
     """The processes that make up the running desk, in the order in which they start."""
     return [
         # First: who needs a key asks it.
-        Child("signer", start=_command("signer", str(place.signer_socket)), turns=Turns.PROMPT),
+        Child("signer", start=_as_role("signer", _command("signer", str(place.signer_socket))), turns=Turns.PROMPT),
         # The web process seals keys and never opens one, nor has anything signed.
-        Child("web", start=_without_private_half(_web(place)), turns=Turns.PROMPT),
-        Child("gateway", start=_without_private_half(_command("gateway"), signer=place.signer_socket)),
+        Child("web", start=_without_private_half("web", _web(place)), turns=Turns.PROMPT),
+        Child("gateway", start=_without_private_half("gateway", _command("gateway"), signer=place.signer_socket)),
         _worker(place, "orders", "orders", 4, Turns.PROMPT),
         # Cancels and confirmations never wait behind anything else.
         _worker(place, "urgent", "urgent", 4, Turns.PROMPT),
@@ -130,7 +145,7 @@ def desk(place: Place) -> list[Child]:
         _worker(place, "worker", "default,sync", 6, Turns.PATIENT),
         Child(
             "beat",
-            start=_without_private_half(_celery("beat", "--loglevel", "WARNING", "--pidfile", "")),
+            start=_without_private_half("beat", _celery("beat", "--loglevel", "WARNING", "--pidfile", "")),
             turns=Turns.PATIENT,
         ),
     ]

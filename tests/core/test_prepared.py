@@ -16,6 +16,7 @@ from apps.core.prepared import Prepared
 from apps.core.timestamps import utc_now
 from apps.orders.models import OrderIntent
 from apps.portfolio.models import Balance
+from apps.vault.models import ApiKey
 from tests.support.people import make_account, make_desk
 
 pytestmark = pytest.mark.django_db
@@ -143,3 +144,16 @@ def test_what_it_cannot_keep_is_refused(build: Callable[[int], QuerySet[Exchange
 def test_values_of_other_kinds_are_refused(value: object) -> None:
     with pytest.raises(TypeError, match="takes ints, strings and UUIDs"):
         Prepared(lambda pk: ExchangeAccount.objects.filter(pk=pk))(value)  # type: ignore[arg-type]
+
+
+def test_a_column_that_the_manager_leaves_out_is_read_when_it_is_asked_for(accounts: list[ExchangeAccount]) -> None:
+    key = ApiKey.objects.create(
+        account=accounts[0], purpose="rest_trade", key_size=2048, sealed=b"sealed", sealing_key_id="one", label="Key"
+    )
+    read = Prepared(lambda account_id: ApiKey.objects.filter(account_id=account_id))
+
+    with CaptureQueriesContext(connection) as asked:
+        [row] = read(accounts[0].pk)
+    assert '"sealed",' not in asked[0]["sql"]
+    assert (row.pk, row.label, row.sealing_key_id, row.get_deferred_fields()) == (key.pk, "Key", "one", {"sealed"})
+    assert bytes(row.sealed) == b"sealed"

@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 
 from apps.operations import sealed
+from apps.operations.database_rights import ROLES
 from tests.support.desk import PATIENCE
 from tests.support.manage import manage as manage_py
 
@@ -38,9 +39,15 @@ person_add(Desk.objects.get(), username="cora", password="correct-horse-battery-
 """
 
 
-def manage(database: str, data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{database}").geturl()
-    variables = {"DESK_DATA": str(data), "DATABASE_URL": url, "DESK_BACKUP_TO": PUBLIC}
+def url_of(database: str, role: str = "") -> str:
+    """role: whose password is its name; the owner where none is given."""
+    url = urlsplit(os.environ["DATABASE_URL"])
+    place = url.netloc.rpartition("@")[2]
+    return url._replace(path=f"/{database}", netloc=f"{role}:{role}@{place}" if role else url.netloc).geturl()
+
+
+def manage(database: str, data: Path, *arguments: str, role: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+    variables = {"DESK_DATA": str(data), "DATABASE_URL": url_of(database, role), "DESK_BACKUP_TO": PUBLIC} | more
     return manage_py(*arguments, within=20 * PATIENCE, DESK_SECRET_KEY="only-for-this-test-" * 4, **variables)
 
 
@@ -55,6 +62,9 @@ def databases() -> Iterator[tuple[str, str]]:
         yield names
         for name in names:
             server.execute(psycopg.sql.SQL("DROP DATABASE {} WITH (FORCE)").format(psycopg.sql.Identifier(name)))
+        for role in ROLES:
+            identifier = psycopg.sql.Identifier(f"{names[0]}_{role}")
+            server.execute(psycopg.sql.SQL("DROP ROLE IF EXISTS {}").format(identifier))
 
 
 def test_it_goes_into_an_empty_database_as_a_whole_and_into_no_other(
@@ -63,9 +73,22 @@ def test_it_goes_into_an_empty_database_as_a_whole_and_into_no_other(
     first, second = databases
     to, key = tmp_path / "backups", tmp_path / "key"
     key.write_text(PRIVATE)
-    for arguments in (("migrate", "--verbosity", "0"), ("shell", "--command", MAKE), ("backup", "--to", str(to))):
-        done = manage(first, tmp_path / "one", *arguments)
+    names = {f"DESK_DATABASE_PASSWORD_{one.upper()}": f"{first}_{one}" for one in ROLES}
+    names["DESK_DATABASE_ROLES"] = first
+    for arguments in (
+        ("migrate", "--verbosity", "0"),
+        ("shell", "--command", MAKE),
+        ("database_roles", "--apply"),
+    ):
+        done = manage(first, tmp_path / "one", *arguments, **names)
         assert done.returncode == 0, done.stderr
+    # As the worker that makes it: its own role does not read everything, that of the backup does.
+    worker, own = f"{first}_worker", {"DESK_BACKUP_DATABASE_URL": url_of(first, f"{first}_backup")}
+    refused = manage(first, tmp_path / "one", "backup", "--to", str(to), role=worker)
+    assert refused.returncode == 1
+    assert "DESK_BACKUP_DATABASE_URL" in refused.stderr
+    done = manage(first, tmp_path / "one", "backup", "--to", str(to), role=worker, **own)
+    assert done.returncode == 0, done.stderr
     (file,) = to.glob("*.kdb")
     restore = ("restore", str(file), "--key", str(key))
 

@@ -250,7 +250,7 @@ def test_h7_rows_swapped_between_accounts_do_not_open_and_leave_an_alarm(admin: 
 @pytest.mark.django_db
 def test_h7_an_old_ciphertext_put_back_after_a_rotation_does_not_open(admin: Any, account: ExchangeAccount) -> None:
     row = make_key(admin, account)
-    old = ApiKey.objects.get(pk=row.pk)
+    old = ApiKey.sealed_rows.get(pk=row.pk)
     call_command("vault_rotate", verbosity=0, stdout=_Quiet())
     assert signer_for_key(row.pk)
 
@@ -264,7 +264,7 @@ def test_h7_an_old_ciphertext_put_back_after_a_rotation_does_not_open(admin: Any
 @pytest.mark.django_db
 def test_h7_a_revoked_row_put_back_whole_does_not_open(admin: Any, account: ExchangeAccount) -> None:
     row = make_key(admin, account)
-    old = ApiKey.objects.get(pk=row.pk)
+    old = ApiKey.sealed_rows.get(pk=row.pk)
     key_revoke(admin, row.pk)
 
     ApiKey.objects.filter(pk=row.pk).update(sealed=old.sealed, status=old.status)

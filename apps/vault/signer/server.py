@@ -160,7 +160,8 @@ class Keys:
     def _row(self, ref: str) -> _Held:
         """Open a row, or see that it is as it was. In the one thread of the database."""
         close_old_connections()
-        row = ApiKey.objects.select_related("account").filter(pk=int(ref)).exclude(status=ApiKey.Status.REVOKED).first()
+        live = ApiKey.sealed_rows.exclude(status=ApiKey.Status.REVOKED)
+        row = live.select_related("account").filter(pk=int(ref)).first()
         try:
             if row is None:
                 raise KeyMissing(f"Key {ref} does not exist or is revoked.")
