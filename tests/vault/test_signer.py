@@ -1,6 +1,7 @@
 """The signer's process and the way to it: signs as the key itself, refuses in the same words, never silently late."""
 
 import base64
+import json
 import socket
 import struct
 import threading
@@ -71,7 +72,7 @@ def keys(monkeypatch: Any, settings: Any) -> Iterator[Keys]:
     keys._rows.shutdown()
     monkeypatch.setattr(keys, "_rows", Inline())
 
-    def asked(question: Ask) -> Answer:
+    def asked(question: Ask, within: float) -> Answer:
         heard = frames.ASKS.decode(frames._encode(question))
         return frames.ANSWERS.decode(frames._encode(keys.answer(heard)))
 
@@ -259,6 +260,24 @@ def test_a_signer_that_is_away_or_hangs_is_said_so(place: Path, named: RemoteSig
         monkeypatch.setattr(remote, "ANSWERS_WITHIN", 0.05)
         with pytest.raises(SignerAway, match="did not answer"):
             named.headers("GET", ORDERS, AT)
+
+
+def test_many_emergency_keys_are_given_their_time(tmp_path: Path, monkeypatch: Any) -> None:
+    """Each takes the signer 40 ms to open: of fifty accounts the kill switch must not hear that it is away."""
+    key = dict.fromkeys(("desk_slug", "account_name", "environment", "purpose", "key_id", "fingerprint"), "")
+    numbers = {"desk": 1, "account": 1, "version": 1}
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps([{**key, **numbers, "sealed": "", "row": row} for row in range(100)]))
+    heard: list[float] = []
+
+    def asked(question: Ask, within: float) -> Answer:
+        heard.append(within)
+        return Answer([json.dumps([row, "does not open", []]) for row in range(100)])
+
+    monkeypatch.setattr(remote, "_asked", asked)
+
+    assert len(remote.emergency_opened(file)) == 100
+    assert heard[0] >= 100 * 0.04 * 4  # on a machine that is four times as slow
 
 
 def test_nonsense_on_the_socket_harms_nobody_else(place: Path, named: RemoteSigner) -> None:

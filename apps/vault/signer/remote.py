@@ -24,6 +24,7 @@ from apps.vault.signer.errors import SignerAway
 from apps.vault.signer.frames import Answer, Ask
 
 ANSWERS_WITHIN = 2.0  # seconds; to open a key takes 40 ms, to sign 1 ms
+OPENS_WITHIN = 0.2  # seconds more for each key of the emergency file, of which there may be a hundred
 COMES_BACK_WITHIN = 1.5  # seconds that a question waits for a signer that is being started again
 _LOOK_AGAIN = 0.05
 _KEPT = 16  # idle lines
@@ -85,7 +86,8 @@ def emergency_opened(path: Path | None = None) -> list[OpenedKey]:
     """
     keys = sealed_read(path or emergency_path())
     found = []
-    for key, raw in zip(keys, ask(Ask("emergency", text=msgspec.json.encode(keys).decode())), strict=True):
+    question = Ask("emergency", text=msgspec.json.encode(keys).decode())
+    for key, raw in zip(keys, ask(question, within=ANSWERS_WITHIN + OPENS_WITHIN * len(keys)), strict=True):
         row, problem, scopes = msgspec.json.decode(raw, type=tuple[int, str, list[str]])
         signer = RemoteSigner(
             f"e:{row}", key_id=key.key_id, scopes=frozenset(scopes), row_id=row, account_id=key.account
@@ -94,20 +96,25 @@ def emergency_opened(path: Path | None = None) -> list[OpenedKey]:
     return found
 
 
-def ask(question: Ask, *, patience: float = COMES_BACK_WITHIN) -> list[str]:
-    """Ask the signer; return the values of its answer. patience: seconds to wait for one that is not there.
+def ask(question: Ask, *, patience: float = COMES_BACK_WITHIN, within: float | None = None) -> list[str]:
+    """Ask the signer; return the values of its answer.
+
+    Args:
+        patience: seconds to wait for one that is not there.
+        within: seconds to wait for an answer; ANSWERS_WITHIN when not given.
 
     Raises:
         SignerAway: it is not there, or did not answer.
         DeskError: what it refused, as the same error as if it had been refused here.
     """
     until = time.monotonic() + patience
+    within = ANSWERS_WITHIN if within is None else within
     while True:
         try:
-            answer = _asked(question)
+            answer = _asked(question, within)
             break
         except TimeoutError:
-            raise SignerAway(f"The signer did not answer within {ANSWERS_WITHIN:.0f} s. Nothing was sent.") from None
+            raise SignerAway(f"The signer did not answer within {within:.0f} s. Nothing was sent.") from None
         except OSError as exc:
             if time.monotonic() >= until:
                 raise SignerAway(f"The signer is away ({type(exc).__name__}). Nothing was sent.") from None
@@ -129,10 +136,11 @@ def forget() -> None:
 _idle: "queue.LifoQueue[tuple[str, socket.socket]]" = queue.LifoQueue(_KEPT)
 
 
-def _asked(question: Ask) -> Answer:
+def _asked(question: Ask, within: float) -> Answer:
     path = str(settings.SIGNER_SOCKET)
     link, is_old = _line(path)
     try:
+        link.settimeout(within)
         frames.send(link, question)
         answer = frames.receive(link, frames.ANSWERS)
         if answer is None:
@@ -146,7 +154,7 @@ def _asked(question: Ask) -> Answer:
             raise
         # A line from before its last start; the others that lie idle are of the same time.
         forget()
-        return _asked(question)
+        return _asked(question, within)
     except BaseException:
         link.close()
         raise
