@@ -1,3 +1,5 @@
+from functools import partial
+
 from django.apps import AppConfig
 
 
@@ -11,37 +13,15 @@ class PortfolioConfig(AppConfig):
         from apps.core.permissions import Permission, Within
         from apps.portfolio import cash_events, commands, feed, figures_events, selectors, services
 
-        view = Permission.DESK_VIEW
-        ports.register_topic(
-            ports.Topic(
-                "positions",
-                view,
-                scope="account",
-                mode="rows",
-                state=selectors.positions_state,
-                within=Within.SUBACCOUNT,
-            )
-        )
-        ports.register_topic(
-            ports.Topic(
-                "balance", view, scope="account", mode="whole", state=selectors.balance_state, within=Within.SUBACCOUNT
-            )
-        )
-        ports.register_topic(
-            ports.Topic(
-                "subaccounts",
-                view,
-                scope="account",
-                mode="whole",
-                state=cash_events.subaccounts_state,
-                within=Within.ACCOUNT,
-            )
-        )
-        ports.register_topic(
-            ports.Topic(
-                "pnl", view, scope="account", mode="whole", state=figures_events.pnl_state, within=Within.ACCOUNT
-            )
-        )
+        topic = partial(ports.Topic, permission=Permission.DESK_VIEW, scope="account")
+        account, subaccount = Within.ACCOUNT, Within.SUBACCOUNT
+        for one in (
+            topic("positions", mode="rows", state=selectors.positions_state, within=subaccount),
+            topic("balance", mode="whole", state=selectors.balance_state, within=subaccount),
+            topic("subaccounts", mode="whole", state=cash_events.subaccounts_state, within=account),
+            topic("pnl", mode="whole", state=figures_events.pnl_state, within=account),
+        ):
+            ports.register_topic(one)
         commands.register()
         ports.register_feed_handler("market_position", feed.positions_received)
         ports.register_feed_handler("fill", feed.balance_moved)

@@ -7,7 +7,6 @@ account; the person's own are planted, too, which shows that the lists are looke
 
 import uuid
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,13 +27,14 @@ from apps.core.topics import TopicName
 from apps.data_api.scopes import SCOPES
 from apps.data_api.services import token_create
 from apps.fix.models import FixMessage, FixSession
-from apps.markets.models import Event, Market, Series, Watchlist
+from apps.markets.models import Watchlist
 from apps.orders.models import Fill, Order
 from apps.portfolio.models import Balance, Position
 from apps.rfq.models import Rfq
 from apps.web.checks import may_watch, numbers_of
 from apps.web.outbox import Frame
 from apps.web.sieve import Sieve
+from tests.architecture.test_masking import open_market
 from tests.architecture.test_permissions import OPERATIONS, URLS, Url, World, everything_stored, no_broker
 from tests.support.people import actor_of as owner_of
 from tests.support.people import client_of, key_pem, make_account, make_desk, make_key, make_person, vault_in
@@ -83,23 +83,12 @@ def world(db: None, settings: Any, tmp_path: Path) -> World:
 def place(world: World, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setattr("apps.portfolio.figures_marks._published", lambda environment, tickers: {})
     monkeypatch.setattr("apps.exchange.live.heartbeat_ms", lambda environment: None)
-    account, other, now = world.key.account, make_account(world.desk, name=OTHER_NAME), utc_now()
+    account, other = world.key.account, make_account(world.desk, name=OTHER_NAME)
     # With a key and a session of FIX it is a part of the desk's health.
     keeper = owner_of(make_person(world.desk, "vault-admin"))
     make_key(keeper, other, secret=key_pem(1).encode())
     FixSession.objects.create(account=other, kind="rt", is_wanted=True)
-    Series.objects.create(environment="paper", ticker="KXGRANTS", title="Grants")
-    event = Event.objects.create(environment="paper", ticker="KXGRANTS-26NOV22", series_ticker="KXGRANTS", title="Warm")
-    Market.objects.create(
-        environment="paper",
-        ticker=TICKER,
-        event=event,
-        series_ticker="KXGRANTS",
-        title="Will it be warm?",
-        status="active",
-        close_time=now + timedelta(days=1),
-        price_ranges=[{"start": "0.0000", "end": "1.0000", "step": "0.0100"}],
-    )
+    open_market(TICKER)
     for where, number, amount in ((account, 2, OURS), (account, 1, BESIDE), (other, 2, OTHER)):
         _plant(where, number, Decimal(amount), person_id=world.key.created_by_id or 0)
     return Place(world.desk, account, other)

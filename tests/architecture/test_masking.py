@@ -56,18 +56,7 @@ def no_live_prices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def desk(world: World) -> Desk:
     """The desk of the world, with amounts in whatever a page shows, and a viewer that sees none of them."""
     account, now = world.key.account, utc_now()
-    Series.objects.create(environment="paper", ticker="KXMASKED", title="Masked")
-    event = Event.objects.create(environment="paper", ticker="KXMASKED-26NOV22", series_ticker="KXMASKED", title="Warm")
-    Market.objects.create(
-        environment="paper",
-        ticker=TICKER,
-        event=event,
-        series_ticker="KXMASKED",
-        title="Will it be warm?",
-        status="active",
-        close_time=now + timedelta(days=1),
-        price_ranges=[{"start": "0.0000", "end": "1.0000", "step": "0.0100"}],
-    )
+    open_market(TICKER)
     Balance.objects.create(account=account, cash=Decimal("98765.43"), portfolio_value=Decimal("33221.5"), seen_at=now)
     Position.objects.create(
         account=account, ticker=TICKER, position=Decimal(4321), cost=Decimal(33221), seen_at=now, source="rest"
@@ -105,6 +94,22 @@ def desk(world: World) -> Desk:
     )
     Desk.objects.filter(pk=world.desk.pk).update(hides_amounts=True)
     return world.desk
+
+
+def open_market(ticker: str) -> None:
+    """A market of paper that takes orders, with its event and series."""
+    event_ticker, series_ticker = ticker.rpartition("-")[0], ticker.partition("-")[0]
+    Series.objects.create(environment="paper", ticker=series_ticker, title="Weather")
+    Market.objects.create(
+        environment="paper",
+        ticker=ticker,
+        event=Event.objects.create(environment="paper", ticker=event_ticker, series_ticker=series_ticker, title="Warm"),
+        series_ticker=series_ticker,
+        title="Will it be warm?",
+        status="active",
+        close_time=utc_now() + timedelta(days=1),
+        price_ranges=[{"start": "0.0000", "end": "1.0000", "step": "0.0100"}],
+    )
 
 
 def planted_in(text: str) -> set[str]:
