@@ -8,6 +8,7 @@ from apps.core.last_look import WAITS, from_json
 from apps.core.rfq import HAND_OVER, ConfirmationState, Decision, Outcome, Policy, QuotePrices
 from apps.core.topics import TopicName
 from apps.exchange import live
+from apps.rfq import stored
 from apps.rfq.events.quotes import quote_key
 from apps.rfq.events.words import Row, count, dollars, legs_rows, ms, person, price, titles_of
 from apps.rfq.models import Confirmation
@@ -56,9 +57,7 @@ def confirmation_publish(confirmation: Confirmation) -> None:
     pk = confirmation.pk
 
     def build() -> None:
-        fresh = Confirmation.objects.select_related(
-            "quote__account", "quote__incoming", "quote__owner", "decided_by"
-        ).get(pk=pk)
+        fresh = stored.confirmation_shown(pk)
         topic = confirms_topic(fresh.quote.account_id)
         live.publish_rows(topic, {confirmation_key(pk): confirmation_row(fresh)})
 

@@ -7,6 +7,7 @@ from django.db import transaction
 from apps.core.rfq import QuoteState, worst_contracts
 from apps.core.topics import TopicName
 from apps.exchange import live
+from apps.rfq import stored
 from apps.rfq.events.words import Row, count, dollars, legs_rows, ms, person, price, titles_of
 from apps.rfq.models import Quote
 
@@ -38,9 +39,7 @@ def quote_publish(quote: Quote) -> None:
     pk = quote.pk
 
     def build() -> None:
-        fresh = Quote.objects.select_related(
-            "account", "incoming", "owner", "placed_by", "rule_version__rule", "confirmation"
-        ).get(pk=pk)
+        fresh = stored.quote_shown(pk)
         live.publish_rows(quotes_topic(fresh.account_id), {quote_key(pk): quote_row(fresh)})
 
     transaction.on_commit(build)

@@ -10,8 +10,10 @@ from apps.accounts.models import User
 from apps.core.money import format_count, format_dollars, format_price
 from apps.core.timestamps import to_unix_ms
 from apps.markets.models import Market
+from apps.rfq import stored
 
 Row = dict[str, Any]
+FEW = 4  # markets that are read one by one, by statements that are written once
 
 
 def ms(moment: datetime | None) -> int | None:
@@ -42,8 +44,12 @@ def maker_alias(pseudonym: str) -> str:
 def titles_of(environment: str, tickers: Iterable[str]) -> dict[str, str]:
     """Return what markets are called; a market that the catalogue lacks is called by its ticker."""
     tickers = set(tickers)
-    rows = Market.objects.filter(environment=environment, ticker__in=tickers).select_related("event")
-    known = {market.ticker: title_of(market) for market in rows}
+    found: Iterable[Market | None]
+    if len(tickers) <= FEW:
+        found = [stored.market_with_event(environment, ticker) for ticker in tickers]
+    else:
+        found = Market.objects.filter(environment=environment, ticker__in=tickers).select_related("event")
+    known = {market.ticker: title_of(market) for market in found if market is not None}
     return {ticker: known.get(ticker, ticker) for ticker in tickers}
 
 

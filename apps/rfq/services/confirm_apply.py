@@ -10,6 +10,7 @@ from django.db.models import F
 from apps.audit import services as audit
 from apps.core.rfq import ConfirmationState, QuoteState, quote_may_go
 from apps.core.timestamps import utc_now
+from apps.rfq import stored
 from apps.rfq.events import confirmations as events
 from apps.rfq.events import quotes as quote_events
 from apps.rfq.models import Confirmation, Quote
@@ -46,7 +47,7 @@ def confirmation_move(confirmation: Confirmation, state: State, *, now: datetime
         moved = rows.update(
             state=state, version=F("version") + 1, next_look_at=_look_at(confirmation, state, now), **facts
         )
-        confirmation.refresh_from_db()
+        stored.confirmation_refresh(confirmation)
         if moved:
             told(confirmation, f"rfq.confirm.{state.value}", {"reason": confirmation.reason})
             if state is State.MISSED:
@@ -57,7 +58,7 @@ def confirmation_move(confirmation: Confirmation, state: State, *, now: datetime
 def told(confirmation: Confirmation, action: str, data: dict[str, Any], *, actor_id: int | None = None) -> None:
     """Publish the rows of a confirmation and its quote, and write one audit row; inside the caller's transaction."""
     quote = confirmation.quote
-    Quote.objects.filter(pk=quote.pk).update(version=F("version") + 1)
+    stored.quote_version_raise(quote.pk)
     events.confirmation_publish(confirmation)
     quote_events.quote_publish(quote)
     audit.record(
@@ -129,7 +130,7 @@ def execution_told(quote: Quote, *, order_id: str, executed_at: datetime | None)
 
 def quote_move(quote: Quote, state: QuoteState, *, reason: str = "", at: datetime | None = None) -> bool:
     """Move a quote along its ways; True when it moved."""
-    quote.refresh_from_db()
+    stored.quote_refresh(quote)
     if quote.state == state or not quote_may_go(QuoteState(quote.state), state):
         return False
     changes: dict[str, Any] = {"state": state}
@@ -137,7 +138,7 @@ def quote_move(quote: Quote, state: QuoteState, *, reason: str = "", at: datetim
         changes |= {"ended_at": at or utc_now(), "end_reason": quote.end_reason or reason[:200]}
     moved = Quote.objects.filter(pk=quote.pk, state=quote.state).update(version=F("version") + 1, **changes)
     if moved:
-        quote.refresh_from_db()
+        stored.quote_refresh(quote)
         quote_events.quote_publish(quote)
     return bool(moved)
 

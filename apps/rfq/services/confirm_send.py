@@ -29,7 +29,7 @@ from apps.exchange.wire.api import communications as api
 from apps.exchange.wire.client import ExchangeClient
 from apps.exchange.wire.errors import ExchangeError, Refused
 from apps.orders.services.pauses import pause_check
-from apps.rfq import queue, reports
+from apps.rfq import queue, reports, stored
 from apps.rfq.events import confirmations as events
 from apps.rfq.models import Confirmation
 from apps.rfq.reports import QuoteReport
@@ -74,10 +74,11 @@ def confirm_send(pk: int, *, by: str = "worker", is_stopped: Callable[[], bool] 
     """
     killpoints.reach("confirm.started")
     holder = f"{by}:{uuid.uuid4().hex}"
-    if not _lease(pk, holder):
+    leased = _leased(pk, holder)
+    if leased is None:
         confirmations_expire(pk=pk)
         return None
-    confirmation = _load(pk)
+    confirmation = leased
     killpoints.reach("confirm.leased")
     try:
         problem = decider_problem(confirmation)
@@ -99,7 +100,7 @@ def confirm_send(pk: int, *, by: str = "worker", is_stopped: Callable[[], bool] 
         if Confirmation.objects.filter(pk=pk, lease_holder=holder).exclude(lease_until=None).exists():
             Confirmation.objects.filter(pk=pk, lease_holder=holder).update(lease_until=None)
     confirmations_expire(pk=pk)
-    confirmation.refresh_from_db()
+    stored.confirmation_refresh(confirmation)
     return confirmation
 
 
@@ -157,13 +158,16 @@ def confirmations_due(*, now: datetime, decided_before: datetime | None = None) 
 # --- the lease -----------------------------------------------------------------------------------
 
 
-def _lease(pk: int, holder: str) -> bool:
-    """Take a free lease and note the first attempt under it: one statement, so that two never both get it."""
+def _leased(pk: int, holder: str) -> Confirmation | None:
+    """Take a free lease and note the first attempt under it; the row as it stands then, None when it is not free."""
+    known = stored.confirmation_with(pk)
+    if known is None:
+        return None
     now = utc_now()
-    free = Q(lease_until=None) | Q(lease_until__lte=now)
-    rows = Confirmation.objects.filter(free, pk=pk, state=State.CONFIRMING, decision=Decision.CONFIRM, send_by__gt=now)
-    send_by = rows.values_list("send_by", flat=True).first()
-    return send_by is not None and rows.update(lease_holder=holder, **_noted(now, send_by)) == 1
+    until = now + lease_of(known.send_by - now)
+    if not stored.lease_take(pk, holder, now=now, until=until):
+        return None
+    return stored.confirmation_again(known)  # it may have been judged, or tried, since
 
 
 def lease_of(left: timedelta) -> timedelta:

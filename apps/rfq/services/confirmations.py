@@ -13,7 +13,6 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models import F
 
-from apps.accounts.models import ExchangeAccount
 from apps.core import killpoints
 from apps.core.durability import reaches_disk_later
 from apps.core.errors import DeskError, NotFound
@@ -21,15 +20,15 @@ from apps.core.last_look import BINDING, WAITS, checks, first_failure, to_json
 from apps.core.permissions import Actor, Permission
 from apps.core.rfq import HAND_OVER, ConfirmationState, Deadline, Decision, Outcome, Policy, QuoteState
 from apps.core.timestamps import to_unix_ms, utc_now
-from apps.exchange.models import ExchangeStatus
 from apps.orders.access import actor_of, require_on
-from apps.rfq import queue
+from apps.rfq import queue, stored
 from apps.rfq.models import Confirmation, Quote
 from apps.rfq.reports import QuoteReport
 from apps.rfq.services import round_trips
 from apps.rfq.services.confirm_apply import FROM, alarm, confirmation_follow, confirmation_move, quote_move, told
 from apps.rfq.services.delays import delay_of
 from apps.rfq.services.last_look import Prices, look_at, prices_for
+from apps.rfq.stored import account_lock
 from apps.rfq.windows import windows_of
 
 logger = logging.getLogger(__name__)
@@ -150,7 +149,7 @@ def confirmations_expire(*, pk: int | None = None, now: datetime | None = None) 
 def deadline_of(quote: Quote, report: QuoteReport, heard: Heard) -> Deadline:
     """Until when a confirmation must have left us, from the earliest moment at which the accept can have been."""
     environment = quote.account.environment
-    status = ExchangeStatus.objects.filter(environment=environment).first()
+    status = stored.status_of(environment)
     offset = (
         None if status is None or status.clock_offset_ms is None else timedelta(milliseconds=status.clock_offset_ms)
     )
@@ -175,8 +174,7 @@ _AFTER_ACCEPT = (QuoteState.ACCEPTED, QuoteState.CONFIRMED, QuoteState.EXECUTED)
 
 
 def _load(quote: Quote) -> Confirmation | None:
-    rows = Confirmation.objects.select_related("quote__account", "quote__incoming")
-    return rows.filter(quote_id=quote.pk).first()
+    return stored.confirmation_of(quote)
 
 
 def _is_history(quote: Quote, report: QuoteReport, *, now: datetime) -> bool:
@@ -213,9 +211,10 @@ def _open(quote: Quote, report: QuoteReport, heard: Heard, prices: Prices) -> tu
         failing = first_failure(made)
         now = utc_now()
         verdict = _verdict(quote, report, deadline, failing=failing.name if failing else "", heard=heard, now=now)
-        confirmation, is_new = Confirmation.objects.get_or_create(quote=quote, defaults=values | verdict)
-        if not is_new:
-            return confirmation, False
+        known = stored.confirmation_of(quote)  # under the account's lock: nobody stores another meanwhile
+        if known is not None:
+            return known, False
+        confirmation = stored.confirmation_store(Confirmation(quote=quote, **values | verdict))
         hand_over(confirmation)
         told(confirmation, "rfq.confirm.heard", heard_data(confirmation))
         if confirmation.state == State.MISSED:
@@ -338,11 +337,6 @@ def _looked_again(confirmation: Confirmation, report: QuoteReport, prices: Price
         deadline = Deadline(confirmation.accepted_at, confirmation.window_ends_at, confirmation.send_by)
         changes |= auto_verdict(failing.name if failing else "", deadline, now=now)
     return changes
-
-
-def account_lock(quote: Quote) -> None:
-    """Two accepts of one account are looked at one after the other: each sees what the other will cost."""
-    list(ExchangeAccount.objects.select_for_update(no_key=True).filter(pk=quote.account_id).values_list("pk"))
 
 
 def heard_data(confirmation: Confirmation) -> dict[str, Any]:

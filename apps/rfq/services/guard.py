@@ -32,7 +32,7 @@ from apps.rfq.services.confirm_apply import quote_move
 from apps.rfq.services.confirm_send import confirm_send, confirmations_due
 from apps.rfq.services.confirmations import confirmations_expire
 from apps.rfq.services.last_look import feed_state
-from apps.rfq.services.look_again import looks_again
+from apps.rfq.services.look_again import is_looked_at_again, looks_again
 from apps.rfq.services.quotes_send import join_or_apply
 
 logger = logging.getLogger(__name__)
@@ -103,12 +103,16 @@ def look() -> tuple[list[int], bool]:
     """Return what to send now, and whether any window runs. What is over is ended on the way."""
     now = utc_now()
     unresolved = Confirmation.objects.filter(state__in=[ConfirmationState.OPEN, ConfirmationState.CONFIRMING])
-    send_by = list(unresolved.values_list("send_by", flat=True))
-    if not send_by:
+    windows = list(unresolved.values_list("state", "send_by", "decision", "policy", "reason"))
+    if not windows:
         return [], False
-    if min(send_by) <= now:
+    # One statement tells which of the others could find anything: this is asked thirty times a second.
+    if any(send_by <= now for _, send_by, *_ in windows):
         confirmations_expire(now=now)
-    looks_again(now=now)
+    waits = any(is_looked_at_again(*judged) for _, _, *judged in windows)
+    decided = looks_again(now=now) if waits else 0
+    if not decided and all(state != ConfirmationState.CONFIRMING for state, *_ in windows):
+        return [], True
     return confirmations_due(now=now, decided_before=now - TAKE_OVER_AFTER), True
 
 

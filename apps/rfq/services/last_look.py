@@ -21,16 +21,15 @@ from apps.core.money import parse_price
 from apps.core.permissions import Permission
 from apps.core.rfq import ConfirmationState, Outcome, QuotePrices, QuoteState
 from apps.core.timestamps import from_unix_ms, to_unix_ms, utc_now
-from apps.exchange.models import ExchangeStatus
 from apps.exchange.selectors import FEED_PREFIX, FeedState
 from apps.exchange.wire.api import markets as api
 from apps.exchange.wire.client import ExchangeClient
-from apps.markets.models import Market
 from apps.orders.access import actor_of
 from apps.orders.services.checks import STATUS_TRUSTED_FOR, holding_of
 from apps.orders.services.limit_rows import limits_of
 from apps.orders.services.pauses import pause_check
 from apps.orders.services.quotes import Quotes, quotes_of
+from apps.rfq import stored
 from apps.rfq.models import Confirmation, FairMark, IncomingRfq, Quote
 from apps.rfq.services.limits import loss_stop, market_tickers
 
@@ -137,9 +136,9 @@ def look_at(
 ) -> LastLook:
     """Return what the last look of an accepted quote looks at; the caller holds the account's lock."""
     environment = quote.account.environment
-    status = ExchangeStatus.objects.filter(environment=environment).first()
+    status = stored.status_of(environment)
     is_told = status is not None and status.checked_at is not None and now - status.checked_at <= STATUS_TRUSTED_FOR
-    market = Market.objects.filter(environment=environment, ticker=quote.ticker).first()
+    market = stored.market_of(environment, quote.ticker)
     limits = limits_of(
         quote.desk_id,
         user_id=quote.placed_by_id or 0,
@@ -231,15 +230,17 @@ def _held(quote: Quote) -> tuple[Decimal | None, Decimal | None]:
     pending = Confirmation.objects.filter(
         quote__account_id=quote.account_id, quote__subaccount=quote.subaccount, state__in=PENDING
     ).exclude(quote_id=quote.pk)
-    for other in pending.select_related("quote"):
-        if other.contracts is None or not other.accepted_side:
+    # Only what is needed: hundreds may wait for their execution, each with all that its last look saw.
+    others = pending.values_list("contracts", "accepted_side", "quote__yes_bid", "quote__no_bid", "quote__ticker")
+    for contracts, accepted_side, yes_bid, no_bid, ticker in others:
+        if contracts is None or not accepted_side:
             continue
-        side = Outcome(other.accepted_side)
-        price = QuotePrices(other.quote.yes_bid, other.quote.no_bid).maker_price(side)
+        side = Outcome(accepted_side)
+        price = QuotePrices(yes_bid, no_bid).maker_price(side)
         if cash is not None and price is not None:
-            cash -= price * other.contracts
-        if position is not None and other.quote.ticker == quote.ticker:
-            position += other.contracts if side is Outcome.YES else -other.contracts
+            cash -= price * contracts
+        if position is not None and ticker == quote.ticker:
+            position += contracts if side is Outcome.YES else -contracts
     return position, cash
 
 

@@ -23,8 +23,9 @@ from apps.exchange.selectors import FeedState
 from apps.exchange.wire.errors import ExchangeError
 from apps.rfq.models import Confirmation
 from apps.rfq.services.confirm_apply import told
-from apps.rfq.services.confirmations import account_lock, auto_verdict, hand_over, heard_data
+from apps.rfq.services.confirmations import auto_verdict, hand_over, heard_data
 from apps.rfq.services.last_look import Prices, feed_state, look_at, prices_for, prices_read
+from apps.rfq.stored import account_lock
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,11 @@ READ_EVERY: Final = 0.5
 
 _looked: dict[int, float] = {}  # confirmation -> when this process looked last, monotonic seconds
 _lock = threading.Lock()
+
+
+def is_looked_at_again(decision: str, policy: str, reason: str) -> bool:
+    """Whether an open confirmation waits for prices."""
+    return not decision and policy == Policy.AUTO and reason in WAITS
 
 
 def looks_again(*, now: datetime | None = None, may_read: bool = False) -> int:

@@ -10,6 +10,7 @@ from apps.accounts.models import ExchangeAccount
 from apps.core.durability import reaches_disk_later
 from apps.core.rfq import QuoteState, quote_may_go
 from apps.core.timestamps import utc_now
+from apps.rfq import stored
 from apps.rfq.events import quotes as events
 from apps.rfq.models import IncomingRfq, Quote
 from apps.rfq.reports import QuoteReport
@@ -47,8 +48,7 @@ def quote_apply(
 
 def quote_known(account_id: int, quote_id: str) -> Quote | None:
     """Read our quote of this id with what an accept of it needs."""
-    rows = Quote.objects.select_related("account", "incoming", "confirmation")
-    return rows.filter(account_id=account_id, quote_id=quote_id).first()
+    return stored.quote_of(account_id, quote_id)
 
 
 def _accepted(known: Quote, report: QuoteReport, *, heard: Heard | None) -> tuple[Quote, bool]:
@@ -74,17 +74,15 @@ def _applied(
     if known is not None and not _changes(known, report, state):
         return known
     with transaction.atomic(savepoint=False):
-        quote = (
-            Quote.objects.select_for_update(of=("self",))
-            .select_related("account", "incoming")
-            .filter(account_id=account_id, quote_id=report.quote_id)
-            .first()
-        )
+        quote = stored.quote_locked(account_id, report.quote_id)
         if quote is None:
             return _external(account_id, report, state=state)
         changes = _changes(quote, report, state)
         if changes:
-            Quote.objects.filter(pk=quote.pk).update(version=F("version") + 1, **changes)
+            if changes.keys() == {"state"}:
+                stored.quote_state_write(quote.pk, changes["state"])
+            else:
+                Quote.objects.filter(pk=quote.pk).update(version=F("version") + 1, **changes)
             for name, value in ({"version": quote.version + 1} | changes).items():  # under the row's lock
                 setattr(quote, name, value)
             if is_told:

@@ -16,6 +16,7 @@ from django.db import connections
 from django.db.models import QuerySet
 
 from apps.core.rfq import ConfirmationState, Policy, QuoteState
+from apps.core.timestamps import utc_now
 from apps.rfq.models import Confirmation, Quote
 from apps.rfq.services import guard
 from apps.rfq.services.confirmations import confirmations_expire
@@ -57,12 +58,14 @@ def stop() -> None:
 
 def once() -> float | None:
     """Do what is due; returns when to look again, in seconds, or None when there is nothing to stand by for."""
-    waits = list(_windows().values_list("policy", "decision"))
-    is_busy = bool(waits)
-    if is_busy:
+    windows = list(_windows().values_list("state", "send_by", "policy", "decision"))
+    is_busy = bool(windows)
+    now = utc_now()
+    if any(send_by <= now for _, send_by, *_ in windows):
         confirmations_expire()
+    if any(state == ConfirmationState.CONFIRMING for state, *_ in windows):
         guard.take_over()
-    if (Policy.AUTO, "") in waits:  # for prices, perhaps
+    if any(not decision and policy == Policy.AUTO for *_, policy, decision in windows):  # for prices, perhaps
         _begin("look", _look)
     if Quote.objects.filter(state=QuoteState.OPEN).exists():
         _begin("read", _read)
