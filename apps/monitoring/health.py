@@ -170,8 +170,9 @@ def _depths() -> dict[str, int]:
             retry=Retry(NoBackoff(), 0),
         ) as client:
             depths = {name: int(client.llen(name)) for name in QUEUES}
-        # New orders go to their sender by a list of their own.
-        depths["orders"] += int(live.redis_client().llen(lane.LIST))
+        # New orders and decided confirmations go to their senders by lists of their own.
+        depths["orders"] += int(live.redis_client().llen(lane.ORDERS.list))
+        depths["urgent"] += int(live.redis_client().llen(lane.CONFIRMS.list))
         return depths
     except (redis.RedisError, OSError):
         return {}

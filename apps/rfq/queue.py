@@ -1,5 +1,8 @@
 """Names of the tasks, because the web process never loads them. How they are queued: `apps.orders.queue`."""
 
+from django.db import transaction
+
+from apps.orders import lane
 from apps.orders.queue import enqueue, enqueue_on_commit
 
 RFQ_SEND = "apps.rfq.tasks.rfq_send"
@@ -16,6 +19,17 @@ COMBO_RESOLVE = "apps.rfq.tasks.combo_resolve"
 INCOMING_READ = "apps.rfq.tasks.incoming_read"
 ACCOUNT_READ = "apps.rfq.tasks.account_rfqs_sync"
 
+
+def confirm_send_now(confirmation_pk: int) -> None:
+    """Have a decided confirmation sent, by the short way where a sender waits at it (`orders/lane.py`)."""
+    if not lane.hand_over(confirmation_pk, to=lane.CONFIRMS):
+        enqueue(CONFIRM_SEND, confirmation_pk)
+
+
+def confirm_send_on_commit(confirmation_pk: int) -> None:
+    transaction.on_commit(lambda: confirm_send_now(confirmation_pk))
+
+
 __all__ = [
     "ACCEPT_RESOLVE",
     "ACCEPT_SEND",
@@ -30,6 +44,8 @@ __all__ = [
     "RFQ_CLOSE",
     "RFQ_RESOLVE",
     "RFQ_SEND",
+    "confirm_send_now",
+    "confirm_send_on_commit",
     "enqueue",
     "enqueue_on_commit",
 ]

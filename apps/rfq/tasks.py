@@ -1,15 +1,19 @@
 """Background work of the RFQ desk. Every task may run twice, late, or never: what must happen stands in SQL."""
 
+import functools
 import logging
+import threading
+from typing import Any
 
-from celery import shared_task
-from celery.signals import worker_ready, worker_shutting_down
+from celery import current_app, shared_task
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
 from apps.accounts.permissions import task_permission
 from apps.core.errors import DeskError, WireFormatError
 from apps.core.permissions import Permission
 from apps.exchange.selectors import accounts_with_keys
 from apps.exchange.wire.errors import ExchangeError
+from apps.orders import lane
 from apps.rfq import queue
 from apps.rfq.services import (
     accepts_send,
@@ -30,6 +34,9 @@ from apps.rfq.services import (
 from apps.rfq.services.combos_send import combo_resolve as combo_resolve_once
 
 logger = logging.getLogger(__name__)
+
+_attendants: list[lane.Attendants] = []  # of the urgent worker: what is decided comes to them by the short way
+_ending = threading.Event()
 
 
 @shared_task(ignore_result=True)
@@ -164,13 +171,26 @@ def account_rfqs_sync(account_id: int) -> None:
 
 
 @worker_ready.connect
-def _worker_started(**_: object) -> None:
+def _worker_started(sender: Any = None, **_: object) -> None:
     """Restart is recovery: what the last worker left behind is read before the first beat."""
+    if "urgent" in getattr(sender, "app", current_app).amqp.queues.consume_from:
+        send = functools.partial(confirming.confirm_send, is_stopped=_ending.is_set)
+        _attendants.append(lane.Attendants(send, at=lane.CONFIRMS))
+        _attendants[-1].start()
     queue.enqueue("apps.rfq.tasks.rfq_sweep")
     queue.enqueue("apps.rfq.tasks.accounts_rfqs_read")
 
 
 @worker_shutting_down.connect
 def _worker_ending(**_: object) -> None:
-    """Who stands by stops, so that an end is not held up by a window, and others send what this one holds."""
+    """Who stands by or sends stops, so that an end is not held up by a window: others send what this one holds."""
+    _ending.set()
+    for one in _attendants:
+        one.stop()
     stand_by.stop()
+
+
+@worker_shutdown.connect
+def _worker_ended(**_: object) -> None:
+    while _attendants:
+        _attendants.pop().join()

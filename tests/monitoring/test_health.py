@@ -71,13 +71,14 @@ def test_a_signer_that_does_not_answer_is_said(place: Place, monkeypatch: pytest
     assert (gone.level, gone.why) == ("danger", "it has not answered for 2 min: nothing can be signed")
 
 
-def test_orders_on_their_short_way_count_as_waiting(place: Place, redis_url: str, settings: Any) -> None:
+def test_what_is_on_a_short_way_counts_as_waiting(place: Place, redis_url: str, settings: Any) -> None:
     settings.REDIS_URL = redis_url
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
-        client.lpush(lane.LIST, b"1", b"2")
+        client.lpush(lane.ORDERS.list, b"1", b"2")
+        client.lpush(lane.CONFIRMS.list, b"3")
         try:
-            assert part("queue_orders").value == 2
+            assert (part("queue_orders").value, part("queue_urgent").value) == (2, 1)
         finally:
             client.flushall()
 

@@ -120,7 +120,7 @@ def decide(
         confirmation.refresh_from_db()
         if won:
             if state is State.CONFIRMING:  # before what is told to browsers
-                queue.enqueue_on_commit(queue.CONFIRM_SEND, confirmation.pk)
+                queue.confirm_send_on_commit(confirmation.pk)
             told(confirmation, "rfq.confirm.decided", {"decision": decision.value}, actor_id=actor.user_id)
     if not won:
         _still_open(actor, confirmation, decision, now=now)
@@ -274,16 +274,15 @@ def hand_over(confirmation: Confirmation) -> None:
 
     def run() -> None:
         killpoints.reach("accept.committed")
-        queue.enqueue(task, pk)
+        if is_decided:
+            queue.confirm_send_now(pk)
+        else:
+            queue.enqueue(queue.CONFIRM_LOOK, pk)
         killpoints.reach("accept.queued")
 
-    if confirmation.state == State.CONFIRMING:
-        task = queue.CONFIRM_SEND
-    elif confirmation.next_look_at is not None and confirmation.state != State.LAPSED:
-        task = queue.CONFIRM_LOOK
-    else:
-        return
-    transaction.on_commit(run)
+    is_decided = confirmation.state == State.CONFIRMING
+    if is_decided or (confirmation.next_look_at is not None and confirmation.state != State.LAPSED):
+        transaction.on_commit(run)
 
 
 def _learn(confirmation: Confirmation, report: QuoteReport, heard: Heard) -> None:
