@@ -57,16 +57,7 @@ class Prepared(Generic[Row]):
         """Return the rows. Raises TypeError for a value of another kind."""
         database = connections[DEFAULT_DB_ALIAS]
         model, statement = self._statement(values, database)
-        params = list(statement.params)
-        for index, number, as_hex in statement.places:
-            value = values[number]
-            params[index] = value.hex if as_hex and isinstance(value, uuid.UUID) else value
-        found = _quickly(statement, params, database)
-        if found is None:
-            with database.cursor() as cursor:
-                cursor.execute(statement.sql, params)
-                found = cursor.fetchall()
-        rows = _converted(found, statement.converters, database)
+        rows = _found(statement, values, database)
         if statement.is_plain:
             return [_loaded(model, statement.names, row) for row in rows]
         return [model.from_db(DEFAULT_DB_ALIAS, statement.names, row) for row in rows]
@@ -91,15 +82,7 @@ class Prepared(Generic[Row]):
         if query.select_related or query.annotations or not query.default_cols or (left_out and not is_left_out):
             raise TypeError("a prepared read gives whole rows of one model")
         sql, params = query.sql_with_params()
-        places = []
-        for index, param in enumerate(params):
-            for number, marker in enumerate(markers):
-                # A database without UUIDs of its own keeps them as text.
-                as_hex = isinstance(marker, uuid.UUID) and param == marker.hex
-                if as_hex or (param == marker and isinstance(param, type(marker))):
-                    places.append((index, number, as_hex))
-        if {number for _, number, _ in places} != set(range(len(values))):
-            raise TypeError("a value of a prepared read does not reach the database as it is")
+        places = _places(params, markers)
         model: type[Row] = queryset.model
         # A column that is left out of each row, as by ApiKey's manager, is read when it is asked for, as ever.
         fields = [one for one in model._meta.concrete_fields if one.attname not in left_out]
@@ -110,9 +93,70 @@ class Prepared(Generic[Row]):
                 converters.append((column, convert, expression))
         names = tuple(one.attname for one in fields)
         without_names = sql % (("?",) * len(params)) if connection.vendor == "sqlite" else ""
-        return model, _Statement(
-            sql, without_names, tuple(params), tuple(places), names, tuple(converters), _is_plain(model)
+        return model, _Statement(sql, without_names, tuple(params), places, names, tuple(converters), _is_plain(model))
+
+
+class PreparedColumns:
+    """As `Prepared`, for some columns, also of several tables: `build` gives a `values_list` of named columns."""
+
+    def __init__(self, build: Callable[..., QuerySet[Any, tuple[Any, ...]]]) -> None:
+        self._build = build
+        self._lock = threading.Lock()
+        self._written: dict[tuple[str, tuple[type, ...]], _Statement] = {}
+
+    def __call__(self, *values: Value) -> list[Sequence[Any]]:
+        """Return the rows. Raises TypeError for a value of another kind."""
+        database = connections[DEFAULT_DB_ALIAS]
+        key = (database.vendor, tuple(map(type, values)))
+        written = self._written.get(key)
+        if written is None:
+            with self._lock:
+                written = self._written[key] = self._write(values)
+        return list(_found(written, values, database))
+
+    def _write(self, values: tuple[Value, ...]) -> _Statement:
+        markers = [marker_of(number, type(value)) for number, value in enumerate(values)]
+        query = self._build(*markers).query
+        if query.annotations or query.default_cols or not query.values_select:
+            raise TypeError("a prepared read of columns names them, and calculates nothing")
+        compiler = query.get_compiler(DEFAULT_DB_ALIAS)
+        sql, params = compiler.as_sql()
+        expressions = compiler.get_converters([one for one, _, _ in compiler.select])
+        converters = tuple(
+            (column, convert, expression)
+            for column, (converts, expression) in expressions.items()
+            for convert in converts
         )
+        without_names = sql % (("?",) * len(params)) if connection.vendor == "sqlite" else ""
+        names = tuple(query.values_select)
+        return _Statement(sql, without_names, tuple(params), _places(params, markers), names, converters, True)
+
+
+def _places(params: Iterable[Any], markers: Sequence[Value]) -> tuple[tuple[int, int, bool], ...]:
+    """Return where each value stands among the parameters. Raises TypeError for one that is not there as it is."""
+    places = []
+    for index, param in enumerate(params):
+        for number, marker in enumerate(markers):
+            # A database without UUIDs of its own keeps them as text.
+            as_hex = isinstance(marker, uuid.UUID) and param == marker.hex
+            if as_hex or (param == marker and isinstance(param, type(marker))):
+                places.append((index, number, as_hex))
+    if {number for _, number, _ in places} != set(range(len(markers))):
+        raise TypeError("a value of a prepared read does not reach the database as it is")
+    return tuple(places)
+
+
+def _found(statement: _Statement, values: tuple[Value, ...], database: BaseDatabaseWrapper) -> Iterable[Sequence[Any]]:
+    params = list(statement.params)
+    for index, number, as_hex in statement.places:
+        value = values[number]
+        params[index] = value.hex if as_hex and isinstance(value, uuid.UUID) else value
+    found = _quickly(statement, params, database)
+    if found is None:
+        with database.cursor() as cursor:
+            cursor.execute(statement.sql, params)
+            found = cursor.fetchall()
+    return _converted(found, statement.converters, database)
 
 
 def _is_plain(model: type[Model]) -> bool:

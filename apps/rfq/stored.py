@@ -5,6 +5,7 @@ the same SQL again.
 """
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
 from django.db import connection
@@ -12,12 +13,15 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 
 from apps.accounts.models import ExchangeAccount, User
-from apps.core.prepared import Prepared
+from apps.core.prepared import Prepared, PreparedColumns
 from apps.core.prepared_writes import PreparedInsert, PreparedUpdate
-from apps.core.rfq import ConfirmationState, Decision, QuoteState
+from apps.core.rfq import ConfirmationState, Decision, QuotePrices, QuoteState
 from apps.exchange.models import ExchangeStatus
 from apps.markets.models import Event, Market
 from apps.rfq.models import Confirmation, IncomingRfq, Quote
+
+# Sent and not filled yet: it will be held and paid, though no balance shows it.
+PENDING: Final = (ConfirmationState.CONFIRMING, ConfirmationState.CONFIRMED)
 
 _quotes = Prepared(lambda account_id, quote_id: Quote.objects.filter(account_id=account_id, quote_id=quote_id))
 _quotes_locked = Prepared(
@@ -33,6 +37,13 @@ _statuses = Prepared(lambda environment: ExchangeStatus.objects.filter(environme
 _markets = Prepared(lambda environment, ticker: Market.objects.filter(environment=environment, ticker=ticker))
 _events = Prepared(lambda pk: Event.objects.filter(pk=pk))
 _people = Prepared(lambda pk: User.objects.filter(pk=pk))
+_pending = PreparedColumns(
+    lambda account_id, subaccount, but_quote: (
+        Confirmation.objects.filter(quote__account_id=account_id, quote__subaccount=subaccount, state__in=PENDING)
+        .exclude(quote_id=but_quote)
+        .values_list("contracts", "accepted_side", "quote__yes_bid", "quote__no_bid", "quote__ticker")
+    )
+)
 _reverse: Final = Quote._meta.get_field("confirmation")
 
 confirmation_store = PreparedInsert(Confirmation)
@@ -67,7 +78,7 @@ def quote_of(account_id: int, quote_id: str) -> Quote | None:
         return None
     _with_parents(quote)
     # Read last, so that it is never older than the quote; None is known, too.
-    _reverse.set_cached_value(quote, _of_quote.first(quote.pk))  # type: ignore[union-attr]
+    _reverse.set_cached_value(quote, _of_quote.first(quote.pk))
     return quote
 
 
@@ -137,6 +148,15 @@ def account_lock(quote: Quote) -> None:
         _accounts_locked(quote.account_id)
 
 
+def pending_beside(quote: Quote) -> list[tuple[Decimal | None, str, QuotePrices, str]]:
+    """What else of the subaccount is confirmed and not filled: contracts, accepted side, our bids, market.
+
+    Only these columns: hundreds may wait for their execution, each with all that its last look saw.
+    """
+    rows = _pending(quote.account_id, quote.subaccount, quote.pk)
+    return [(contracts, side, QuotePrices(yes, no), ticker) for contracts, side, yes, no, ticker in rows]
+
+
 def status_of(environment: str) -> ExchangeStatus | None:
     return _statuses.first(environment)
 
@@ -152,7 +172,7 @@ def quote_shown(pk: int) -> Quote:
     _with_people(_with_parents(quote))
     if quote.placed_by_id is not None:
         quote.placed_by = quote.owner if quote.owner_id == quote.placed_by_id else _people.first(quote.placed_by_id)
-    _reverse.set_cached_value(quote, _of_quote.first(pk))  # type: ignore[union-attr]
+    _reverse.set_cached_value(quote, _of_quote.first(pk))
     return quote
 
 
@@ -168,8 +188,8 @@ def confirmation_shown(pk: int) -> Confirmation:
 
 def market_with_event(environment: str, ticker: str) -> Market | None:
     market = market_of(environment, ticker)
-    if market is not None and market.event_id:
-        market.event = _events.first(market.event_id)
+    if market is not None and market.event_id and (event := _events.first(market.event_id)) is not None:
+        market.event = event
     return market
 
 

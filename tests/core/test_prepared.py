@@ -12,7 +12,7 @@ from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import ExchangeAccount
-from apps.core.prepared import Prepared
+from apps.core.prepared import Prepared, PreparedColumns
 from apps.core.timestamps import utc_now
 from apps.orders.models import OrderIntent
 from apps.portfolio.models import Balance
@@ -157,3 +157,32 @@ def test_a_column_that_the_manager_leaves_out_is_read_when_it_is_asked_for(accou
     assert '"sealed",' not in asked[0]["sql"]
     assert (row.pk, row.label, row.sealing_key_id, row.get_deferred_fields()) == (key.pk, "Key", "one", {"sealed"})
     assert bytes(row.sealed) == b"sealed"
+
+
+def test_columns_of_several_tables_come_back_as_the_models_have_them(accounts: list[ExchangeAccount]) -> None:
+    now = utc_now()
+    for number, account in enumerate(accounts):
+        Balance.objects.create(account=account, subaccount=3, cash=Decimal(number) / 10, seen_at=now)
+
+    def build(desk_id: int, subaccount: int) -> QuerySet[Balance, tuple[object, ...]]:
+        mine = Balance.objects.filter(account__desk_id=desk_id, subaccount=subaccount).order_by("pk")
+        return mine.values_list("account__name", "cash", "seen_at", "portfolio_value")
+
+    read = PreparedColumns(build)
+
+    for desk_id in {account.desk_id for account in accounts} | {0}:
+        for _ in range(2):
+            assert list(map(tuple, read(desk_id, 3))) == list(build(desk_id, 3))
+            assert read(desk_id, 4) == []
+    assert read(accounts[0].desk_id, 3)[0][1] == Decimal(0)
+
+
+def test_columns_that_are_calculated_or_not_named_are_refused(accounts: list[ExchangeAccount]) -> None:
+    for build in (
+        lambda pk: Balance.objects.filter(pk=pk),
+        lambda pk: Balance.objects.filter(pk=pk).annotate(twice=F("cash") * 2).values_list("twice"),
+    ):
+        with pytest.raises(TypeError):
+            PreparedColumns(build)(1)
+    with pytest.raises(TypeError):
+        PreparedColumns(lambda pk: Balance.objects.filter(pk=pk + 1).values_list("cash"))(1)

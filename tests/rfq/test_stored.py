@@ -10,7 +10,7 @@ import pytest
 from django.db.models.sql.compiler import SQLCompiler
 
 from apps.core.rfq import ConfirmationState as State
-from apps.core.rfq import Decision, Policy, QuoteState
+from apps.core.rfq import Decision, Policy, QuotePrices, QuoteState
 from apps.core.timestamps import utc_now
 from apps.paper.testing import DECI, LINEAR
 from apps.rfq import stored
@@ -56,8 +56,22 @@ def test_an_accept_is_judged_by_statements_that_were_written_before(
         window.scene.hear()
 
     assert Confirmation.objects.get(quote=quote).state == State.CONFIRMING
-    # What waits for its execution is summed up: the one read with columns of two tables.
-    assert tables == ["rfq_confirmation"]
+    assert tables == []
+
+
+def test_what_is_confirmed_beside_it_counts_once_and_of_its_own_subaccount(window: Window) -> None:
+    first, second = window.accepted(), window.accepted("no", ticker=DECI, contracts=20)
+
+    beside = stored.pending_beside(second.quote)
+
+    assert beside == [(Decimal(50), "yes", QuotePrices(Decimal("0.30"), Decimal("0.60")), LINEAR)]
+    other = stored.pending_beside(first.quote)
+    assert [(contracts, side, ticker) for contracts, side, _, ticker in other] == [(Decimal(20), "no", DECI)]
+    second.quote.subaccount = 1
+    assert stored.pending_beside(second.quote) == []
+    Confirmation.objects.filter(pk=first.pk).update(state=State.EXECUTED)
+    second.quote.subaccount = 0
+    assert stored.pending_beside(second.quote) == []
 
 
 def test_a_quote_is_read_with_what_its_accept_needs(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:

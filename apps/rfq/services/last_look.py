@@ -19,7 +19,7 @@ from apps.core.errors import DeskError, WireFormatError
 from apps.core.last_look import LastLook
 from apps.core.money import parse_price
 from apps.core.permissions import Permission
-from apps.core.rfq import ConfirmationState, Outcome, QuotePrices, QuoteState
+from apps.core.rfq import Outcome, QuotePrices, QuoteState
 from apps.core.timestamps import from_unix_ms, to_unix_ms, utc_now
 from apps.exchange.selectors import FEED_PREFIX, FeedState
 from apps.exchange.wire.api import markets as api
@@ -30,7 +30,7 @@ from apps.orders.services.limit_rows import limits_of
 from apps.orders.services.pauses import pause_check
 from apps.orders.services.quotes import Quotes, quotes_of
 from apps.rfq import stored
-from apps.rfq.models import Confirmation, FairMark, IncomingRfq, Quote
+from apps.rfq.models import FairMark, IncomingRfq, Quote
 from apps.rfq.services.limits import loss_stop, market_tickers
 
 logger = logging.getLogger(__name__)
@@ -38,8 +38,6 @@ logger = logging.getLogger(__name__)
 # Sources of rules whose values people set: as good as their own end says.
 MARKED = ("manual", "file")
 BOOKS_AT_ONCE = 100  # of one call
-# Sent and not filled yet: it will be held and paid, though no balance shows it.
-PENDING = (ConfirmationState.CONFIRMING, ConfirmationState.CONFIRMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,16 +225,11 @@ def _held(quote: Quote) -> tuple[Decimal | None, Decimal | None]:
     """Return position and free cash, as if all that was confirmed and is not filled yet had been filled."""
     holding = holding_of(quote.account_id, quote.subaccount, quote.ticker)
     position, cash = holding.position, holding.cash
-    pending = Confirmation.objects.filter(
-        quote__account_id=quote.account_id, quote__subaccount=quote.subaccount, state__in=PENDING
-    ).exclude(quote_id=quote.pk)
-    # Only what is needed: hundreds may wait for their execution, each with all that its last look saw.
-    others = pending.values_list("contracts", "accepted_side", "quote__yes_bid", "quote__no_bid", "quote__ticker")
-    for contracts, accepted_side, yes_bid, no_bid, ticker in others:
+    for contracts, accepted_side, prices, ticker in stored.pending_beside(quote):
         if contracts is None or not accepted_side:
             continue
         side = Outcome(accepted_side)
-        price = QuotePrices(yes_bid, no_bid).maker_price(side)
+        price = prices.maker_price(side)
         if cash is not None and price is not None:
             cash -= price * contracts
         if position is not None and ticker == quote.ticker:
