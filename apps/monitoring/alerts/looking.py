@@ -3,9 +3,11 @@
 A cursor moves in the transaction that tells, and only from where it was read: who comes second changes nothing.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 
 from django.db import transaction
@@ -23,6 +25,8 @@ from apps.monitoring.alerts.telling import (
     windows_close,
 )
 
+logger = logging.getLogger(__name__)
+
 Rules = dict[int, list[AlertRule]]
 STEPS_AT_MOST = 20
 
@@ -36,13 +40,19 @@ def look(*, now: datetime | None = None) -> None:
     now = now or utc_now()
     rules = _rules()
     for desk_id, own in rules.items():
-        _until_done(lambda: _look_trail(desk_id, own, now))  # noqa: B023 - called at once
+        _apart(partial(_until_done, partial(_look_trail, desk_id, own, now)))
     for source in rows.SOURCES:
-        _until_done(lambda: _look_rows(source, rules, now))  # noqa: B023 - called at once
-    if Alert.objects.filter(window_ends_at__lte=now).exists():
-        with transaction.atomic():
-            windows_close(now=now)
-    alerts_escalate(now=now)
+        _apart(partial(_until_done, partial(_look_rows, source, rules, now)))
+    _apart(partial(_close_windows, now))
+    _apart(partial(alerts_escalate, now=now))
+
+
+def _apart(part: Callable[[], object]) -> None:
+    """Do one part of a look. What cannot be read of one desk or source keeps no other waiting, and is tried again."""
+    try:
+        part()
+    except Exception:
+        logger.exception("a part of the alerts could not be looked at")
 
 
 def _until_done(step: Callable[[], bool]) -> None:
@@ -50,6 +60,12 @@ def _until_done(step: Callable[[], bool]) -> None:
     for _ in range(STEPS_AT_MOST):
         if not step():
             return
+
+
+def _close_windows(now: datetime) -> None:
+    if Alert.objects.filter(window_ends_at__lte=now).exists():
+        with transaction.atomic():
+            windows_close(now=now)
 
 
 def cursors_begin(desk_id: int) -> None:

@@ -109,6 +109,22 @@ def test_of_two_looks_at_once_one_tells(place: Place, monkeypatch: pytest.Monkey
     assert Alert.objects.get().count == 1
 
 
+def test_what_cannot_be_read_of_one_desk_keeps_no_other_waiting(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rule(place.trader)
+    fill(place)
+
+    def broken(desk_id: int, after: int) -> list[Any]:
+        raise TypeError("an entry that nobody foresaw")
+
+    monkeypatch.setattr(looking.trail, "trail_entries", broken)
+    looking.look(now=later(seconds=1))
+
+    assert Alert.objects.get().title == f"Filled: {TICKER}"
+    assert "a part of the alerts could not be looked at" in caplog.text
+
+
 def test_what_happened_before_the_rule_and_old_history_is_no_news(place: Place) -> None:
     fill(place, 1)
     rule(place.trader)
