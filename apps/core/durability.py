@@ -5,13 +5,18 @@ disk, and all that time the one write lock is held. What must be on the disk is 
 the intent, its audit row and the claim. The log is one file written in order, so the flush of the claim carries all
 that was committed before it, by whatever process. See docs/adr/0010-what-waits-for-the-disk.md.
 
+A claim may have its flush made beside its checks (`flush_begin`): what counts is that `Flushing.wait` came back
+before the first byte leaves.
+
 A commit under `reaches_disk_later` survives the death of any process, as each does. A power cut may take the last
 of them, and nothing that a flushed commit came after.
 """
 
 import os
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -19,6 +24,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 FULL: Final = 2  # what PRAGMA synchronous answers
 _state = threading.local()
+_flushers = ThreadPoolExecutor(4, thread_name_prefix="flush")  # as many as orders leave at once
 
 
 @contextmanager
@@ -64,9 +70,42 @@ def flush() -> None:
     connection = connections[DEFAULT_DB_ALIAS]
     if connection.vendor != "sqlite":
         return  # a server's commits wait, or are its administrator's choice
+    _log_flush(f"{connection.settings_dict['NAME']}-wal")
+
+
+class Flushing:
+    """A flush on its way; done: None where none is needed."""
+
+    def __init__(self, done: "Future[None] | None" = None) -> None:
+        self._done = done
+
+    def wait(self) -> float:
+        """Come back when it is on the disk; returns the seconds that this took. Raises OSError: it is not."""
+        if self._done is None:
+            return 0.0
+        began = time.monotonic()
+        self._done.result()
+        return time.monotonic() - began
+
+
+def flush_begin() -> Flushing:
+    """Begin to flush everything committed so far, in a thread of its own.
+
+    Only where the settings flush each commit: elsewhere they mean to flush none, or the server does.
+    """
+    connection = connections[DEFAULT_DB_ALIAS]
+    if connection.vendor != "sqlite":
+        return Flushing()
+    connection.ensure_connection()
+    if connection.connection.execute("PRAGMA synchronous").fetchone()[0] != FULL:
+        return Flushing()
+    return Flushing(_flushers.submit(_log_flush, f"{connection.settings_dict['NAME']}-wal"))
+
+
+def _log_flush(name: str) -> None:
     # Without a log everything has been moved into the database, which is flushed before its log goes.
     with suppress(FileNotFoundError):
-        log = os.open(f"{connection.settings_dict['NAME']}-wal", os.O_RDWR)
+        log = os.open(name, os.O_RDWR)
         try:
             os.fsync(log)
         finally:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.models import Model, QuerySet
 from django.db.models.sql.subqueries import InsertQuery, UpdateQuery
 
@@ -40,13 +40,14 @@ class PreparedInsert(Generic[Row]):
     def __call__(self, row: Row) -> Row:
         """Store the row and return it with its key. Raises what `save(force_insert=True)` does."""
         sql, fields = self._statement()
-        params = [one.get_db_prep_save(one.pre_save(row, True), connection=connection) for one in fields]
-        with transaction.mark_for_rollback_on_error(using=connection.alias), connection.cursor() as cursor:
+        database = connections[DEFAULT_DB_ALIAS]  # once: `connection` looks it up again for each of its attributes
+        params = [one.get_db_prep_save(one.pre_save(row, True), connection=database) for one in fields]
+        with transaction.mark_for_rollback_on_error(using=DEFAULT_DB_ALIAS), database.cursor() as cursor:
             cursor.execute(sql, params)
             [key] = cursor.fetchone()
         row.pk = key
         row._state.adding = False
-        row._state.db = connection.alias
+        row._state.db = DEFAULT_DB_ALIAS
         return row
 
     def _statement(self) -> tuple[str, Columns]:
@@ -100,7 +101,7 @@ class PreparedUpdate(Generic[Row]):
         params = list(statement.params)
         for index, number in statement.places:
             params[index] = _adapted(values[number])
-        with transaction.mark_for_rollback_on_error(using=connection.alias), connection.cursor() as cursor:
+        with transaction.mark_for_rollback_on_error(using=DEFAULT_DB_ALIAS), connection.cursor() as cursor:
             cursor.execute(statement.sql, params)
             return int(cursor.rowcount)
 

@@ -261,10 +261,14 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if not may_open(actor, command.permission, command.within):
             raise NotAllowed
         with tracing():
-            if command.permission not in _WATCHING:  # previews come with each key that is pressed
-                acted(self._user_id, self._session_key)
+            if command.permission in _WATCHING:  # previews come with each key that is pressed
+                return actor, command.handler(actor, params)
+            acted(self._user_id, self._session_key)
+            try:
+                return actor, command.handler(actor, params)
+            finally:
+                # Behind it: the log waits for whoever reads it, and an order waits for nobody.
                 logger.info("command %s of user %s on desk %s", command.name, actor.user_id, actor.desk_id)
-            return actor, command.handler(actor, params)
 
     def _session(self, *, is_act: bool, is_watched: bool) -> dict[str, Any]:
         """Say how long the sign-in lasts without an act, after noting one if this is one.

@@ -17,7 +17,7 @@ from apps.exchange import live
 from apps.markets.models import Event, Market, Series
 from apps.orders import queue
 from apps.orders.models import OrderIntent
-from apps.orders.services import batch, cancel, changing, groups, lookup, queueing, send, sync
+from apps.orders.services import ahead, batch, cancel, changing, groups, lookup, queueing, send, sync
 from apps.orders.tickets import OrderTicket
 from apps.portfolio import services as portfolio_services
 from apps.vault.models import ApiKey
@@ -143,7 +143,7 @@ def exchange(monkeypatch: pytest.MonkeyPatch, published: Published, queued: list
 
 
 def connect(monkeypatch: pytest.MonkeyPatch, client_for: Callable[..., Any]) -> None:
-    for module in (send, batch, cancel, changing, groups, queueing, lookup, sync, portfolio_services):
+    for module in (ahead, send, batch, cancel, changing, groups, queueing, lookup, sync, portfolio_services):
         monkeypatch.setattr(module, "client_for", client_for)
 
 

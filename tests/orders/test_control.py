@@ -26,7 +26,7 @@ from apps.orders.services import (
     order_preview,
     orders_reconcile,
 )
-from apps.orders.services.quotes import Quotes
+from apps.orders.services.quotes import Quotes, QuotesAsked
 from apps.orders.trading_events import trading_frame
 from tests.orders.conftest import Place, Published, make_ticket
 from tests.orders.scripted import ScriptedExchange
@@ -58,7 +58,7 @@ def refusal(place: Place, **over: Any) -> str:
 
 def quotes(monkeypatch: pytest.MonkeyPatch, bid: str | None, ask: str | None) -> None:
     told = Quotes(bid=Decimal(bid) if bid else None, ask=Decimal(ask) if ask else None)
-    monkeypatch.setattr(limits, "quotes_of", lambda environment, ticker: told)
+    monkeypatch.setattr(QuotesAsked, "quotes", lambda asked: told)
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_the_sender_checks_a_market_again(place: Place, lead: Actor, exchange: S
 def test_scopes_cost_one_statement_and_the_loss_one_read(
     place: Place, lead: Actor, django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("apps.orders.services.limits.quotes_of", lambda environment, ticker: None)
+    monkeypatch.setattr("apps.orders.services.quotes.QuotesAsked.quotes", lambda asked: None)
     ticket, now = make_ticket(place), utc_now()
     with django_assert_num_queries(2):
         limits_use(place.trader, ticket, account=place.account, now=now)

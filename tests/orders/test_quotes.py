@@ -20,27 +20,17 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What Redis holds: heartbeat, book frame, ticker row."""
     held: list[Any] = [None, None, None]
 
-    class Pipe:
-        def __enter__(self) -> "Pipe":
-            return self
-
-        def __exit__(self, *_: object) -> None:
+    class Asked:
+        def __init__(self, client: Any, commands: Any) -> None:
             return
 
-        def get(self, name: str) -> None:
-            return
-
-        def hget(self, name: str, key: str) -> None:
-            return
-
-        def execute(self) -> list[Any]:
+        def read(self) -> list[Any]:
             return held
 
-    class Client:
-        def pipeline(self, *, transaction: bool) -> Pipe:
-            return Pipe()
+        def drop(self) -> None:
+            return
 
-    monkeypatch.setattr(quotes, "_client", lambda url: Client())
+    monkeypatch.setattr(quotes, "Pending", Asked)
     return held
 
 

@@ -15,7 +15,7 @@ from apps.core.timestamps import utc_now
 from apps.markets.models import Market
 from apps.orders import tasks
 from apps.orders.models import Order, OrderIntent
-from apps.orders.services import intent_send, intent_submit, intents_interrupted, intents_sweep, send
+from apps.orders.services import ahead, intent_send, intent_submit, intents_interrupted, intents_sweep, send
 from apps.orders.services.send import GOOD_FOR
 from tests.orders.conftest import TICKER, Place, Published, build_place, connect, make_ticket, rewind
 from tests.orders.scripted import ScriptedExchange
@@ -219,7 +219,7 @@ def test_a_sender_that_stood_still_after_its_claim_does_not_send(
         monkeypatch.setattr(send, "utc_now", lambda: utc_now() + timedelta(minutes=1))
         return exchange.client()
 
-    monkeypatch.setattr(send, "client_for", slow_client)
+    monkeypatch.setattr(ahead, "client_for", slow_client)
 
     intent_send(intent.pk)
 

@@ -1,5 +1,6 @@
 """The signed REST client: synchronous, long-lived, and honest about what it does not know."""
 
+import functools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,8 +10,8 @@ import httpx
 
 from apps.exchange.wire.clock import MS_HEADER, ClockOffset, server_time
 from apps.exchange.wire.errors import ExchangeError, NotSent, RateLimited, body_or_raise, from_transport
-from apps.exchange.wire.limits import Kind, Limiter
-from apps.exchange.wire.signing import REST_PREFIX, RequestSigner
+from apps.exchange.wire.limits import Kind, Limiter, TakesAhead, Taking
+from apps.exchange.wire.signing import REST_PREFIX, RequestSigner, Signing, SignsAhead
 
 logger = logging.getLogger(__name__)
 
@@ -23,9 +24,40 @@ _LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=10, keepali
 # than sent at a price the trader no longer wants; a cancel is worth waiting for. A bulk read comes again later.
 MAX_WAIT: dict[Kind, float] = {"read": 10.0, "bulk": 1.0, "write": 1.0, "cancel": 5.0}
 
+# Milliseconds. The exchange takes a signature for seconds; one that was made ahead and is older is made anew.
+SIGNED_AHEAD_MOST = 1_000
+
 Params = Mapping[str, str | int | bool | Sequence[str] | None]
 Pairs = list[tuple[str, str | int | float | bool | None]]
 Extensions = dict[str, Any]  # of httpx
+
+
+class Ahead:
+    """What one write needs beside its body, asked for before it is certain that the write is made."""
+
+    def __init__(self, taking: Taking | None, signing: Signing | None, path: str, at_ms: int) -> None:
+        self._taking, self._signing = taking, signing
+        self._path, self._at_ms = path, at_ms
+
+    def tokens(self) -> Taking | None:
+        """Return the tokens that were asked for; once."""
+        taking, self._taking = self._taking, None
+        return taking
+
+    def headers(self, path: str, now_ms: int) -> dict[str, str] | None:
+        """Return the signed headers; once, while they are fresh. Raises as the signer does."""
+        signing = self._signing
+        if signing is None or path != self._path or not 0 <= now_ms - self._at_ms <= SIGNED_AHEAD_MOST:
+            return None
+        self._signing = None
+        return signing.headers()
+
+    def drop(self) -> None:
+        """Let go of what was not used. A second time does nothing."""
+        for one in (self._taking, self._signing):
+            if one is not None:
+                one.drop()
+        self._taking = self._signing = None
 
 
 class ExchangeClient:
@@ -59,6 +91,10 @@ class ExchangeClient:
         self.limiter = limiter
         self.clock = ClockOffset()
         self._signer = signer
+        # Asked once: a protocol is slow to look for.
+        both: tuple[object, object] = (limiter, signer)
+        self._takes_ahead = both[0] if isinstance(both[0], TakesAhead) else None
+        self._signs_ahead = both[1] if isinstance(both[1], SignsAhead) else None
         self._now_ms = now_ms
         self._sleep = sleep
         self._on_key_refused = on_key_refused
@@ -70,6 +106,9 @@ class ExchangeClient:
             trust_env=False,
             headers={"User-Agent": "kalshi-desk", "Accept": "application/json"},
         )
+        # What httpx puts together anew for each request, and what is the same for all of ours.
+        self._headers = dict(self._http.headers)
+        self._timeout = timeout.as_dict()
 
     @property
     def clock_offset_ms(self) -> int | None:
@@ -92,13 +131,24 @@ class ExchangeClient:
         cost: int = 10,
         kind: Kind = "write",
         on_sent: Callable[[], None] | None = None,
+        ahead: Ahead | None = None,
     ) -> dict[str, Any]:
         """Create or act. Raises NotExecuted, AlreadyExists or OutcomeUnknown.
 
         on_sent: called when the request has been written, before its answer is waited for. What it raises is
             logged and changes nothing.
+        ahead: what `ask_ahead` gave for this very request.
         """
-        return self._call("POST", path, params=params, json=json, cost=cost, kind=kind, on_sent=on_sent)
+        return self._call("POST", path, params=params, json=json, cost=cost, kind=kind, on_sent=on_sent, ahead=ahead)
+
+    def ask_ahead(self, method: str, path: str, *, cost: int, kind: Kind) -> Ahead:
+        """Ask for the tokens and the signature of a request that is sent a moment later, or never. Raises nothing."""
+        at_ms, full_path = self._now_ms(), REST_PREFIX + path
+        taking = None if self._takes_ahead is None else self._takes_ahead.take_begin(cost, kind=kind)
+        signing = None
+        if self._signs_ahead is not None:
+            signing = self._signs_ahead.headers_begin(method, full_path, at_ms + (self.clock.ms or 0))
+        return Ahead(taking, signing, full_path, at_ms)
 
     def put(
         self, path: str, *, params: Params | None = None, json: Any = None, cost: int = 10, kind: Kind = "write"
@@ -122,11 +172,14 @@ class ExchangeClient:
         cost: int,
         kind: Kind,
         on_sent: Callable[[], None] | None = None,
+        ahead: Ahead | None = None,
     ) -> dict[str, Any]:
         is_read = method == "GET"
-        self._take(cost, kind=kind)
+        self._take(cost, kind=kind, taking=ahead.tokens() if ahead else None)
         extensions = {} if on_sent is None else {"trace": _when_sent(on_sent)}
-        response = self._send(method, path, params=_query(params), json=json, is_read=is_read, extensions=extensions)
+        response = self._send(
+            method, path, params=_query(params), json=json, is_read=is_read, extensions=extensions, ahead=ahead
+        )
         try:
             return body_or_raise(response, is_read=is_read)
         except RateLimited:
@@ -135,15 +188,16 @@ class ExchangeClient:
                 self.limiter.drain(kind=kind)
             raise
 
-    def _take(self, cost: int, *, kind: Kind) -> None:
+    def _take(self, cost: int, *, kind: Kind, taking: Taking | None = None) -> None:
         if self.limiter is None:
             return
         waited = 0.0
         while True:
             try:
-                wait = self.limiter.take(cost, kind=kind)
+                wait = self.limiter.take(cost, kind=kind) if taking is None else taking.wait()
             except ValueError as exc:
                 raise RateLimited(str(exc)) from exc
+            taking = None
             if not wait:
                 return
             if waited + wait > MAX_WAIT[kind]:
@@ -155,7 +209,15 @@ class ExchangeClient:
             waited += wait
 
     def _send(
-        self, method: str, path: str, *, params: Pairs, json: Any, is_read: bool, extensions: Extensions
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Pairs,
+        json: Any,
+        is_read: bool,
+        extensions: Extensions,
+        ahead: Ahead | None,
     ) -> httpx.Response:
         order = [(self._preferred + step) % len(self.hosts) for step in range(len(self.hosts))]
         if is_read:
@@ -164,7 +226,7 @@ class ExchangeClient:
         for index in order:
             try:
                 response = self._send_to(
-                    self.hosts[index], method, path, params=params, json=json, extensions=extensions
+                    self.hosts[index], method, path, params=params, json=json, extensions=extensions, ahead=ahead
                 )
             except httpx.HTTPError as exc:
                 failure = from_transport(exc, is_read=is_read)
@@ -178,16 +240,31 @@ class ExchangeClient:
         raise failure
 
     def _send_to(
-        self, host: str, method: str, path: str, *, params: Pairs, json: Any, extensions: Extensions
+        self,
+        host: str,
+        method: str,
+        path: str,
+        *,
+        params: Pairs,
+        json: Any,
+        extensions: Extensions,
+        ahead: Ahead | None,
     ) -> httpx.Response:
         full_path = REST_PREFIX + path
         sent_ms = self._now_ms()
         headers: dict[str, str] = {}
         if self._signer is not None:
-            headers = self._signer.headers(method, full_path, sent_ms + (self.clock.ms or 0))
-        response = self._http.request(
-            method, host + full_path, params=params, json=json, headers=headers, extensions=extensions
+            signed = ahead.headers(full_path, sent_ms) if ahead else None
+            headers = signed or self._signer.headers(method, full_path, sent_ms + (self.clock.ms or 0))
+        url = _url(host + full_path)
+        request = httpx.Request(
+            method,
+            url.copy_merge_params(params) if params else url,
+            headers={**self._headers, **headers},
+            json=json,
+            extensions={**extensions, "timeout": self._timeout},
         )
+        response = self._http.send(request)
         if method != "GET":
             named = json.get("client_order_id", "") if isinstance(json, dict) else ""
             logger.info("%s %s %s: %s in %s ms", method, path, named, response.status_code, self._now_ms() - sent_ms)
@@ -201,6 +278,11 @@ class ExchangeClient:
                 # The answer counts, whatever fails here.
                 logger.exception("a key that was refused could not be looked at")
         return response
+
+
+@functools.lru_cache(maxsize=256)
+def _url(text: str) -> httpx.URL:
+    return httpx.URL(text)
 
 
 def _when_sent(call: Callable[[], None]) -> Callable[[str, Any], None]:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 Kind = Literal["read", "bulk", "write", "cancel"]
 Bucket = Literal["read", "write"]
@@ -94,6 +94,27 @@ class Limiter(Protocol):
 
     def configure(self, *, read: Budget, write: Budget) -> None:
         """Use the budgets that the exchange says now; spent tokens stay spent."""
+        ...
+
+
+@runtime_checkable
+class TakesAhead(Protocol):
+    """A limiter that is asked over a line, and whose answer can be read later."""
+
+    def take_begin(self, cost: int, *, kind: Kind) -> "Taking":
+        """As `Limiter.take`, up to the answer."""
+        ...
+
+
+class Taking(Protocol):
+    """Tokens that were asked for."""
+
+    def wait(self) -> float:
+        """Return what `Limiter.take` returns; once."""
+        ...
+
+    def drop(self) -> None:
+        """Nobody waits for the answer. What was taken is spent."""
         ...
 
 

@@ -1,5 +1,6 @@
 """One budget per exchange account for all processes of the desk, kept in Redis."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -8,6 +9,7 @@ from typing import Any, cast
 
 import redis
 
+from apps.exchange.ahead import Pending
 from apps.exchange.wire.limits import Bucket, Budget, Kind, Level, LocalLimiter, bucket_of, floor_of, too_expensive
 
 logger = logging.getLogger(__name__)
@@ -82,6 +84,7 @@ class SharedLimiter:
         write: Budget,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._client = client
         self._account = account
         self._clock = clock
         self._lock = threading.Lock()
@@ -109,6 +112,19 @@ class SharedLimiter:
             return int(cast(int, wait)) / 1_000_000
         return self._local.take(cost, kind=kind)
 
+    def take_begin(self, cost: int, *, kind: Kind) -> "SharedTaking":
+        """As `take`, up to the answer: what stands in the way is met by its `wait`."""
+        name = bucket_of(kind)
+        budget = self._budgets[name]
+        floor = floor_of(kind, budget)
+        pending: Pending | None = None
+        if self._away_since is None and cost <= budget.capacity - floor:
+            args = (budget.rate, budget.capacity, cost, floor)
+            command = ("EVALSHA", self._take.sha, 1, self._key(name), *args)
+            with contextlib.suppress(redis.RedisError, OSError):
+                pending = Pending(self._client, (command,))
+        return SharedTaking(self, pending, cost, kind)
+
     def drain(self, *, kind: Kind) -> None:
         self._ask(self._drain, bucket_of(kind))
         self._local.drain(kind=kind)
@@ -129,12 +145,15 @@ class SharedLimiter:
         self._budgets = {"read": read, "write": write}
         self._local.configure(read=_share(read), write=_share(write))
 
+    def _key(self, name: Bucket) -> str:
+        return f"desk:tokens:{self._account}:{name}"
+
     def _ask(self, script: Any, name: Bucket, *args: float) -> object | None:
         """Run a script; None when Redis is away (then it is not asked again for a second)."""
         if self._away_since is not None and self._clock() < self._ask_again_at:
             return None
         try:
-            answer: object = script(keys=[f"desk:tokens:{self._account}:{name}"], args=list(args))
+            answer: object = script(keys=[self._key(name)], args=list(args))
         except redis.RedisError as exc:
             with self._lock:
                 if self._away_since is None:
@@ -152,6 +171,27 @@ class SharedLimiter:
                 self._away_since = None
             logger.warning("rate budgets of account %s are shared through Redis again", self._account)
         return answer
+
+
+class SharedTaking:
+    """Tokens that were asked for, and whose answer is on its way (see `wire.limits.Taking`)."""
+
+    def __init__(self, limiter: SharedLimiter, pending: Pending | None, cost: int, kind: Kind) -> None:
+        self._limiter, self._pending, self._cost, self._kind = limiter, pending, cost, kind
+
+    def wait(self) -> float:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            # An answer that does not come may have been taken: asking again spends twice, and never too little.
+            with contextlib.suppress(redis.RedisError, OSError):
+                [wait] = pending.read()
+                return int(wait) / 1_000_000
+        return self._limiter.take(self._cost, kind=self._kind)
+
+    def drop(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.drop()
 
 
 def _share(budget: Budget) -> Budget:

@@ -18,7 +18,7 @@ from apps.core.permissions import Actor
 from apps.orders.models import BookSide, Order, OrderIntent
 from apps.orders.services.day_loss import is_reducing, loss_standing
 from apps.orders.services.limit_rows import COUNTED, DEFAULTS, Figure, InForce, Within, limits_in_force, limits_of
-from apps.orders.services.quotes import Quotes, quotes_of
+from apps.orders.services.quotes import Quotes, QuotesAsked, quotes_of
 from apps.orders.services.usage import usages_of
 from apps.orders.tickets import OrderTicket
 
@@ -63,8 +63,9 @@ def limits_check(
     intent: OrderIntent | None = None,
     instead_of: Order | None = None,
     before: Sequence[OrderTicket] = (),
+    asked: QuotesAsked | None = None,
 ) -> InForce:
-    """Return what holds, thresholds of approvals included.
+    """Return what holds, thresholds of approvals included. asked: for the best prices of the market, already.
 
     Raises DeskError `limit_<name>` for the first limit that this order would break.
     """
@@ -76,7 +77,7 @@ def limits_check(
         tickers=(ticket.ticker,),
     )
     for one in _uses(
-        force, actor, ticket, account=account, now=now, intent=intent, instead_of=instead_of, before=before
+        force, actor, ticket, account=account, now=now, intent=intent, instead_of=instead_of, before=before, asked=asked
     ):
         if not one.is_kept:
             raise limit_refusal(one)
@@ -129,6 +130,7 @@ def _uses(
     intent: OrderIntent | None,
     instead_of: Order | None,
     before: Sequence[OrderTicket],
+    asked: QuotesAsked | None = None,
 ) -> list[LimitUse]:
     found = []
     for name, limit in force.of_one.items():
@@ -138,7 +140,7 @@ def _uses(
             case "max_notional":
                 found.append(_use(name, limit, notional_of(ticket)))
             case "price_band":
-                quotes = quotes_of(account.environment, ticket.ticker)
+                quotes = asked.quotes() if asked else quotes_of(account.environment, ticket.ticker)
                 beyond = _beyond(ticket, quotes)
                 if beyond is not None:
                     is_old = quotes is not None and not quotes.is_live

@@ -21,6 +21,7 @@ from redis.retry import Retry
 from apps.core.errors import WireFormatError
 from apps.core.money import parse_price
 from apps.exchange import live
+from apps.exchange.ahead import Pending
 from apps.markets.models import Market
 
 logger = logging.getLogger(__name__)
@@ -41,8 +42,35 @@ class Quotes:
 
 def quotes_of(environment: str, ticker: str) -> Quotes | None:
     """Return the best prices by the rule above; None when nothing was ever quoted."""
-    found = _published(environment, ticker)
-    return _catalogued(environment, ticker) if found is None or found.is_empty else found
+    return QuotesAsked(environment, ticker).quotes()
+
+
+class QuotesAsked:
+    """The same question, asked now and answered later; `drop` it where nobody needs the answer any more."""
+
+    def __init__(self, environment: str, ticker: str) -> None:
+        self._environment, self._ticker = environment, ticker
+        self._pending: Pending | None = None
+        try:
+            self._pending = Pending(
+                _client(settings.REDIS_URL),
+                (
+                    ("GET", live.HEARTBEAT_PREFIX + environment),
+                    ("HGET", live.STATE, f"book:{environment}:{ticker}"),
+                    ("HGET", f"{live.ROWS_PREFIX}tickers:{environment}", ticker),
+                ),
+            )
+        except (redis.RedisError, OSError) as exc:
+            _away(exc)
+
+    def quotes(self) -> Quotes | None:
+        """Wait for the answer; once."""
+        found = None if self._pending is None else _published(self._pending, self._ticker)
+        return _catalogued(self._environment, self._ticker) if found is None or found.is_empty else found
+
+    def drop(self) -> None:
+        if self._pending is not None:
+            self._pending.drop()
 
 
 def _catalogued(environment: str, ticker: str) -> Quotes | None:
@@ -55,16 +83,16 @@ def _catalogued(environment: str, ticker: str) -> Quotes | None:
     return None
 
 
-def _published(environment: str, ticker: str) -> Quotes | None:
+def _away(exc: Exception) -> None:
+    logger.info("no live prices for the price band (%s)", type(exc).__name__)
+
+
+def _published(pending: Pending, ticker: str) -> Quotes | None:
     """Return what the gateway published last; its whole book, else its ticker row."""
     try:
-        with _client(settings.REDIS_URL).pipeline(transaction=False) as pipe:
-            pipe.get(live.HEARTBEAT_PREFIX + environment)
-            pipe.hget(live.STATE, f"book:{environment}:{ticker}")
-            pipe.hget(f"{live.ROWS_PREFIX}tickers:{environment}", ticker)
-            heartbeat, book, row = pipe.execute()
+        heartbeat, book, row = pending.read()
     except (redis.RedisError, OSError) as exc:
-        logger.info("no live prices for the price band (%s)", type(exc).__name__)
+        _away(exc)
         return None
     try:
         frame = msgspec.json.decode(book)[1] if book else {}

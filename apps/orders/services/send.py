@@ -17,7 +17,7 @@ from django.db.models import F
 from apps.accounts.models import ExchangeAccount
 from apps.audit import services as audit
 from apps.core import killpoints
-from apps.core.durability import reaches_disk_later
+from apps.core.durability import Flushing, flush_begin, reaches_disk_later
 from apps.core.errors import DeskError, NotAllowed, WireFormatError, not_sent
 from apps.core.money import format_count, format_price, parse_count
 from apps.core.ports import OrderRoute
@@ -32,12 +32,14 @@ from apps.orders import events, queue, spill
 from apps.orders.access import actor_of
 from apps.orders.models import BookSide, Order, OrderIntent
 from apps.orders.reports import OrderReport
+from apps.orders.services.ahead import AskedAhead
 from apps.orders.services.apply import order_apply
 from apps.orders.services.checks import account_check_again, order_check
 from apps.orders.services.gate import gate_check, gate_note
 from apps.orders.services.limits import limits_check
 from apps.orders.services.order_approval import approval_check_again
 from apps.orders.services.pauses import pause_check
+from apps.orders.services.quotes import QuotesAsked
 from apps.orders.services.routes import route_of
 from apps.orders.tickets import FILL_OR_KILL, GOOD_TILL_CANCELED, OrderTicket
 
@@ -55,6 +57,8 @@ SENDS_WITHIN = timedelta(seconds=8)
 # So nothing of it leaves later than this after the claim: the wait for tokens (1 s), for a connection of the pool
 # (2 s), two hosts to connect to (3 s each) and the writing (5 s) come on top. See exchange.wire.client.
 LEFT_WITHIN = SENDS_WITHIN + timedelta(seconds=14)
+# Seconds. Who waited longer for the disk than this asks everything again: a pause may have come meanwhile.
+CHECKED_AGAIN_AFTER = 0.05
 # A 409 is a question, but for this one: the exchange says in its own words why it killed a
 # fill-or-kill order, and our client order id is new with every intent.
 KILLED = "fill_or_kill_insufficient_resting_volume"
@@ -66,6 +70,7 @@ _claims = PreparedUpdate(
         {"state": State.SENDING, "claimed_at": now, "version": F("version") + 1},
     )
 )
+NOT_ON_DISK = "Not sent: the desk's disk did not take the note that it leaves. Nothing reached the exchange."
 TOO_LATE = "Not sent: the desk could not send it in time. Nothing reached the exchange."
 
 
@@ -78,19 +83,26 @@ def intent_send(intent_id: int) -> OrderIntent | None:
     Cost: 10 write tokens. Source: docs:api-reference/orders/create-order-v2.
     """
     killpoints.reach("send.started")
-    if spill.is_pending() or not claim(intent_id):
+    flushing = None if spill.is_pending() else _claim_begin(intent_id)
+    if flushing is None:
         # What is kept in the file goes into the database first; until then nothing new leaves.
         intents_expire(intent_id=intent_id)
         return None
     killpoints.reach("send.claimed")
     intent = _intents(intent_id)[0]
     intent.account = _accounts(intent.account_id)[0]
-    try:
-        check_again(intent)
-    except DeskError as exc:
-        return intent_refuse(intent, code=exc.code, text=not_sent(exc.text))
-    killpoints.reach("send.checked")
-    outcome = _attempt(intent)
+    with AskedAhead(intent) as ahead:
+        try:
+            check_again(intent, asked=ahead.quotes)
+            if flushing.wait() > CHECKED_AGAIN_AFTER:
+                check_again(intent)
+        except DeskError as exc:
+            return intent_refuse(intent, code=exc.code, text=not_sent(exc.text))
+        except OSError:
+            logger.exception("the claim of intent %s did not reach the disk", intent_id)
+            return intent_refuse(intent, code="disk", text=NOT_ON_DISK)
+        killpoints.reach("send.checked")
+        outcome = _attempt(intent, ahead)
     recorded = outcome_record(intent, outcome)
     if outcome.is_whole is not None:
         gate_note(intent.account, is_whole=outcome.is_whole)
@@ -103,10 +115,18 @@ def claim(intent_id: int) -> bool:
     return _claims(intent_id, now - GOOD_FOR, now) == 1
 
 
-def check_again(intent: OrderIntent) -> None:
+def _claim_begin(intent_id: int) -> Flushing | None:
+    """`claim`, with its flush on its way while the checks run: nothing may leave before that is through."""
+    with reaches_disk_later():
+        if not claim(intent_id):
+            return None
+    return flush_begin()
+
+
+def check_again(intent: OrderIntent, *, asked: QuotesAsked | None = None) -> None:
     """Ask once more for the author's right, the market and the grid: all may have changed since.
 
-    Raises DeskError.
+    asked: for the market's best prices, already. Raises DeskError.
     """
     actor = actor_of(user_id=intent.placed_by_id, desk_id=intent.desk_id)
     if actor is None:
@@ -116,7 +136,7 @@ def check_again(intent: OrderIntent) -> None:
     now, ticket = utc_now(), ticket_of(intent)
     pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
     gate_check(account.pk)
-    force = limits_check(actor, ticket, account=account, now=now, intent=intent)
+    force = limits_check(actor, ticket, account=account, now=now, intent=intent, asked=asked)
     approval_check_again(intent, force, ticket, now=now)
     order_check(actor, ticket, account=account, now=now)
 
@@ -153,21 +173,28 @@ class Outcome:
     is_whole: bool | None = None  # of an answer 2xx: with the order that it promises? None: there was none
 
 
-def _attempt(intent: OrderIntent) -> Outcome:
+def _attempt(intent: OrderIntent, ahead: AskedAhead) -> Outcome:
     """Make the one attempt, outside any transaction: a rollback would forget a live order.
 
     Whatever is not listed below escapes and leaves SENDING behind, which the sweep turns into
     UNKNOWN: an error we did not foresee is no proof that nothing happened.
     """
     try:
-        route = route_of(intent.account_id)
-        if route is not None:
-            return attempt_by(route, intent)
-        client = client_for(intent.account_id, write=True)
+        client = ahead.client  # by REST, as was asked after the claim
+        if client is None:
+            route = route_of(intent.account_id)
+            if route is not None:
+                return attempt_by(route, intent)
+            client = client_for(intent.account_id, write=True)
         if is_stale(intent):
             return Outcome("refused", "too_late", TOO_LATE)
         killpoints.reach("send.client_ready")
-        ack = api.create_order(client, new_order(intent), on_sent=lambda: events.intent_sending_publish(intent))
+        ack = api.create_order(
+            client,
+            new_order(intent),
+            on_sent=lambda: events.intent_sending_publish(intent),
+            ahead=ahead.request,
+        )
     except (ExchangeError, DeskError) as exc:
         return failure_read(intent, exc)
     killpoints.reach("send.answered")

@@ -26,6 +26,7 @@ from apps.orders.services.limit_rows import InForce
 from apps.orders.services.limits import limits_check
 from apps.orders.services.order_approval import approval_gate
 from apps.orders.services.pauses import pause_check
+from apps.orders.services.quotes import QuotesAsked
 from apps.orders.services.recover import spill_check
 from apps.orders.tickets import OrderTicket
 
@@ -59,8 +60,12 @@ def intent_submit(
     if known is not None:
         return known
     account = account_check(actor, ticket.account_id, ticket.subaccount)
-    estimate = order_check(actor, ticket, account=account, now=now)
-    force = may_trade_check(actor, ticket, account=account, now=now)
+    asked = QuotesAsked(account.environment, ticket.ticker)
+    try:
+        estimate = order_check(actor, ticket, account=account, now=now)
+        force = may_trade_check(actor, ticket, account=account, now=now, asked=asked)
+    finally:
+        asked.drop()
     approval_gate(actor, ticket, force, approval=approval, now=now)
     killpoints.reach("submit.checked")
     try:
@@ -76,16 +81,22 @@ def intent_submit(
 
 
 def may_trade_check(
-    actor: Actor, ticket: OrderTicket, *, account: ExchangeAccount, now: datetime, before: Sequence[OrderTicket] = ()
+    actor: Actor,
+    ticket: OrderTicket,
+    *,
+    account: ExchangeAccount,
+    now: datetime,
+    before: Sequence[OrderTicket] = (),
+    asked: QuotesAsked | None = None,
 ) -> InForce:
     """Is this person free to trade, and inside their limits? Returns what holds. Raises DeskError.
 
-    before: earlier lines of the same batch.
+    before: earlier lines of the same batch. asked: for the best prices of the market, already.
     """
     spill_check()
     pause_check(user_id=actor.user_id, desk_id=actor.desk_id)
     gate_check(account.pk)
-    return limits_check(actor, ticket, account=account, now=now, before=before)
+    return limits_check(actor, ticket, account=account, now=now, before=before, asked=asked)
 
 
 def intent_commit(

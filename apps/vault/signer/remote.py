@@ -44,8 +44,17 @@ class RemoteSigner:
 
     def headers(self, method: str, path: str, timestamp_ms: int) -> dict[str, str]:
         """As `KeySigner.headers`. Raises, too, SignerAway, KeyMissing (revoked since), KeyUnreadable, VaultClosed."""
-        verb, bare = method.upper(), path.partition("?")[0]
-        (signature,) = ask(Ask("rest", self._ref, f"{verb} {bare}", timestamp_ms))
+        (signature,) = ask(self._question(method, path, timestamp_ms))
+        return self._headers(timestamp_ms, signature)
+
+    def headers_begin(self, method: str, path: str, timestamp_ms: int) -> "RemoteSigning":
+        """As `headers`, up to the signer's answer. Raises nothing."""
+        return RemoteSigning(self, self._question(method, path, timestamp_ms))
+
+    def _question(self, method: str, path: str, timestamp_ms: int) -> Ask:
+        return Ask("rest", self._ref, f"{method.upper()} {path.partition('?')[0]}", timestamp_ms)
+
+    def _headers(self, timestamp_ms: int, signature: str) -> dict[str, str]:
         return {
             "KALSHI-ACCESS-KEY": self.key_id,
             "KALSHI-ACCESS-TIMESTAMP": str(timestamp_ms),
@@ -66,6 +75,53 @@ class RemoteSigner:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a signer stays in the process that opened it")
+
+
+class RemoteSigning:
+    """A question that lies with the signer while its asker does something else."""
+
+    def __init__(self, signer: RemoteSigner, question: Ask) -> None:
+        self._signer = signer
+        self._question = question
+        self._path = str(settings.SIGNER_SOCKET)
+        self._link: socket.socket | None = None
+        link: socket.socket | None = None
+        try:
+            link, _ = _line(self._path)
+            frames.send(link, question)
+        except OSError:
+            if link is not None:
+                link.close()
+        else:
+            self._link = link
+
+    def headers(self) -> dict[str, str]:
+        """As `RemoteSigner.headers`; where the line broke, the signer is asked again."""
+        link, self._link = self._link, None
+        answer = None if link is None else self._heard(link)
+        if answer is None:
+            (signature,) = ask(self._question)
+        elif answer.code:
+            raise _refusal(answer, self._question)
+        else:
+            (signature,) = answer.values
+        return self._signer._headers(self._question.at_ms, signature)
+
+    def drop(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()  # its answer is for nobody else
+
+    def _heard(self, link: socket.socket) -> Answer | None:
+        try:
+            answer = frames.receive(link, frames.ANSWERS)
+        except (OSError, ValueError):
+            answer = None
+        if answer is None:
+            link.close()
+        else:
+            _keep(self._path, link)
+        return answer
 
 
 def signer_of(row: ApiKey) -> RemoteSigner:
@@ -158,11 +214,15 @@ def _asked(question: Ask, within: float) -> Answer:
     except BaseException:
         link.close()
         raise
+    _keep(path, link)
+    return answer
+
+
+def _keep(path: str, link: socket.socket) -> None:
     try:
         _idle.put_nowait((path, link))
     except queue.Full:
         link.close()
-    return answer
 
 
 def _line(path: str) -> tuple[socket.socket, bool]:

@@ -23,6 +23,7 @@ from apps.exchange.wire.api.orders import (
     cancel_order,
     cancel_orders,
     create_order,
+    create_order_ahead,
     create_orders,
     decrease_order,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "cancel_order",
     "cancel_orders",
     "create_order",
+    "create_order_ahead",
     "create_orders",
     "decrease_order",
     "get_api_keys",

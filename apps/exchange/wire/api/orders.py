@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from apps.exchange.wire.api.calls import one, segment
-from apps.exchange.wire.client import ExchangeClient
+from apps.exchange.wire.client import Ahead, ExchangeClient
 from apps.exchange.wire.errors import missing_object
 from apps.exchange.wire.schemas.base import build
 from apps.exchange.wire.schemas.rest import CancelAck, DecreaseAck, ItemError, OrderAck
@@ -52,12 +52,24 @@ class Outcome(msgspec.Struct):
     error: ItemError | None = None
 
 
-def create_order(client: ExchangeClient, order: NewOrder, *, on_sent: Callable[[], None] | None = None) -> OrderAck:
+def create_order_ahead(client: ExchangeClient) -> Ahead:
+    """Ask for what a create needs beside its order. Raises nothing."""
+    return client.ask_ahead("POST", _PATH, cost=CREATE_COST, kind="write")
+
+
+def create_order(
+    client: ExchangeClient,
+    order: NewOrder,
+    *,
+    on_sent: Callable[[], None] | None = None,
+    ahead: Ahead | None = None,
+) -> OrderAck:
     """Place an order. Raises NotExecuted, AlreadyExists, OutcomeUnknown. Cost: 10 write tokens.
 
     on_sent: called once the request has been written, while the exchange works on it.
+    ahead: of `create_order_ahead`, of the same client.
     """
-    body = client.post(_PATH, json=msgspec.to_builtins(order), cost=CREATE_COST, on_sent=on_sent)
+    body = client.post(_PATH, json=msgspec.to_builtins(order), cost=CREATE_COST, on_sent=on_sent, ahead=ahead)
     return one(OrderAck, body, is_read=False)
 
 
