@@ -1,7 +1,9 @@
 """Who is asking, on which desk, with what selected: read afresh for each request and message."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
@@ -148,7 +150,13 @@ def only_looks(user_id: int) -> bool:
 def _session_load(session_key: str) -> Mapping[str, Any]:
     """Return what a session in SQL keeps, as its store does; empty when it is gone or expired."""
     row = _sessions.first(session_key)
-    return {} if row is None or row.expire_date <= utc_now() else row.get_decoded()
+    return {} if row is None or row.expire_date <= utc_now() else _session_decoded(row.session_data)
+
+
+@functools.lru_cache(maxsize=1_024)
+def _session_decoded(data: str) -> Mapping[str, Any]:
+    """Return what a session's text says. The text is read anew each time; what it says never changes."""
+    return MappingProxyType(Session(session_data=data).get_decoded())
 
 
 def _subaccount_selected(actor: Actor, account_id: int, chosen: int) -> int:

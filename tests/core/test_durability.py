@@ -96,3 +96,20 @@ def test_a_flush_takes_the_log_of_every_process_to_the_disk(
     ledger.close()  # the last one to close moves the log into the database, flushed, and removes it
     durability.flush()
     assert len(flushed) == 1
+
+
+def test_a_claims_flush_goes_beside_and_only_where_commits_are_flushed(
+    ledger: DatabaseWrapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda file: flushed.append(str(Path(f"/proc/self/fd/{file}").readlink())))
+    with durability.reaches_disk_later(), ledger.cursor() as cursor:
+        cursor.execute("INSERT INTO told VALUES ('claim')")
+
+    durability.flush_begin().wait()
+
+    assert flushed == [f"{ledger.settings_dict['NAME']}-wal"]
+    with ledger.cursor() as cursor:
+        cursor.execute("PRAGMA synchronous=OFF")
+    assert durability.flush_begin().wait() == 0
+    assert len(flushed) == 1

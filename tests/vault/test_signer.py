@@ -357,3 +357,26 @@ def test_an_emergency_key_takes_off_and_does_nothing_else(
     [other] = remote.emergency_opened(file)
     assert other.signer is None
     assert "does not open" in other.problem
+
+
+def test_a_signature_that_was_asked_for_ahead_is_the_same_one(place: Path, named: RemoteSigner) -> None:
+    with serving(place):
+        signed = named.headers_begin("delete", f"{ORDERS}/1?x=1", AT).headers()
+        verify(signed["KALSHI-ACCESS-SIGNATURE"], f"{AT}DELETE{ORDERS}/1")
+        assert (signed["KALSHI-ACCESS-KEY"], signed["KALSHI-ACCESS-TIMESTAMP"]) == ("k", str(AT))
+
+        dropped = named.headers_begin("DELETE", f"{ORDERS}/2", AT)
+        dropped.drop()
+        dropped.drop()
+        after = named.headers("DELETE", f"{ORDERS}/3", AT)  # no answer of another question
+        verify(after["KALSHI-ACCESS-SIGNATURE"], f"{AT}DELETE{ORDERS}/3")
+
+        refused = named.headers_begin("POST", ORDERS, AT)
+        with pytest.raises(PathRefused):
+            refused.headers()
+
+
+def test_ahead_of_a_signer_that_is_away_the_attempt_asks_anew(place: Path, named: RemoteSigner) -> None:
+    signing = named.headers_begin("DELETE", f"{ORDERS}/1", AT)
+    with serving(place):
+        verify(signing.headers()["KALSHI-ACCESS-SIGNATURE"], f"{AT}DELETE{ORDERS}/1")

@@ -300,3 +300,99 @@ def test_new_fields_are_kept_and_new_words_are_no_error() -> None:
 
     assert order.status == "hibernating"
     assert order.extra == {"exchange_index": 0}
+
+
+class Asked:
+    """A signature or tokens that were asked for ahead."""
+
+    def __init__(self) -> None:
+        self.is_dropped = False
+        self.waits: list[float] = [0.0]
+
+    def headers(self) -> dict[str, str]:
+        return {"KALSHI-ACCESS-SIGNATURE": "ahead"}
+
+    def wait(self) -> float:
+        return self.waits.pop(0)
+
+    def drop(self) -> None:
+        self.is_dropped = True
+
+
+class AheadSigner(Signer):
+    def headers_begin(self, method: str, path: str, timestamp_ms: int) -> Asked:
+        self.signed.append((method, path, timestamp_ms))
+        return Asked()
+
+
+class AheadLimiter:
+    def __init__(self, *waits: float) -> None:
+        self.asked = Asked()
+        self.asked.waits = list(waits)
+        self.taken = 0
+
+    def take(self, cost: int, *, kind: str) -> float:
+        self.taken += 1
+        return 0.0
+
+    def take_begin(self, cost: int, *, kind: str) -> Asked:
+        return self.asked
+
+
+def ahead_wire(limiter: Any = None) -> Wire:
+    wire = Wire(httpx.Response(201, json=ACK))
+    wire.signer = AheadSigner()
+    wire.client = ExchangeClient(
+        HOSTS,
+        wire.signer,
+        limiter,
+        httpx.MockTransport(wire.handle),
+        now_ms=lambda: wire.now_ms,
+        sleep=wire.slept.append,
+    )
+    return wire
+
+
+@pytest.mark.parametrize(("later_ms", "used"), [(0, True), (1_000, True), (1_001, False), (-1, False)])
+def test_a_signature_made_ahead_is_used_while_it_is_fresh(later_ms: int, used: bool) -> None:
+    wire = ahead_wire()
+    ahead = api.create_order_ahead(wire.client)
+    wire.now_ms += later_ms
+
+    api.create_order(wire.client, ORDER, ahead=ahead)
+
+    assert (wire.requests[0].headers["KALSHI-ACCESS-SIGNATURE"] == "ahead") is used
+    assert len(wire.signer.signed) == (1 if used else 2)
+    assert wire.signer.signed[0][:2] == ("POST", "/trade-api/v2/portfolio/events/orders")
+
+
+def test_a_signature_made_ahead_serves_one_request_of_its_path() -> None:
+    wire = ahead_wire()
+    ahead = api.create_order_ahead(wire.client)
+
+    wire.client.post("/portfolio/elsewhere", json={}, ahead=ahead)
+    api.create_order(wire.client, ORDER, ahead=ahead)
+    api.create_order(wire.client, ORDER, ahead=ahead)
+
+    assert [request.headers["KALSHI-ACCESS-SIGNATURE"] == "ahead" for request in wire.requests] == [False, True, False]
+
+
+def test_tokens_asked_for_ahead_are_taken_once_and_waited_for() -> None:
+    limiter = AheadLimiter(0.25)
+    wire = ahead_wire(limiter)
+
+    api.create_order(wire.client, ORDER, ahead=api.create_order_ahead(wire.client))
+
+    assert wire.slept == [0.25]
+    assert limiter.taken == 1  # after the wait, by itself
+
+
+def test_what_was_asked_for_ahead_and_not_used_is_let_go() -> None:
+    limiter = AheadLimiter(0.0)
+    ahead = api.create_order_ahead(ahead_wire(limiter).client)
+
+    ahead.drop()
+
+    assert limiter.asked.is_dropped
+    assert ahead.tokens() is None
+    assert ahead.headers("/trade-api/v2/portfolio/events/orders", 1_786_000_000_000) is None

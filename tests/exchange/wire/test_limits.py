@@ -128,6 +128,25 @@ def test_tokens_come_back_on_the_servers_clock(server: RedisProcess) -> None:
         pass
 
 
+def test_tokens_asked_for_ahead_come_from_the_same_bucket(server: RedisProcess) -> None:
+    limiter = shared(server)
+    begun = limiter.take_begin(
+        60, kind="cancel"
+    )  # its script is not known there yet: asked again by the answer's reader
+    assert begun.wait() == 0.0
+    assert limiter.take_begin(30, kind="cancel").wait() == 0.0
+    assert limiter.take_begin(20, kind="cancel").wait() == pytest.approx(10 / 0.001, rel=0.05)
+    limiter.take_begin(5, kind="cancel").drop()
+    with pytest.raises(ValueError, match="can never be sent"):
+        limiter.take_begin(101, kind="cancel").wait()
+
+    begun = limiter.take_begin(1, kind="cancel")
+    server.stop()
+    begun.wait()
+    limiter.take_begin(1, kind="cancel").wait()
+    assert limiter.degraded
+
+
 def test_a_429_empties_the_shared_bucket(server: RedisProcess) -> None:
     shared(server).drain(kind="write")
 
