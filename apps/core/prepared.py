@@ -5,10 +5,12 @@ Building and compiling a queryset takes several times as long as the database ta
 click and the exchange. The queryset stays the one place that says what is read; nothing else is by hand.
 """
 
+import functools
+import re
 import sqlite3
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +25,7 @@ Value = int | str | uuid.UUID
 
 # Stand for the values while the SQL is written. Within the range of the smallest integer column.
 _FIRST_NUMBER = 31_001
+_NAME = re.compile(r"%\((\w+)\)s")
 _TEXT = "\u2063prepared {}"
 
 
@@ -180,16 +183,36 @@ def _quickly(statement: _Statement, params: list[Any], database: BaseDatabaseWra
 
     Between the two lie four wrappers that write each query anew, count it or time it: as long as SQLite itself takes.
     """
+    return _asked_itself(statement.sqlite, params, database) if statement.sqlite else None
+
+
+def _asked_itself(sql: str, values: Any, database: BaseDatabaseWrapper) -> list[Any] | None:
     raw = database.connection
-    if not statement.sqlite or raw is None or database.needs_rollback or database.execute_wrappers:
-        return None
-    if database.queries_logged:
+    if raw is None or database.needs_rollback or database.execute_wrappers or database.queries_logged:
         return None
     try:
-        found: list[Any] = raw.execute(statement.sqlite, params).fetchall()
+        found: list[Any] = raw.execute(sql, values).fetchall()
     except sqlite3.Error:
         return None
     return found
+
+
+def row_of(sql: str, values: Mapping[str, Any]) -> Sequence[Any]:
+    """Return the one row of a statement written by hand, with "%(name)s" for its values and no other "%"."""
+    database = connections[DEFAULT_DB_ALIAS]
+    found = _asked_itself(_named(sql), values, database) if database.vendor == "sqlite" else None
+    if found is None:
+        with database.cursor() as cursor:
+            cursor.execute(sql, values)
+            found = cursor.fetchall()
+    [row] = found
+    return row  # type: ignore[no-any-return]
+
+
+@functools.lru_cache(maxsize=256)
+def _named(sql: str) -> str:
+    """The same as SQLite itself takes it."""
+    return _NAME.sub(r":\1", sql)
 
 
 def marker_of(number: int, kind: type) -> Value:

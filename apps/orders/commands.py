@@ -87,12 +87,13 @@ def preview(actor: Actor, params: Params) -> Answer:
 
 def _fee_details(fees: FeeDetails | None) -> Answer:
     free_until = fees.waived_until if fees else None
+    maker, maker_worst = fees.as_maker if fees else (None, None)
     return {
         "fee_trade": _dollars(fees.trade if fees else None),
         "fee_rounding": _dollars(fees.rounding if fees else None),
         "rebate": _dollars(fees.rebate if fees else None),
-        "fee_maker": _dollars(fees.maker if fees else None),
-        "fee_maker_worst": _dollars(fees.maker_worst if fees else None),
+        "fee_maker": _dollars(maker),
+        "fee_maker_worst": _dollars(maker_worst),
         "fee_free_until": None if free_until is None or free_until <= utc_now() else format_rfc3339(free_until),
     }
 

@@ -51,17 +51,36 @@ class CostEstimate:
 class FeeDetails:
     """What the fee of an estimate is made of, dollars; of the role that it was estimated for (maker when post-only).
 
-    `trade` and `rounding` are of one fill; `rebate` is what the order gets back of its roundings when it fills
-    contract by contract. `maker` and `maker_worst` are the fee of one fill and of the worst split when it rests first.
+    Its parts are worked out when a preview asks for them: an order does not wait for what it does not need.
     """
 
     schedule: FeeSchedule
-    trade: Decimal
-    rounding: Decimal
-    rebate: Decimal
-    maker: Decimal
-    maker_worst: Decimal
+    is_bid: bool
+    price: Decimal
+    count: Decimal
+    is_taker: bool
+    one_fill: Decimal
     waived_until: datetime | None = None  # no fee before it, then the schedule of the series
+
+    @property
+    def trade(self) -> Decimal:
+        """Of one fill, before it is rounded."""
+        return self.schedule.trade_fee(count=self.count, price=self.price, is_taker=self.is_taker)
+
+    @property
+    def rounding(self) -> Decimal:
+        """Of one fill."""
+        return self.one_fill - self.trade if self.count else Decimal(0)
+
+    @property
+    def rebate(self) -> Decimal:
+        """What the order gets back of its roundings when it fills contract by contract."""
+        return _rebate(self.schedule, is_bid=self.is_bid, price=self.price, count=self.count, is_taker=self.is_taker)
+
+    @property
+    def as_maker(self) -> tuple[Decimal, Decimal]:
+        """The fee of one fill and of the worst split when it rests first."""
+        return _fees(self.schedule, is_bid=self.is_bid, price=self.price, count=self.count, is_taker=False)
 
 
 def cost_estimate(market: Market, ticket: OrderTicket, *, position: Decimal, now: datetime) -> CostEstimate:
@@ -82,15 +101,13 @@ def cost_estimate(market: Market, ticket: OrderTicket, *, position: Decimal, now
         # A resting order pays as a maker; only post-only is certain to.
         is_taker = not ticket.is_post_only
         one_fill, worst = _fees(schedule, is_bid=is_bid, price=yes, count=traded, is_taker=is_taker)
-        maker, maker_worst = _fees(schedule, is_bid=is_bid, price=yes, count=traded, is_taker=False)
-        trade = schedule.trade_fee(count=traded, price=yes, is_taker=is_taker)
         details = FeeDetails(
             schedule=schedule,
-            trade=trade,
-            rounding=one_fill - trade if traded else Decimal(0),
-            rebate=_rebate(schedule, is_bid=is_bid, price=yes, count=traded, is_taker=is_taker),
-            maker=maker,
-            maker_worst=maker_worst,
+            is_bid=is_bid,
+            price=yes,
+            count=traded,
+            is_taker=is_taker,
+            one_fill=one_fill,
             waived_until=market.fee_waiver_expiration_time,
         )
     except FeeNotKnown as exc:

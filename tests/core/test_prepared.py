@@ -12,7 +12,7 @@ from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import ExchangeAccount
-from apps.core.prepared import Prepared, PreparedColumns
+from apps.core.prepared import Prepared, PreparedColumns, row_of
 from apps.core.timestamps import utc_now
 from apps.orders.models import OrderIntent
 from apps.portfolio.models import Balance
@@ -186,3 +186,16 @@ def test_columns_that_are_calculated_or_not_named_are_refused(accounts: list[Exc
             PreparedColumns(build)(1)
     with pytest.raises(TypeError):
         PreparedColumns(lambda pk: Balance.objects.filter(pk=pk + 1).values_list("cash"))(1)
+
+
+def test_a_statement_by_hand_gives_its_one_row_asked_either_way(accounts: list[ExchangeAccount]) -> None:
+    name = ExchangeAccount._meta.db_table
+    sql = f"SELECT COUNT(*), COALESCE(SUM(id), 0) FROM {name} WHERE id <= %(most)s AND name <> %(other)s"  # noqa: S608
+    values = {"most": accounts[2].pk, "other": "x' OR 1=1 --"}
+
+    by_itself = row_of(sql, values)
+    with CaptureQueriesContext(connection) as asked:
+        by_django = row_of(sql, values)
+
+    assert tuple(by_itself) == tuple(by_django) == (3, sum(one.pk for one in accounts[:3]))
+    assert len(asked) == 1

@@ -13,6 +13,7 @@ from django.db import connection
 from apps.accounts.models import ExchangeAccount
 from apps.core.money import count_from_units
 from apps.core.permissions import Actor
+from apps.core.prepared import row_of
 from apps.markets.models import Market
 from apps.orders.models import ChangeIntent, Order, OrderIntent
 from apps.orders.services.limit_rows import EVERYWHERE, Within
@@ -80,11 +81,12 @@ def usages_of(
     within: series and markets to count in; however many, it is one statement.
     """
     at = intent.created_at if intent else now
+    moments = connection.ops
     values: dict[str, str | int | None] = {
         "user": actor.user_id,
         "account": account.pk,
-        "since": connection.ops.adapt_datetimefield_value(at - MINUTE),
-        "at": connection.ops.adapt_datetimefield_value(at),
+        "since": moments.adapt_datetimefield_value(at - MINUTE),
+        "at": moments.adapt_datetimefield_value(at),
         "newest": intent.pk - 1 if intent else _LAST,  # it counts itself where the answer is used
         "before": intent.pk if intent else _LAST,
         "amend": ChangeIntent.Kind.AMEND.value,
@@ -97,9 +99,7 @@ def usages_of(
     if asked != [EVERYWHERE]:
         parts = [_part(number, one, account, values) for number, one in enumerate(asked)]
         statement = "SELECT" + ",".join(parts)
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        row = cursor.fetchone()
+    row = row_of(statement, values)
     found = {}
     for number, one in enumerate(asked):
         orders, amends, resting, waiting = row[4 * number : 4 * number + 4]
