@@ -190,7 +190,7 @@ def test_columns_that_are_calculated_or_not_named_are_refused(accounts: list[Exc
 
 def test_a_statement_by_hand_gives_its_one_row_asked_either_way(accounts: list[ExchangeAccount]) -> None:
     name = ExchangeAccount._meta.db_table
-    sql = f"SELECT COUNT(*), COALESCE(SUM(id), 0) FROM {name} WHERE id <= %(most)s AND name <> %(other)s"  # noqa: S608
+    sql = f"SELECT COUNT(*), COALESCE(SUM(id), 0) FROM {name} WHERE id <= %(most)s AND name <> %(other)s"
     values = {"most": accounts[2].pk, "other": "x' OR 1=1 --"}
 
     by_itself = row_of(sql, values)
