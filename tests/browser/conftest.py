@@ -23,8 +23,9 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# What a page must come to show, on the slowest machine; a test that wants it sooner says so itself.
-expect.set_options(timeout=45_000)
+# What a page must come to show, and each step on it, on the slowest machine; it costs no more than it takes.
+PATIENCE_MS = 90_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,7 +42,15 @@ def chromium() -> Iterator[Browser]:
     if path is None:
         pytest.skip("no Chromium on this machine: install the package chromium to run the browser journeys")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS, timeout=PATIENCE_MS)
+        new_context = browser.new_context
+
+        def patient(**options: Any) -> BrowserContext:
+            context = new_context(**options)
+            context.set_default_timeout(PATIENCE_MS)
+            return context
+
+        browser.new_context = patient  # type: ignore[method-assign]
         yield browser
         browser.close()
 
@@ -86,7 +95,6 @@ def open_page(
         context = chromium.new_context(base_url=desk.url, storage_state=state, **settings)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(45_000)
         page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
         page.on("console", lambda line: problems.append(line.text) if "Content Security Policy" in line.text else None)
         if is_own_session:  # of a test that ends it

@@ -27,8 +27,8 @@ def test_a_rule_is_kept_a_test_arrives_and_is_acknowledged(open_page: Callable[.
 
     result = page.locator("[data-test-result]")
     expect(result).to_contain_text("The list: delivered")
-    expect(result).to_contain_text("E-mail: failed", timeout=60_000)
-    expect(page.locator("[data-alerts-count]")).to_have_text("1", timeout=60_000)
+    expect(result).to_contain_text("E-mail: failed", timeout=180_000)
+    expect(page.locator("[data-alerts-count]")).to_have_text("1", timeout=180_000)
     bell = page.get_by_role("button", name="Notifications, 1 new alert")
     bell.click()
     drawer = page.get_by_role("complementary", name="Notifications")

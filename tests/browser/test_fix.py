@@ -12,7 +12,7 @@ from tests.support.desk import RunningDesk, eventually
 from tests.support.member import PaperMember
 
 MARKET = f"{INFLATION}-T3.1"
-PATIENCE = 60_000
+PATIENCE = 180_000
 WHY = "a journey in the browser"
 PAGES = ("/fix/", "/fix/routes/", "/fix/messages/", "/fix/trace/?id=none", "/fix/drop-copy/", "/fix/live/")
 

@@ -53,11 +53,10 @@ def test_no_page_of_a_viewer_has_a_control(
 ) -> None:
     options: Any = LOOKS[look]
     page = open_page("viewer", bypass_csp=True, **options)
-    page.set_default_timeout(60_000)  # twelve pages one after the other, on a machine that may be busy
     set_theme(page, desk, look)
     for path in SEEN_BY_VIEWERS:
         page.goto(path)
-        expect(page.locator("body")).to_have_attribute("data-link", "live", timeout=60_000)
+        expect(page.locator("body")).to_have_attribute("data-link", "live")
         found = page.evaluate(
             """(words) => [...document.querySelectorAll("button, a.button, input[type=submit], [data-submit]")]
               .filter((node) => node.checkVisibility() && !node.closest("form[method=get]"))
@@ -86,7 +85,7 @@ def test_what_a_viewer_may_not_is_refused_by_the_server(desk: RunningDesk, open_
       const { desk } = await import(file.name);
       return desk.socket.command(name, {});
     }"""
-    expect(page.locator("body")).to_have_attribute("data-link", "live", timeout=60_000)
+    expect(page.locator("body")).to_have_attribute("data-link", "live")
     for command in ("order.place", "order.cancel_all", "limit.set", "kill.pull", "kill.release", "rfq.send"):
         refused = page.evaluate(script, command)
         assert (refused["kind"], refused["code"]) == ("error", "not_allowed"), command

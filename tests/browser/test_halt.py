@@ -175,7 +175,7 @@ def test_answers_that_name_no_order_stop_sending_and_a_lead_lets_orders_leave_ag
     control(desk, "/rest/fault", fault)
     for contracts in ("21", "22"):
         market.place(side="Buy YES", cents="2", contracts=contracts)
-        expect(market.orders("resting", number=contracts)).to_have_count(1, timeout=60_000)
+        expect(market.orders("resting", number=contracts)).to_have_count(1, timeout=180_000)
 
     halt = Halt(lead).open()
     expect(halt.force).to_contain_text("without naming")

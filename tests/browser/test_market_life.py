@@ -44,7 +44,7 @@ def test_pause_reopening_close_and_result_are_said_and_what_the_exchange_took_of
     control(desk, "/market", {"ticker": TICKER, "action": "close_at", "close_ms": int(time.time() * 1000) + DAY_MS})
     expect(page.locator("[data-countdown]")).to_contain_text(re.compile(r"in (1 d|23:59)"))
     control(desk, "/market", {"ticker": TICKER, "action": "close_at", "close_ms": int(time.time() * 1000) + 4_000})
-    expect(page.locator("[data-countdown]")).to_have_text("closed", timeout=60_000)
+    expect(page.locator("[data-countdown]")).to_have_text("closed", timeout=180_000)
     expect(why).to_contain_text("closed")
     expect(why).to_contain_text("no cancels")
     expect(market.submit).to_be_disabled()

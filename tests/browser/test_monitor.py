@@ -43,7 +43,7 @@ def test_one_key_takes_everything_off_and_a_lead_releases_it(open_page: Callable
     dialog.get_by_role("button", name="Kill everything").click()
 
     trader.wait_for_url("**/monitor/kill/")
-    expect(trader.locator("[data-kill-verdict]")).to_contain_text("Nothing is left at the exchange", timeout=60_000)
+    expect(trader.locator("[data-kill-verdict]")).to_contain_text("Nothing is left at the exchange", timeout=180_000)
     assert serious(trader) == []
     expect(trader.get_by_role("button", name="Release", exact=True)).to_have_count(0)
     expect(viewer.locator(".wall__alarm")).to_contain_text("drill")

@@ -24,7 +24,7 @@ def test_the_desk_opens_on_what_is_at_stake_and_what_happened(
 
     expect(page.get_by_role("region", name="Events by time")).to_contain_text("31 YES at 7¢")
     at_stake = page.get_by_role("region", name="Exposure by name")
-    expect(at_stake.locator(f"a[href$='/{GROWTH}/']")).to_be_visible(timeout=60_000)
+    expect(at_stake.locator(f"a[href$='/{GROWTH}/']")).to_be_visible(timeout=180_000)
     page.get_by_role("button", name="Subaccount", exact=True).click()
     expect(at_stake).to_contain_text("Subaccount 0")
     expect(page.locator(".overview form")).to_have_count(0)

@@ -38,7 +38,7 @@ def test_a_position_comes_in_live_and_leads_to_its_fills(desk: RunningDesk, open
     trade(desk, count="20.00")
 
     row = page.locator(f".ag-center-cols-container [row-id='0:{MARKET}']")
-    expect(row.locator("[col-id='count']")).to_have_text("20", timeout=60_000)
+    expect(row.locator("[col-id='count']")).to_have_text("20", timeout=180_000)
     expect(row.locator("[col-id='cost']")).to_have_text("$6.00")
     expect(row.locator("[col-id='ifYes']")).to_have_text("$20.00")
     expect(row.locator("[col-id='worst']")).to_have_text("-$6.00")

@@ -16,7 +16,7 @@ TICKER = f"{INFLATION}-T2.7"
 OTHER = f"{INFLATION}-T2.6"
 # Everything that changes something; none of it may be in a viewer's page.
 CONTROLS = "[data-new], [data-ask], [data-take], [data-next], [data-close], button[data-auto], [data-team-claim]"
-PATIENCE = 60_000
+PATIENCE = 180_000
 
 
 class RfqPage:

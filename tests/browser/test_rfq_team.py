@@ -12,7 +12,7 @@ from tests.browser.tickers import INFLATION
 from tests.support.desk import RunningDesk
 
 TICKER = f"{INFLATION}-T3.1"
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 PAGES = ["/rfq/blotter/", "/rfq/blotter/quotes/", "/rfq/analytics/"]
 
 _SEND = """async ([name, params]) => {

@@ -75,7 +75,7 @@ def test_a_quote_is_handed_over_while_its_window_runs_and_the_other_one_confirms
         expect(quoter.get_by_role("dialog", name=re.compile("^Team on the quote"))).to_contain_text("my lunch")
         quoter.keyboard.press("Escape")
         with suppress(PlaywrightTimeout):  # its window may end first
-            own.get_by_role("button", name="Confirm").click(timeout=5_000)
+            own.get_by_role("button", name="Confirm").click(timeout=15_000)
         seen = tray(lead).get_by_role("listitem").filter(has_text=f"at {price}¢")
         expect(seen).to_contain_text(re.compile("Executed|Lapsed|Missed"), timeout=LONG_MS)
         if seen.filter(has_text="Executed").count():

@@ -9,7 +9,7 @@ def test_cash_is_moved_and_both_balances_and_the_history_show_it(open_page: Call
     page = open_page(at="/portfolio/subaccounts/")
     tree = page.get_by_role("table").filter(has_text="Netting").first
     one = tree.locator("tr[data-number='1'] [data-cash]")
-    expect(one).not_to_have_text("-", timeout=60_000)  # a new account's subaccounts are read within half a minute
+    expect(one).not_to_have_text("-", timeout=180_000)  # a new account's subaccounts are read within half a minute
     done = page.locator("tr[data-state='done']").filter(has_text="$12.34 from 0 to 1")
     before = done.count()
     cents = _cents(one.inner_text())
@@ -33,7 +33,7 @@ def test_cash_is_moved_and_both_balances_and_the_history_show_it(open_page: Call
 def test_a_lead_opens_a_subaccount_and_a_viewer_only_looks(open_page: Callable[..., Page]) -> None:
     lead = open_page("lead", at="/portfolio/subaccounts/")
     rows = lead.locator("tr[data-number]")
-    expect(rows.nth(2)).to_be_visible(timeout=60_000)
+    expect(rows.nth(2)).to_be_visible(timeout=180_000)
     count = rows.count()
 
     lead.get_by_label("Name, for this desk", exact=True).fill("Weather")
