@@ -280,6 +280,16 @@ def test_many_emergency_keys_are_given_their_time(tmp_path: Path, monkeypatch: A
     assert heard[0] >= 100 * 0.04 * 4  # on a machine that is four times as slow
 
 
+def test_a_line_that_waited_longer_serves_no_order(place: Path, named: RemoteSigner) -> None:
+    with serving(place):
+        assert remote.ask(Ask("ping"), within=60.0) == []
+        assert remote._idle.empty()
+        named.headers("GET", ORDERS, AT)
+        (_, line) = remote._idle.get_nowait()
+        assert line.gettimeout() == remote.ANSWERS_WITHIN
+        line.close()
+
+
 def test_nonsense_on_the_socket_harms_nobody_else(place: Path, named: RemoteSigner) -> None:
     parts = (b"\xff" * 64, struct.pack(">I", frames.MOST + 1), struct.pack(">I", 3) + b"\x91\xc1\x00", b"\x00\x00")
     with serving(place):

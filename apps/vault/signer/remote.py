@@ -195,8 +195,10 @@ _idle: "queue.LifoQueue[tuple[str, socket.socket]]" = queue.LifoQueue(_KEPT)
 def _asked(question: Ask, within: float) -> Answer:
     path = str(settings.SIGNER_SOCKET)
     link, is_old = _line(path)
+    is_usual = within == ANSWERS_WITHIN
     try:
-        link.settimeout(within)
+        if not is_usual:
+            link.settimeout(within)
         frames.send(link, question)
         answer = frames.receive(link, frames.ANSWERS)
         if answer is None:
@@ -214,7 +216,10 @@ def _asked(question: Ask, within: float) -> Answer:
     except BaseException:
         link.close()
         raise
-    _keep(path, link)
+    if is_usual:
+        _keep(path, link)
+    else:
+        link.close()
     return answer
 
 
