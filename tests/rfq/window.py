@@ -115,6 +115,7 @@ def window(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Window]:
     monkeypatch.setattr(stand_by, "_thread", None)
     for module in (guard, stand_by):
         monkeypatch.setattr(module, "_close_connections", lambda: None)
+    monkeypatch.setattr(stand_by, "_keep_connections", lambda: None)
     monkeypatch.setattr(guard, "_is_my_turn", lambda account_id, environment: True)
     monkeypatch.setattr(look_again, "feed_state", lambda environment: FeedState(built.feed))
     kept = list(holdings)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Final
 
-from django.db import connections
+from django.db import close_old_connections, connections
 from django.db.models import QuerySet
 
 from apps.core.rfq import ConfirmationState, Policy, QuoteState
@@ -115,6 +115,11 @@ def _close_connections() -> None:
     connections.close_all()
 
 
+def _keep_connections() -> None:
+    """The readers' threads stay, and opening the database several times a second costs more than what they ask."""
+    close_old_connections()
+
+
 def _begin(name: str, work: Callable[[], object]) -> None:
     with _lock:
         if name in _running or _stopping.is_set():
@@ -135,4 +140,4 @@ def _done(name: str, work: Callable[[], object]) -> None:
     finally:
         with _lock:
             _running.discard(name)
-        _close_connections()
+        _keep_connections()
