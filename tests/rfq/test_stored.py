@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models.sql.compiler import SQLCompiler
+from django.test.utils import CaptureQueriesContext
 
 from apps.core.rfq import ConfirmationState as State
 from apps.core.rfq import Decision, Policy, QuotePrices, QuoteState
@@ -19,7 +21,7 @@ from apps.rfq.events.confirmations import confirmation_row
 from apps.rfq.events.quotes import quote_row
 from apps.rfq.models import Confirmation, Quote
 from apps.rfq.services import guard
-from apps.rfq.services.confirm_send import LEASE
+from apps.rfq.services.confirm_send import LEASE, confirmation_look
 from apps.rfq.services.confirmations import decide
 from apps.rfq.services.quotes_apply import quote_known
 from tests.rfq.window import Window, window
@@ -176,3 +178,18 @@ def test_a_window_that_waits_for_people_is_watched_by_one_statement(
     decided = utc_now() - guard.TAKE_OVER_AFTER * 2
     Confirmation.objects.filter(pk=confirmation.pk).update(decided_at=decided)
     assert guard.look() == ([confirmation.pk], True)
+
+
+def test_a_reading_that_says_nothing_new_takes_no_write_lock(window: Window) -> None:
+    confirmation = window.accepted()
+    window.scene.work()
+    Confirmation.objects.filter(pk=confirmation.pk).update(next_look_at=utc_now())
+    confirmation_look(confirmation.pk)  # learns when the exchange had it
+
+    with CaptureQueriesContext(connection) as asked:
+        known = confirmation_look(confirmation.pk)
+
+    assert (known.state, known.looks) == (State.CONFIRMED, 2)
+    writes = [one["sql"] for one in asked if not one["sql"].startswith("SELECT")]
+    assert len(writes) == 1
+    assert writes[0].startswith('UPDATE "rfq_confirmation" SET "looks"')

@@ -98,7 +98,8 @@ def confirmation_follow(confirmation: Confirmation, report: QuoteReport, *, now:
             target = State.EXECUTED if report.state is QuoteState.EXECUTED else State.CONFIRMED
             if confirmation.answered_at is None:
                 facts["answered_at"] = now
-            if confirmation_move(confirmation, target, now=now, **facts):
+            # States only move along, so what stands elsewhere takes no write lock: most readings say nothing new.
+            if confirmation.state in FROM[target] and confirmation_move(confirmation, target, now=now, **facts):
                 return
         case QuoteState.CANCELLED if confirmation.state in (State.OPEN, State.CONFIRMING):
             _ended_before_confirmed(confirmation, now=now)

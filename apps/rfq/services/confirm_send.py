@@ -104,8 +104,12 @@ def confirm_send(pk: int, *, by: str = "worker", is_stopped: Callable[[], bool] 
     return confirmation
 
 
+@reaches_disk_later()
 def confirmation_look(pk: int, *, now: datetime | None = None) -> Confirmation:
-    """Read the quote of a confirmation, and settle what nothing will change any more. Reading only."""
+    """Read the quote of a confirmation, and settle what nothing will change any more. Reading only.
+
+    What it learns the exchange says again: nothing of it waits for the disk, and nobody for it.
+    """
     now = now or utc_now()
     confirmation = _load(pk)
     quote = confirmation.quote
@@ -357,4 +361,7 @@ def _person(confirmation: Confirmation) -> int:
 
 
 def _load(pk: int) -> Confirmation:
-    return Confirmation.objects.select_related("quote__account", "quote__incoming").get(pk=pk)
+    found = stored.confirmation_with(pk)
+    if found is None:
+        raise Confirmation.DoesNotExist
+    return found

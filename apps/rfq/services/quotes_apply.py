@@ -42,7 +42,7 @@ def quote_apply(
         quote = _applied(account_id, report, state=report.state, known=known)
     if report.state is not QuoteState.OPEN:
         quote_told(quote, report, heard=heard)
-        quote.refresh_from_db()
+        stored.quote_refresh(quote)
     return quote
 
 

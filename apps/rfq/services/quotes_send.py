@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q
 
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import DeskError, NotAllowed, WireFormatError, not_sent
 from apps.core.money import format_price
 from apps.core.permissions import Permission
@@ -114,8 +115,12 @@ def _reference_read(quote: Quote, client: ExchangeClient) -> None:
     quote.refresh_from_db(fields=["book_at_send", "version"])
 
 
+@reaches_disk_later()
 def quote_opened(quote: Quote, quote_id: str) -> Quote:
-    """The exchange has it. Our older open quote on the same request is replaced by it. A repeat changes nothing."""
+    """The exchange has it. Our older open quote on the same request is replaced by it. A repeat changes nothing.
+
+    It does not wait for the disk: a quote that was claimed and has no id is looked up.
+    """
     now = utc_now()
     with transaction.atomic():
         was_given_up = quote.state == QuoteState.NOT_SEEN
