@@ -7,7 +7,7 @@ RUN npm ci --omit=dev --no-audit --no-fund
 FROM python:3.11-slim-bookworm
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1
 WORKDIR /desk
-RUN useradd --system --uid 10001 --create-home desk && mkdir -p /data && chown desk:desk /data
+RUN groupadd --system --gid 10001 desk && useradd --system --uid 10001 --gid desk --create-home desk && mkdir -p /data && chown desk:desk /data
 COPY requirements/base.txt requirements/base.txt
 RUN pip install --require-hashes --only-binary :all: -r requirements/base.txt
 COPY --from=assets /desk/node_modules node_modules

@@ -20,6 +20,7 @@ from apps.vault import keyfiles
 from apps.vault.crypto import sealing_key_id
 from apps.vault.emergency import SealedKey, emergency_path
 from apps.vault.models import ApiKey
+from apps.vault.signer import remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ def findings() -> Iterator[Finding]:
     """Yield what was found, settings first. A database that is away ends only what needs it."""
     yield from _settings()
     yield from _files()
+    yield from _signer()
     database = health.is_ready()
     if not database:
         for look in (_migrations, _vault, _people, _emergency, _elsewhere):
@@ -96,6 +98,19 @@ def _files() -> Iterator[Finding]:
             yield Finding("danger", f"{path} is open to other users ({mode:o}).", f"chmod go-rwx {path}")
     if not (Path(settings.STATIC_ROOT) / "staticfiles.json").exists():
         yield Finding("warning", "The static files are not collected.", "manage.py collectstatic --noinput")
+
+
+def _signer() -> Iterator[Finding]:
+    """What the signer could not give up on this machine; the embedded set's lies where it is known to."""
+    path = Path(settings.SIGNER_SOCKET or Path(settings.DATA_DIR) / "run" / "signer.sock")
+    if not settings.SIGNER_SOCKET and not path.exists():
+        return
+    level: health.Level = "ok" if settings.DESK_MODE == "demo" else "warning"
+    try:
+        for one in remote.missing(path):
+            yield Finding(level, f"The signer: {one}", "docs/runbook.md, A user for the signer.")
+    except DeskError as exc:
+        yield Finding("warning", f"The signer does not say what it gave up: {exc.text}", "Look at its log.")
 
 
 def _migrations() -> Iterator[Finding]:

@@ -411,6 +411,7 @@ AUDIT_WITNESS_FILE = env.path("DESK_AUDIT_WITNESS", DATA_DIR / "audit" / "heads.
 VAULT_PUBLIC_KEY_FILE = env.path("DESK_VAULT_PUBLIC_KEY", DATA_DIR / "vault" / "public.pem")
 VAULT_PRIVATE_KEY_FILE = env.text("DESK_VAULT_PRIVATE_KEY", "")
 SIGNER_SOCKET = env.text("DESK_SIGNER", "")
+SIGNER_PEERS = env.names("DESK_SIGNER_PEERS")  # users whose programs may ask the signer, where it has one of its own
 
 LOGGING = {
     "version": 1,

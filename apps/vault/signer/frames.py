@@ -13,7 +13,7 @@ _LENGTH = struct.Struct(">I")
 class Ask(msgspec.Struct, array_like=True):
     """One question.
 
-    what: "ping", "open", "rest", "logon" or "emergency".
+    what: "ping", "missing" (what it could not give up), "open", "rest", "logon" or "emergency".
     ref: which key, "17" for a row, "e:17" for one of the emergency file.
     text: for "rest" the method and the path with a space between; for "logon" what is signed; for "emergency" the
     sealed keys as JSON. at_ms: for "rest", Unix ms.

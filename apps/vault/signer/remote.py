@@ -135,6 +135,21 @@ def ping() -> None:
     ask(Ask("ping"), patience=0.0)
 
 
+def missing(path: Path) -> list[str]:
+    """What the signer at `path` could not give up on its machine, in words (`signer.confine`). Raises SignerAway."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+            link.settimeout(ANSWERS_WITHIN)
+            link.connect(str(path))
+            frames.send(link, Ask("missing"))
+            answer = frames.receive(link, frames.ANSWERS)
+    except (OSError, ValueError) as exc:
+        raise SignerAway(f"It did not answer ({type(exc).__name__}).") from None
+    if answer is None or answer.code:
+        raise SignerAway("It sent us away.")
+    return answer.values
+
+
 def emergency_opened(path: Path | None = None) -> list[OpenedKey]:
     """Have the signer open the file of emergency keys; neither here nor there is a database asked.
 

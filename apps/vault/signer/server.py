@@ -1,22 +1,20 @@
 """The process that signs: it holds every opened key, and nothing of a key leaves it.
 
 Each question is answered by the list of `vault.allowed` and the scopes of its key, whoever asks; a revoked key signs
-no more within LOOKED_AT_LEAST. Only programs of the same user reach the socket. One thread reads the database, so that
-twenty lines are not twenty connections; the emergency keys need none.
+no more within LOOKED_AT_LEAST. Only programs of the same user reach the socket, and of users named as its peers. One
+thread reads the database, so that twenty lines are not twenty connections; the emergency keys need none.
 """
 
 import contextlib
-import ctypes
 import datetime
 import logging
 import os
-import resource
 import socket
 import socketserver
 import struct
-import sys
 import threading
 import time
+from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -44,7 +42,6 @@ SIGNS_A_SECOND = 500.0  # of one key, twice as many at once: more than any tier 
 # bear the exchange's time.
 FROM_NOW_MS = 2 * 3_600_000
 EMERGENCY_FOR = 600.0  # seconds after which emergency keys have to be handed over again
-_PR_SET_DUMPABLE = 4
 
 
 class _Held:
@@ -74,9 +71,10 @@ class _Held:
 
 
 class Keys:
-    """Every key that this process has opened."""
+    """Every key that this process has opened. missing: what `confine` could not give up."""
 
-    def __init__(self) -> None:
+    def __init__(self, missing: Collection[str] = ()) -> None:
+        self._missing = list(missing)
         self._held: dict[str, _Held] = {}
         self._lock = threading.Lock()
         self._rows = ThreadPoolExecutor(1, thread_name_prefix="signer-rows")
@@ -124,6 +122,8 @@ class Keys:
                 return [self._signer(question.ref).logon_signature(question.text)]
             case "ping":
                 return []
+            case "missing":
+                return self._missing
             case "emergency":
                 return self._emergency(question.text)
         raise DeskError("not_known", "The signer does not know this question.")
@@ -189,16 +189,17 @@ class Keys:
 
 
 class SignerServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """Listens at a path that only this user may reach."""
+    """Listens at a path that only this user may reach, and where it has peers, other users, its group."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, path: Path, keys: Keys) -> None:
+    def __init__(self, path: Path, keys: Keys, peers: Collection[int] = ()) -> None:
         self.keys = keys
+        self._users = {os.geteuid(), *peers}
         path.unlink(missing_ok=True)
-        before = os.umask(0o177)
+        before = os.umask(0o117 if peers else 0o177)
         try:
             super().__init__(str(path), _Line)
         finally:
@@ -207,7 +208,7 @@ class SignerServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def verify_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> bool:
         assert isinstance(request, socket.socket)
         uid = peer_uid(request)
-        if uid in (None, os.geteuid()):
+        if uid is None or uid in self._users:
             return True
         logger.error("a program of user %s asked for signatures and was sent away", uid)
         return False
@@ -255,10 +256,3 @@ def peer_uid(link: socket.socket) -> int | None:
         return None
     _, uid, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
     return int(uid)
-
-
-def harden() -> None:
-    """Keep what is in memory out of core files, and out of reach of other programs of the same user (Linux)."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
