@@ -73,6 +73,29 @@ def path(name: str, default: Path, *, env: Mapping[str, str] = os.environ) -> Pa
     return Path(env.get(name, "").strip() or default).expanduser().resolve()
 
 
+def credential(name: str, default: str = "", *, env: Mapping[str, str] = os.environ) -> str:
+    """Return a path; "credential:NAME" is a file that systemd gave this process (LoadCredential=)."""
+    value = env.get(name, "").strip() or default
+    return _given(name, value, env)
+
+
+def credentials(name: str, *, env: Mapping[str, str] = os.environ) -> list[str]:
+    """Return paths, as `credential`, of a comma-separated list."""
+    return [_given(name, one, env) for one in names(name, env=env)]
+
+
+def _given(name: str, value: str, env: Mapping[str, str]) -> str:
+    kind, _, inner = value.partition(":")
+    if kind != "credential":
+        return value
+    folder = env.get("CREDENTIALS_DIRECTORY", "").strip()
+    if not folder:
+        raise ImproperlyConfigured(f"{name}={value!r}, and systemd gave this process no credentials (LoadCredential=).")
+    if not inner or "/" in inner or inner.startswith("."):
+        raise ImproperlyConfigured(f"{name}={value!r} is not the name of a credential.")
+    return str(Path(folder) / inner)
+
+
 def passkey_host(origins: Sequence[str]) -> str:
     """Return the first host of `origins` that browsers allow passkeys at, or "": https under a name, or localhost."""
     for origin in origins:

@@ -16,7 +16,7 @@ from apps.core.errors import DeskError
 from apps.core.permissions import Permission, permissions_of
 from apps.core.timestamps import utc_now
 from apps.monitoring import health
-from apps.vault import keyfiles
+from apps.vault import keyfiles, keyforms
 from apps.vault.crypto import sealing_key_id
 from apps.vault.emergency import SealedKey, emergency_path
 from apps.vault.models import ApiKey
@@ -140,6 +140,10 @@ def _vault() -> Iterator[Finding]:
         sealed = set(ApiKey.objects.exclude(status=ApiKey.Status.REVOKED).values_list("sealing_key_id", flat=True))
         if sealed - set(halves):
             yield Finding("danger", "Some keys are sealed to a vault key that is not here.", "Restore the older half.")
+    private = Path(settings.VAULT_PRIVATE_KEY_FILE)
+    if settings.VAULT_PRIVATE_KEY_FILE and keyforms.lies_open(private.read_bytes()):
+        what = "There is a passphrase, and the vault's private half still lies there without it."
+        yield Finding("warning", what, "manage.py vault_rotate writes it sealed; old copies of the file stay open.")
     yield Finding("ok", "The vault is set up.")
 
 

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
 from apps.core.errors import DeskError
+from apps.vault import keyforms
 from apps.vault.crypto import sealing_key_id
 from apps.vault.errors import VaultClosed
 
@@ -79,8 +80,9 @@ def private_keys_load() -> dict[str, X25519PrivateKey]:
 
 @sensitive_variables()
 def private_keys_parse(raw: bytes) -> dict[str, X25519PrivateKey]:
+    """Return what a private file of any form holds. Raises VaultClosed."""
     keys: dict[str, X25519PrivateKey] = {}
-    for block in raw.split(_END)[:-1]:
+    for block in keyforms.opened(raw).split(_END)[:-1]:
         try:
             key = serialization.load_pem_private_key(block.strip() + b"\n" + _END + b"\n", password=None)
         except (ValueError, TypeError):
@@ -94,8 +96,8 @@ def private_keys_parse(raw: bytes) -> dict[str, X25519PrivateKey]:
 
 
 def private_keys_write(path: Path, keys: list[X25519PrivateKey]) -> None:
-    """Replace the private file in one step, mode 600."""
-    _write(path, b"".join(_pem(key) for key in keys), mode=0o600)
+    """Replace the private file in one step, mode 600, sealed where there is a passphrase. Raises VaultClosed."""
+    _write(path, keyforms.sealed(b"".join(_pem(key) for key in keys)), mode=0o600)
 
 
 @contextmanager

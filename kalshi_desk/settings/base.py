@@ -409,7 +409,9 @@ AUDIT_WITNESS_FILE = env.path("DESK_AUDIT_WITNESS", DATA_DIR / "audit" / "heads.
 # The web process gets only the public half. The private half is the signer's, whose socket workers and the gateway get;
 # without a signer they get the private half itself.
 VAULT_PUBLIC_KEY_FILE = env.path("DESK_VAULT_PUBLIC_KEY", DATA_DIR / "vault" / "public.pem")
-VAULT_PRIVATE_KEY_FILE = env.text("DESK_VAULT_PRIVATE_KEY", "")
+VAULT_PRIVATE_KEY_FILE = env.credential("DESK_VAULT_PRIVATE_KEY")
+# Files with a passphrase that the private half is sealed by: the first seals, any opens. None: it is plain PEM.
+VAULT_PASSPHRASE_FILES = env.credentials("DESK_VAULT_PASSPHRASE")
 SIGNER_SOCKET = env.text("DESK_SIGNER", "")
 SIGNER_PEERS = env.names("DESK_SIGNER_PEERS")  # users whose programs may ask the signer, where it has one of its own
 

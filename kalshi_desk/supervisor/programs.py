@@ -66,7 +66,7 @@ def _without_private_half(kind: str, start: Callable[[], None], *, signer: Path 
     def begin() -> None:
         from django.conf import settings
 
-        settings.VAULT_PRIVATE_KEY_FILE = ""
+        settings.VAULT_PRIVATE_KEY_FILE, settings.VAULT_PASSPHRASE_FILES = "", []
         os.environ.pop("DESK_VAULT_PRIVATE_KEY", None)
         settings.SIGNER_SOCKET = str(signer or "")
         start()

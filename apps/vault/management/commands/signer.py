@@ -11,6 +11,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
+from apps.vault import keyfiles
+from apps.vault.errors import VaultClosed
 from apps.vault.signer.confine import confine
 from apps.vault.signer.server import Keys, SignerServer
 
@@ -34,6 +36,11 @@ class Command(BaseCommand):
         for one in missing:
             logger.warning("the signer is less apart than it could be: %s", one)
         settings.SIGNER_SOCKET = ""  # it asks nobody
+        try:
+            # Before anybody waits for it: to open a file that is sealed by a passphrase takes a second.
+            keyfiles.private_keys_load()
+        except VaultClosed as exc:
+            logger.error("the vault is closed: %s", exc.text)
         keys = Keys(missing)
         with SignerServer(options["socket"], keys, peers) as server:
 

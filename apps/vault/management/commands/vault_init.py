@@ -33,7 +33,10 @@ class Command(BaseCommand):
                 "Restore the file from its backup, or set DESK_VAULT_PRIVATE_KEY to where it is."
             )
         key = X25519PrivateKey.generate()
-        keyfiles.private_keys_write(private, [key])
+        try:
+            keyfiles.private_keys_write(private, [key])
+        except DeskError as exc:
+            raise CommandError(exc.text) from None
         keyfiles.public_key_write(public, key.public_key())
         self.stdout.write(f"Vault created: sealing key {sealing_key_id(key.public_key())}.")
         self.stdout.write(f"Private half: {private}. Give it to the worker and the gateway only, and back it up apart.")

@@ -14,4 +14,7 @@ class Command(BaseCommand):
             rows = rotate(self.stdout.write)
         except DeskError as exc:
             raise CommandError(f"{exc.text} Nothing is lost: every other key opens as before.") from exc
+        except OSError as exc:
+            text = f"The vault's files cannot be written here ({exc.strerror}). Rotate where they are kept."
+            raise CommandError(f"{text} Every key opens as before.") from None
         self.stdout.write(f"Done: {rows} keys sealed again.")
