@@ -63,7 +63,7 @@ orders.Order                      rc   rac  rac  -
 orders.CancelIntent               rac  rac  rac  -
 orders.ChangeIntent               rac  rac  rc   -
 orders.CancelRun                  rac  rac  r    -
-orders.TradingPause               rac  rac  r    -
+orders.TradingPause               rac  rac  rac  -
 orders.RiskLimit                  racd r    r    -
 orders.LimitChange                ra   r    -    -
 orders.DayResult                  rc   rac  rc   -
@@ -125,7 +125,7 @@ history.HistoricalCutoff          r    rac  -    -
 history.ChosenMarket              rad  rc   -    -
 history.PublicTrade               r    ra   -    -
 history.Candle                    r    ra   -    -
-monitoring.KillRun                rac  rac  r    -
+monitoring.KillRun                rac  rac  rac  -
 monitoring.Beat                   r    rac  rac  -
 monitoring.KioskLink              rac  -    -    -
 monitoring.AlertCursor            rac  rac  r    -

@@ -10,6 +10,7 @@ from django.db.models import Model
 from psycopg import sql
 
 from apps.core.errors import DeskError
+from apps.monitoring.services.kill import command_line_user
 from apps.operations.database_rights import HIDDEN, ONLY_CHANGES, PROCESSES, ROLES, VERBS, rights
 
 # Not a model's: whether the database answers is asked of this one.
@@ -93,6 +94,8 @@ def apply(passwords: Mapping[str, str]) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         for statement in done:
             cursor.execute(statement)
+        # Who carries a kill from the command line into the database names this person, and may make none.
+        command_line_user()
         for process, password in passwords.items():
             cursor.execute(_password(process, password))
     mighty = sorted(one.role for one in differences() if one.is_more)

@@ -19,8 +19,11 @@ from django.test import Client
 from apps.audit.models import AuditEntry
 from apps.audit.services import record, verify
 from apps.core.errors import DeskError
+from apps.monitoring import jobs
+from apps.monitoring.models import KillRun
 from apps.operations import database_looks, database_roles
 from apps.operations.database_rights import HIDDEN, ONLY_CHANGES, ROLES, rights
+from apps.orders import killed
 from apps.orders.models import Order, OrderIntent
 from apps.orders.services import fills_record, intent_send, intent_submit
 from apps.vault.models import ApiKey
@@ -209,6 +212,27 @@ def test_an_order_goes_its_whole_way_each_step_as_its_process(acting: As, exchan
         with acting(process):
             record("tests.role.used", actor_id=None, desk_id=place.desk.pk, data={"process": process})
             assert verify(place.desk.pk).is_intact
+
+
+@on_postgresql
+@pytest.mark.parametrize("process", ["gateway", "worker"])
+def test_a_kill_of_the_command_line_is_carried_and_passed_by_either(
+    acting: As, process: str, tmp_path: Path, settings: Any, exchange: ScriptedExchange
+) -> None:
+    settings.DATA_DIR = tmp_path
+    settings.SIGNER_SOCKET = str(
+        tmp_path / "s"
+    )  # nobody listens; what matters is that the row is read without its seal
+    place: Place = build_place()
+    killed.write(killed.Marker(at_ms=1, why="drill", desk_slug=place.desk.slug, by_text="tess"))
+    with acting(process):
+        assert jobs.look() == 1
+    run = KillRun.objects.get()
+
+    assert not killed.is_set()
+    assert (run.desk_id, run.pause.why, run.passes) == (place.desk.pk, "drill", 1)
+    assert run.claimed_until is None
+    assert "signer is away" in str(run.report)
 
 
 @on_postgresql
