@@ -19,6 +19,8 @@ CONFIRMED = f"{INFLATION}-T3.0"
 LAPSED = f"{INFLATION}-T2.9"
 PULLED = f"{INFLATION}-T2.8"
 LONG_MS = 120_000
+WINDOW_MS = 30_000
+WINDOWS = 3  # tried, because a machine that needs half a minute for a key says nothing about the desk
 
 
 @pytest.fixture(autouse=True)
@@ -96,37 +98,46 @@ def test_a_hit_quote_is_confirmed_by_keyboard_on_another_page(
     desk: RunningDesk, open_page: Callable[..., Page]
 ) -> None:
     requester = Requester(desk)
-    rfq_id = requester.ask(CONFIRMED)
     maker = Maker(open_page("quoter")).open()
     elsewhere = open_page("quoter", at="/markets/", bypass_csp=True)
     watching = open_page("viewer", at="/markets/")
     expect(tray(elsewhere)).to_be_hidden()
-    maker.quote(rfq_id, yes="31", no="62")
+    for price in range(31, 31 + WINDOWS):
+        rfq_id = requester.ask(CONFIRMED)
+        maker.quote(rfq_id, yes=str(price), no="62")
+        quote_id = requester.take(rfq_id, "yes")
+        own = tray(elsewhere).locator("[data-confirm]").filter(has_text=f"at {price}¢")
+        try:
+            confirm_by_key(elsewhere, own, price)
+            break
+        except AssertionError:
+            if price == 30 + WINDOWS or requester.state(quote_id) in ("confirmed", "executed"):
+                raise  # it was not the window that ended
 
-    quote_id = requester.take(rfq_id, "yes")
-
-    expect(tray(elsewhere)).to_be_visible(timeout=LONG_MS)
-    own = tray(elsewhere).locator("[data-confirm]").first
-    expect(own).to_contain_text("you buy 20 YES at 31¢ for $6.20")
-    expect(own).to_contain_text("Above 3.0%")
-    expect(own.locator(".tray__clock")).to_have_text(re.compile(r"^\d+\.\d$"))
-    # Who may not trade sees it all, and no button.
-    expect(tray(watching)).to_contain_text("you buy 20 YES at 31¢")
-    expect(watching.locator("[data-decide]")).to_have_count(0)
-    # A field that is being filled in keeps its letters: y is no decision there.
-    elsewhere.keyboard.press("/")
-    elsewhere.keyboard.press("Escape")
-    elsewhere.locator("main").focus()
-    # Y acts on what has stood first for a moment: its sign appears then.
-    expect(own.locator("[data-decide='confirm'] .kbd")).to_be_visible()
-    elsewhere.keyboard.press("y")
-
-    expect(own).to_contain_text(re.compile("Confirmed by Quoter|Confirming by Quoter|Executed, confirmed by Quoter"))
     assert eventually(lambda: requester.state(quote_id) in ("confirmed", "executed"), what="the confirm")
-    # What has ended stands there for ten seconds.
+    # Who may not trade sees it all, and no button. It executes in 15 s; what has ended stands there for ten more.
+    expect(tray(watching)).to_contain_text(f"you buy 20 YES at {price}¢")
+    expect(watching.locator("[data-decide]")).to_have_count(0)
     expect(own).to_contain_text("Executed, confirmed by Quoter", timeout=LONG_MS)
     assert serious(elsewhere) == []
     assert requester.state(quote_id) == "executed"
+
+
+def confirm_by_key(page: Page, own: Locator, price: int) -> None:
+    """See an accept of our quote within its window, and press y."""
+    expect(own).to_be_visible(timeout=LONG_MS)
+    expect(own).to_contain_text(f"you buy 20 YES at {price}¢ for ${price * 20 / 100:.2f}")
+    expect(own).to_contain_text("Above 3.0%")
+    expect(own.locator(".tray__clock")).to_have_text(re.compile(r"^\d+\.\d$"), timeout=WINDOW_MS)
+    # A field that is being filled in keeps its letters: y is no decision there.
+    page.keyboard.press("/")
+    page.keyboard.press("Escape")
+    page.locator("main").focus()
+    # Y acts on what has stood first for a moment: its sign appears then.
+    expect(own.locator("[data-decide='confirm'] .kbd")).to_be_visible(timeout=WINDOW_MS)
+    page.keyboard.press("y")
+    done = re.compile("Confirmed by Quoter|Confirming by Quoter|Executed, confirmed by Quoter")
+    expect(own).to_contain_text(done, timeout=WINDOW_MS)
 
 
 def test_let_lapse_is_one_decision_and_the_quote_is_never_confirmed(
