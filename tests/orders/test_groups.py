@@ -203,6 +203,23 @@ def test_the_safe_direction_is_repeated_until_it_is_confirmed(
     assert len(seen) == 2
 
 
+@pytest.mark.parametrize(("name", "other"), [("limit", {"limit": "7"}), ("reset", {}), ("trigger", {})])
+def test_a_key_stands_for_one_thing_of_one_group(place: Place, name: str, other: dict[str, str]) -> None:
+    first, second = make_group(place), make_group(place, group_id="og-2")
+    key = str(uuid.uuid4())
+    told = ask(place.trader, "limit", group=f"group:{first.pk}", limit="50", idempotency_key=key)
+
+    again = ask(place.trader, "limit", group=f"group:{first.pk}", limit="50", idempotency_key=key)
+    with pytest.raises(DeskError) as refused:
+        ask(place.trader, name, group=f"group:{first.pk}", idempotency_key=key, **other)
+    with pytest.raises(DeskError) as elsewhere:
+        ask(place.trader, "limit", group=f"group:{second.pk}", limit="50", idempotency_key=key)
+
+    assert again == told
+    assert {refused.value.code, elsewhere.value.code} == {"idempotency_mismatch"}
+    assert GroupAction.objects.count() == 1
+
+
 @pytest.mark.parametrize(("name", "params"), [("reset", {}), ("limit", {"limit": "500"})])
 def test_the_unsafe_direction_is_sent_at_most_once(
     place: Place,

@@ -120,3 +120,18 @@ def test_what_is_watched_is_read_anew_and_one_that_changed_begins_anew(scene: Sc
     tick(publisher, after=2 * LATER, clock=3 * watches.READ_EVERY_S)
 
     assert hits() == []
+
+
+def test_what_is_too_many_to_watch_is_said_once(
+    scene: Scene, watched: list[Watch], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watches, "MOST", 2)
+    watched += [Watch(number, scene.place.desk.pk, scene.place.account) for number in (1, 2, 3)]
+    publisher = StreamPublisher()
+    tick(publisher, created("first"))
+    tick(publisher, after=LATER, clock=2 * watches.READ_EVERY_S)
+
+    assert sorted(number for number, _, _ in hits()) == [1, 2]
+    assert [one.getMessage() for one in caplog.records if one.name == watches.__name__] == [
+        "1 rules on requests are not watched: 2 at most"
+    ]

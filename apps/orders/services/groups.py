@@ -6,6 +6,7 @@ limit are sent at most once (RELIABILITY 3a), and what is in doubt is shown as i
 
 import logging
 import uuid
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -61,9 +62,13 @@ _EVENTS = {
 
 
 def group_create(actor: Actor, *, name: str, limit: Decimal, idempotency_key: uuid.UUID) -> GroupAction:
-    """Commit a wish for a new group on the selected account, then queue it. Raises NotAllowed, NotFound, DeskError."""
+    """Commit a wish for a new group on the selected account, then queue it. The same key gives the same action.
+
+    Raises NotAllowed, NotFound, DeskError (`idempotency_mismatch`, or a limit that cannot be).
+    """
     require_on(actor, Permission.ORDER_PLACE, actor.account_id, actor.subaccount)
-    known = _known(actor, idempotency_key)
+    asked = _Asked(Kind.CREATE, limit)
+    known = _known(actor, idempotency_key, asked)
     if known is not None:
         return known
     _limit_check(limit)
@@ -84,7 +89,7 @@ def group_create(actor: Actor, *, name: str, limit: Decimal, idempotency_key: uu
             )
             return _commit(actor, group, Kind.CREATE, idempotency_key, limit=limit, now=now)
     except IntegrityError:
-        known = _known(actor, idempotency_key)
+        known = _known(actor, idempotency_key, asked)
         if known is None:
             raise
         return known
@@ -97,12 +102,13 @@ def group_ask(
 
     Raises:
         NotAllowed, NotFound: role, or another desk's group.
-        DeskError: `group_over`, `group_busy`, or a limit that cannot be.
+        DeskError: `group_over`, `group_busy`, `idempotency_mismatch`, or a limit that cannot be.
     """
     needed = Permission.ORDER_CANCEL if kind in REPEATED else Permission.ORDER_PLACE
     require_on(actor, needed, group.account_id, group.subaccount)
     account_seen(actor, group.account_id)
-    known = _known(actor, idempotency_key)
+    asked = _Asked(kind, limit, group.pk)
+    known = _known(actor, idempotency_key, asked)
     if known is not None:
         return known
     if kind == Kind.LIMIT:
@@ -116,7 +122,7 @@ def group_ask(
         with transaction.atomic():
             return _commit(actor, group, kind, idempotency_key, limit=limit, now=utc_now())
     except IntegrityError:
-        known = _known(actor, idempotency_key)
+        known = _known(actor, idempotency_key, asked)
         if known is None:
             raise
         return known
@@ -133,8 +139,24 @@ def group_for(actor: Actor, key: str) -> OrderGroup:
     return group
 
 
-def _known(actor: Actor, key: uuid.UUID) -> GroupAction | None:
-    return GroupAction.objects.filter(requested_by_id=actor.user_id, idempotency_key=key).first()
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a key stands for. group: its number; None: one that is to be created."""
+
+    kind: GroupAction.Kind
+    limit: Decimal | None
+    group: int | None = None
+
+
+def _known(actor: Actor, key: uuid.UUID, asked: _Asked) -> GroupAction | None:
+    """Return what this key asked before. Raises DeskError when that was something else."""
+    known = GroupAction.objects.filter(requested_by_id=actor.user_id, idempotency_key=key).first()
+    if known is None:
+        return None
+    group = None if known.kind == Kind.CREATE else known.group_id
+    if _Asked(Kind(known.kind), known.contracts_limit, group) != asked:
+        raise DeskError("idempotency_mismatch", "This was sent already for something else. Reload the page, ask again.")
+    return known
 
 
 def _limit_check(limit: Decimal | None) -> None:

@@ -89,6 +89,7 @@ class Watcher:
         self._lookup = lookup
         self._watches: dict[tuple[int, str], _Gathered] = {}
         self._read_at: float | None = None
+        self._left_out = 0
 
     def align(self, *, clock: float) -> None:
         """Read anew what is watched, where it is time; a database that is away changes nothing. clock: monotonic s."""
@@ -96,13 +97,17 @@ class Watcher:
             return
         self._read_at = clock
         try:
-            wanted = [watch for provider in providers for watch in provider()][:MOST]
+            wanted = [watch for provider in providers for watch in provider()]
         except DatabaseError:
             logger.exception("what is to be watched could not be read; what was stays watched")
             return
+        if (left_out := max(0, len(wanted) - MOST)) != self._left_out:
+            self._left_out = left_out
+            if left_out:
+                logger.warning("%d rules on requests are not watched: %d at most", left_out, MOST)
         kept = self._watches
         self._watches = {}
-        for watch in wanted:
+        for watch in wanted[:MOST]:
             key = watch.number, watch.account.environment
             gathered = kept.get(key)
             if gathered is None or gathered.watch != watch:
