@@ -70,7 +70,7 @@ _claims = PreparedUpdate(
         {"state": State.SENDING, "claimed_at": now, "version": F("version") + 1},
     )
 )
-NOT_ON_DISK = "Not sent: the desk's disk did not take the note that it leaves. Nothing reached the exchange."
+NOT_ON_DISK = "The desk's disk did not take the note that it leaves. Nothing reached the exchange."
 TOO_LATE = "Not sent: the desk could not send it in time. Nothing reached the exchange."
 
 
@@ -94,13 +94,10 @@ def intent_send(intent_id: int) -> OrderIntent | None:
     with AskedAhead(intent) as ahead:
         try:
             check_again(intent, asked=ahead.quotes)
-            if flushing.wait() > CHECKED_AGAIN_AFTER:
+            if _on_disk(flushing, intent_id) > CHECKED_AGAIN_AFTER:
                 check_again(intent)
         except DeskError as exc:
             return intent_refuse(intent, code=exc.code, text=not_sent(exc.text))
-        except OSError:
-            logger.exception("the claim of intent %s did not reach the disk", intent_id)
-            return intent_refuse(intent, code="disk", text=NOT_ON_DISK)
         killpoints.reach("send.checked")
         outcome = _attempt(intent, ahead)
     recorded = outcome_record(intent, outcome)
@@ -121,6 +118,15 @@ def _claim_begin(intent_id: int) -> Flushing | None:
         if not claim(intent_id):
             return None
     return flush_begin()
+
+
+def _on_disk(flushing: Flushing, intent_id: int) -> float:
+    """Return the seconds until the claim was on the disk. Raises DeskError: it is not."""
+    try:
+        return flushing.wait()
+    except OSError as exc:
+        logger.exception("the claim of intent %s did not reach the disk", intent_id)
+        raise DeskError("disk", NOT_ON_DISK) from exc
 
 
 def check_again(intent: OrderIntent, *, asked: QuotesAsked | None = None) -> None:
