@@ -89,6 +89,7 @@ def test_a_group_is_made_filled_hit_and_reset(desk: RunningDesk, open_page: Call
     expect(line.get_by_role("button", name="Trigger: Hit")).to_be_disabled()
 
 
+@pytest.mark.long
 def test_orders_of_the_ladder_go_into_its_group_and_a_trigger_cancels_them(open_page: Callable[..., Page]) -> None:
     groups = GroupsPage(open_page()).open()
     line = groups.create("Ladder", "500")

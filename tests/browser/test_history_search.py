@@ -45,6 +45,7 @@ def test_a_search_is_kept_taken_again_and_downloaded(open_page: Callable[..., Pa
     expect(viewer.get_by_label("Export")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_a_token_is_shown_once_read_with_and_revoked(open_page: Callable[..., Page], desk: RunningDesk) -> None:
     # Signed in just now: making a token asks again who is there.
     page = open_page("analyst", at="/settings/data-api/", is_own_session=True)

@@ -242,6 +242,7 @@ def test_columns_sorting_and_grouping_are_kept_for_the_person(open_page: Callabl
     expect(OrdersPage(open_page("viewer")).open(tab="all").page.get_by_label("Group rows")).to_have_value("")
 
 
+@pytest.mark.long
 def test_orders_are_chosen_changed_and_cancelled_on_a_phone(open_page: Callable[..., Page]) -> None:
     page = open_page(**LOOKS["phone"])
     market = MarketPage(page, FIRST).open()
