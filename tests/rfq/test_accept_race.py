@@ -4,6 +4,7 @@ On SQLite here, on PostgreSQL with DATABASE_URL (docs/testing.md). Each person i
 that submits, then plays a worker that sends whatever accept there is; what reached the exchange is counted.
 """
 
+import os
 import threading
 import time
 import uuid
@@ -31,7 +32,8 @@ __all__ = ["window"]
 pytestmark = [pytest.mark.long, pytest.mark.django_db(transaction=True)]
 
 RUNS = 1_000
-APART = 0.01  # seconds: the nearest clicks of all runs; a millisecond and less unless both threads share one slow core
+# Seconds: the nearest clicks of all runs. Two threads that share one core are never as near as on two.
+APART = 0.001 if len(os.sched_getaffinity(0)) > 1 else 0.01
 PATIENCE = 120
 
 
@@ -135,4 +137,4 @@ def test_e6_two_people_in_the_same_millisecond_make_one_accept_a_thousand_times(
     assert set(Accept.objects.values_list("rfq_id", flat=True)) == set(rfqs)
     assert sent == {f"copy-{number}": 1 for number in range(RUNS)}  # each once, whichever thread sent it
     apart = [abs(first - second) for first, second in zip(*(one.at for one in people), strict=True)]
-    assert min(apart) < APART, "no two clicks were near each other"
+    assert min(apart) < APART, f"no two clicks were within {APART} s of each other"
