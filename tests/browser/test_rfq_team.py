@@ -35,7 +35,6 @@ def desk_of(page: Page) -> Page:
     return page
 
 
-@pytest.mark.long
 def test_a_large_request_is_sent_when_a_lead_has_approved_it(open_page: Callable[..., Page]) -> None:
     lead, quoter = desk_of(open_page("lead")), desk_of(open_page("quoter"))
     for page in (lead, quoter):
