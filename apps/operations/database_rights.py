@@ -57,6 +57,8 @@ markets.Series                    r    rac  r    -
 markets.Event                     r    rac  r    -
 markets.Market                    r    rac  rac  -
 markets.Collection                r    rac  r    -
+markets.Milestone                 r    racd -    -
+markets.MilestoneEvent            r    racd -    -
 markets.Watchlist                 racd r    r    -
 orders.OrderIntent                rac  rac  rac  -
 orders.Order                      rc   rac  rac  -
