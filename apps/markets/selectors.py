@@ -101,6 +101,12 @@ def market_get(environment: str, ticker: str) -> Market:
     return market
 
 
+def markets_known(environment: str, tickers: Iterable[str]) -> set[str]:
+    """Return which of `tickers` the catalogue holds."""
+    rows = Market.objects.filter(environment=environment, ticker__in=list(tickers))
+    return set(rows.values_list("ticker", flat=True))
+
+
 def markets_by_ticker(environment: str, tickers: Iterable[str]) -> dict[str, Market]:
     """Return the markets that the catalogue holds, by ticker (one query)."""
     rows = Market.objects.select_related("event").filter(environment=environment, ticker__in=list(tickers))

@@ -55,9 +55,11 @@ export function createLadderControl(root, ladder, keys, actions) {
   const isInScope = () => hovered !== null || root.matches(":hover") || hasFocus();
   const target = () => hovered?.price ?? (hasFocus() ? pointed : null);
 
-  /** @param {Event} event @returns {{price: number, column: Column | "", chip: boolean} | null} */
-  function placeOf(event) {
-    const at = /** @type {Element} */ (event.target);
+  /** @param {Event} event */
+  const placeOf = (event) => placeAt(/** @type {Element} */ (event.target));
+
+  /** @param {Element} at @returns {{price: number, column: Column | "", chip: boolean} | null} */
+  function placeAt(at) {
     const row = /** @type {HTMLElement | null} */ (at.closest("[data-price]"));
     if (!row) return null;
     const cell = /** @type {HTMLElement | null} */ (at.closest("[data-side]"));
@@ -79,8 +81,8 @@ export function createLadderControl(root, ladder, keys, actions) {
     const place = placeOf(event);
     pressed = place?.price ?? null;
     isDropped = false;
-    // A finger that moves scrolls; a mouse that moves with an own order drags it.
-    if (!place?.chip || event.button !== 0 || event.pointerType === "touch") return;
+    // On an own order a finger drags as a mouse does (its style takes the scrolling off it); beside it, it scrolls.
+    if (!place?.chip || event.button !== 0) return;
     const orders = ladder.ownAt(place.price, place.column);
     drag = { from: place.price, orders, x: event.clientX, y: event.clientY, isMoving: false };
   });
@@ -88,18 +90,27 @@ export function createLadderControl(root, ladder, keys, actions) {
     if (!drag) return;
     if (Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > DRAG_PX) drag.isMoving = true;
     root.toggleAttribute("data-dragging", drag.isMoving);
+    if (drag.isMoving) ladder.point(placeUnder(event)?.price ?? null);
   });
   window.addEventListener("pointerup", (event) => {
     const dropped = drag;
     endDrag();
     if (!dropped?.isMoving) return;
     isDropped = true; // the click that follows is the end of the drag, not an order
-    const over = event.target instanceof Element && root.contains(event.target) ? placeOf(event) : null;
+    const over = placeUnder(event);
     if (over && over.price !== dropped.from) actions.amend(dropped.orders, over.price);
   });
+  window.addEventListener("pointercancel", endDrag);
   window.addEventListener("keydown", (event) => event.key === "Escape" && endDrag());
 
+  /** The row under it: the events of a finger stay with where it went down. @param {PointerEvent} event */
+  function placeUnder(event) {
+    const over = document.elementFromPoint(event.clientX, event.clientY);
+    return over && root.contains(over) ? placeAt(over) : null;
+  }
+
   function endDrag() {
+    if (drag?.isMoving) ladder.point(hasFocus() ? pointed : null);
     drag = null;
     root.removeAttribute("data-dragging");
   }

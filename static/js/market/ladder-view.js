@@ -179,7 +179,7 @@ export function createLadder(root, options) {
     const mark = cell.querySelector("small") ?? document.createElement("small");
     mark.className = "ladder__queue";
     mark.textContent = compactCount(first);
-    mark.title = `${formatCount(first)} contracts ahead at this price`;
+    mark.title = `${formatCount(first)} contracts trade before it, those at better prices included`;
     if (!mark.isConnected) cell.append(mark);
     return undefined;
   }
