@@ -80,6 +80,7 @@ const ladderDesk = createLadderDesk(find(".market__ladder"), {
   live: desk.socket,
   keys: desk.keys,
   canTrade: canTrade && desk.may("order.place"),
+  canCancel: desk.may("order.cancel"),
   groups: ladderGroups,
   position: held,
   fillTicket: (wanted) => ticket?.fill(wanted.side, wanted.price),
@@ -323,6 +324,7 @@ function showSibling(line, row) {
 
 function showPosition() {
   const shown = positionView(position, sideBook(book, "yes"));
+  ladder.showAverage(shown.average === null || shown.side === "yes" ? shown.average : DOLLAR - shown.average);
   const set = (/** @type {string} */ name, /** @type {string} */ text, tone = 0) => {
     const cell = root.querySelector(`[data-field="${name}"]`);
     if (!cell) return;
