@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("markets", "0002_collections_and_legs"),
+        ("markets", "0003_series_fee_changes"),
     ]
 
     operations = [
