@@ -52,10 +52,16 @@ def frame(request: HttpRequest) -> dict[str, object]:
                 "theme": theme if theme in User.Theme.values else User.Theme.DARK.value,
                 "palette": "standard",
                 "is_demo": settings.DESK_MODE == "demo",
-                "logins_file": "var/demo-logins.json",
+                "logins_file": _logins_file(),
             }
         }
     return {"frame": _signed_in(request, cast(User, user))}
+
+
+def _logins_file() -> str:
+    """Name the file of the demo logins. Who is not signed in learns nothing of the machine's folders."""
+    is_usual = settings.DATA_DIR == settings.BASE_DIR / "var"
+    return "var/demo-logins.json" if is_usual else "$DESK_DATA/demo-logins.json"
 
 
 def _signed_in(request: HttpRequest, user: User) -> dict[str, object]:

@@ -80,6 +80,7 @@ const ladderDesk = createLadderDesk(find(".market__ladder"), {
   live: desk.socket,
   keys: desk.keys,
   canTrade: canTrade && desk.may("order.place"),
+  canCancel: desk.may("order.cancel"),
   groups: ladderGroups,
   position: held,
   fillTicket: (wanted) => ticket?.fill(wanted.side, wanted.price),

@@ -9,6 +9,7 @@ import { bestPrice } from "./ladder-model.js";
  * @typedef {"bid" | "ask"} Column
  * @typedef {import("./ladder-model.js").OwnOrder} OwnOrder
  * @typedef {object} LadderActions
+ * @property {boolean} canTrade who cannot has no keys for it
  * @property {(price: number, column: Column) => void} order place (armed) or fill the ticket (not armed)
  * @property {(orders: OwnOrder[]) => void} cancel
  * @property {(orders: OwnOrder[], price: number) => void} amend move own orders to another price of this view
@@ -200,6 +201,9 @@ export function createLadderControl(root, ladder, keys, actions) {
     ["ArrowDown", "Choose the next lower price", () => move(-1)],
     ["PageUp", "Ten prices up", () => move(10)],
     ["PageDown", "Ten prices down", () => move(-10)],
+  ];
+  /** @type {[string, string, () => void][]} */
+  const sizes = [
     ["1", "Work with the first size", () => actions.choosePreset(0)],
     ["2", "Work with the second size", () => actions.choosePreset(1)],
     ["3", "Work with the third size", () => actions.choosePreset(2)],
@@ -219,14 +223,14 @@ export function createLadderControl(root, ladder, keys, actions) {
     ["Delete", "Cancel own orders at this price", cancelHere],
     ["Backspace", "Cancel own orders at this price", cancelHere],
   ];
-  for (const [combination, label, run] of trades) {
+  for (const [combination, label, run] of actions.canTrade ? trades : []) {
     keys.register({ keys: combination, label, group: KEY_GROUP, run, when: isInScope, isSingle: true });
   }
-  for (const [combination, label, run] of moves) {
+  for (const [combination, label, run] of actions.canTrade ? [...moves, ...sizes] : moves) {
     keys.register({ keys: combination, label, group: KEY_GROUP, run, when: isInScope });
   }
   // What no key press means is only listed.
-  for (const [gesture, label] of GESTURES) {
+  for (const [gesture, label] of actions.canTrade ? GESTURES : []) {
     keys.register({ keys: gesture, label, group: MOUSE_GROUP, run: () => {}, when: () => false });
   }
 }

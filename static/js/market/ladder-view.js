@@ -33,8 +33,8 @@ function div(name, role = "") {
 
 /**
  * @param {HTMLElement} root the scrolling element that holds `.ladder`
- * @param {{prices: number[], step: number, format: import("../core/fixed.js").PriceFormat}} options prices of
- *   the YES grid, ascending
+ * @param {{prices: number[], step: number, format: import("../core/fixed.js").PriceFormat, canCancel?: boolean}} options
+ *   prices of the YES grid, ascending
  */
 export function createLadder(root, options) {
   const body = /** @type {HTMLElement} */ (root.querySelector("[data-ladder-rows]"));
@@ -172,8 +172,10 @@ export function createLadder(root, options) {
     const first = ahead.length ? Math.min(...ahead) : null;
     const queue = first === null ? "" : `, ${formatCount(first)} ahead in the queue`;
     const name = orders.length === 1 ? "own order" : `${orders.length} own orders`;
-    chip.title = `Cancel ${name}, ${formatCount(count)} contracts${queue}`;
-    chip.setAttribute("aria-label", `${chip.textContent}: cancel ${name}, ${formatCount(count)} contracts${queue}`);
+    const deed = options.canCancel ? `cancel ${name}` : name;
+    chip.disabled = !options.canCancel;
+    chip.title = `${deed.charAt(0).toUpperCase()}${deed.slice(1)}, ${formatCount(count)} contracts${queue}`;
+    chip.setAttribute("aria-label", `${chip.textContent}: ${deed}, ${formatCount(count)} contracts${queue}`);
     if (!chip.isConnected) cell.prepend(chip);
     if (first === null) return cell.querySelector("small")?.remove();
     const mark = cell.querySelector("small") ?? document.createElement("small");
