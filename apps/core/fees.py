@@ -6,8 +6,9 @@ those leave open, and how it is read here, is in docs/money.md, "Fees". Everythi
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final, Literal
@@ -31,6 +32,8 @@ _MAKER_SHARE: Final = {
     "quadratic_with_maker_fees": Fraction(1, 4),
     "quadratic_with_combo_maker_fees": Fraction(1, 2),
 }
+# A series may still be told with its old fee for a while after a dated change of it; longer, and it is newer news.
+_OLD_FEE_TOLD_FOR: Final = timedelta(minutes=10)
 _MULTIPLIER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,12})?")
 
 
@@ -112,6 +115,43 @@ def schedule_for_market(
         series[0] if event_type is None else event_type,
         series[1] if event_multiplier is None else event_multiplier,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class FeeChange:
+    """A dated change of a series' fees (docs: GET /series/fee_changes). Fees are (fee_type, fee_multiplier).
+
+    before: what held until then, None where it was first read of when it had happened already.
+    """
+
+    at: datetime
+    fees: tuple[str, str]
+    before: tuple[str, str] | None = None
+
+
+def fees_in_force(
+    own: tuple[str, str], *, read_at: datetime, changes: Sequence[FeeChange], now: datetime
+) -> tuple[str, str]:
+    """Return the fee_type and fee_multiplier of a series at `now`, which may be long ago.
+
+    Args:
+        own: what the series itself said when it was read, at `read_at`.
+        changes: in any order; one holds from its very moment on.
+
+    Raises:
+        FeeNotKnown: `now` lies before a change that nobody here saw coming.
+    """
+    begun = [change for change in changes if change.at <= now]
+    if begun:
+        newest = max(begun, key=lambda change: change.at)
+        is_own_newer = newest.at + _OLD_FEE_TOLD_FOR <= read_at <= now
+        return own if is_own_newer else newest.fees
+    first = min(changes, key=lambda change: change.at, default=None)
+    if first is None or read_at < first.at:
+        return own
+    if first.before is None:
+        raise FeeNotKnown(f"what held before the change of {first.at:%Y-%m-%d %H:%M} UTC was never read")
+    return first.before
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,3 +14,4 @@ class MarketsConfig(AppConfig):
         live.register()
         ports.register_feed_handler("market_lifecycle_v2", feed.lifecycle_received)
         ports.register_feed_handler("event_lifecycle", feed.lifecycle_received)
+        ports.register_feed_handler("multivariate_market_lifecycle", feed.combo_lifecycle_received)

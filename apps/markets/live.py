@@ -22,6 +22,7 @@ from apps.exchange.clients import environment_client
 from apps.exchange.wire.errors import ExchangeError
 from apps.markets.board import TAPE_LENGTH, Frame, MarketBoard, Meta
 from apps.markets.models import Market
+from apps.markets.selectors import markets_known
 
 # Of a market that is over, a last row is in SQL; the list of live rows is for what can still trade.
 TICKER_STATUSES = ("initialized", "inactive", "active", "closed", "determined", "disputed", "amended")
@@ -45,9 +46,7 @@ class DeskMarketData:
 
     def known(self, environment: str, tickers: Iterable[str]) -> set[str]:
         """Return which of `tickers` the catalogue holds: one unknown ticker fails a whole subscription."""
-        return set(
-            Market.objects.filter(environment=environment, ticker__in=list(tickers)).values_list("ticker", flat=True)
-        )
+        return markets_known(environment, tickers)
 
     def metas(self, environment: str) -> dict[str, Meta]:
         """Return status and closing time of all markets that are not over."""

@@ -24,6 +24,24 @@ class Series(models.Model):
         constraints = [models.UniqueConstraint(fields=["environment", "ticker"], name="series_once")]
 
 
+class SeriesFeeChange(models.Model):
+    """The fees of a series from a moment on (docs: GET /series/fee_changes). Multipliers as text, as in Series."""
+
+    environment = models.CharField(max_length=12, choices=Environment.choices)
+    exchange_id = models.CharField(max_length=80)
+    series = models.ForeignKey(Series, on_delete=models.CASCADE, related_name="fee_changes")
+    fee_type = models.CharField(max_length=60)
+    fee_multiplier = models.CharField(max_length=20)
+    scheduled_at = models.DateTimeField()
+    # What the series itself said while this was still to come; null when it was first read of afterwards.
+    before_type = models.CharField(max_length=60, null=True)
+    before_multiplier = models.CharField(max_length=20, null=True)
+    seen_at = models.DateTimeField()  # when the exchange last listed it
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "exchange_id"], name="fee_change_once")]
+
+
 class Event(models.Model):
     """One question with one or more markets."""
 

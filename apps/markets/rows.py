@@ -14,7 +14,8 @@ from apps.core.errors import WireFormatError
 from apps.core.money import parse_count, parse_price
 from apps.core.timestamps import parse_rfc3339
 from apps.exchange.wire.schemas.communications import Collection as WireCollection
-from apps.markets.models import Collection, Event, Market, Series
+from apps.exchange.wire.schemas.rest import SeriesFeeChange as WireFeeChange
+from apps.markets.models import Collection, Event, Market, Series, SeriesFeeChange
 
 T = TypeVar("T")
 Raw = Mapping[str, Any]
@@ -82,6 +83,26 @@ def series_row(environment: str, raw: Raw) -> Series:
         fee_type=_text(raw.get("fee_type"), 60) or "quadratic",
         fee_multiplier=_decimal_text(raw.get("fee_multiplier")) or "1",
         settlement_sources=raw.get("settlement_sources") or [],
+    )
+
+
+def fee_change_row(
+    environment: str, raw: WireFeeChange, *, series: Series, at: datetime, seen_at: datetime
+) -> SeriesFeeChange:
+    """Return a change that is listed at `seen_at`. Raises WireFormatError when its id is none."""
+    if not 0 < len(raw.id) <= 80 or "\x00" in raw.id:
+        raise WireFormatError(f"not the id of a fee change: {raw.id[:60]!r}")
+    is_ahead = at > seen_at
+    return SeriesFeeChange(
+        environment=environment,
+        exchange_id=raw.id,
+        series=series,
+        fee_type=_text(raw.fee_type, 60),
+        fee_multiplier=_decimal_text(raw.fee_multiplier) or "",
+        scheduled_at=at,
+        before_type=series.fee_type if is_ahead else None,
+        before_multiplier=series.fee_multiplier if is_ahead else None,
+        seen_at=seen_at,
     )
 
 

@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.db.models import Count, ExpressionWrapper, F, OrderBy, Prefetch, Q, QuerySet
 
 from apps.core.errors import DeskError, NotFound, WireFormatError
+from apps.core.fees import FeeNotKnown
 from apps.core.fields import PriceField
 from apps.core.grid import PriceGrid
 from apps.core.money import parse_price
@@ -17,6 +18,7 @@ from apps.core.timestamps import to_unix_seconds, utc_now
 from apps.exchange.clients import environment_client
 from apps.exchange.wire.api.calls import segment
 from apps.exchange.wire.errors import ExchangeError
+from apps.markets.fee_changes import series_fees
 from apps.markets.models import Event, Market, Series, Watchlist
 
 LIST_AT_MOST = 500
@@ -97,6 +99,12 @@ def market_get(environment: str, ticker: str) -> Market:
     if market is None:
         raise NotFound(f"There is no market {ticker[:120]} in this environment.")
     return market
+
+
+def markets_known(environment: str, tickers: Iterable[str]) -> set[str]:
+    """Return which of `tickers` the catalogue holds."""
+    rows = Market.objects.filter(environment=environment, ticker__in=list(tickers))
+    return set(rows.values_list("ticker", flat=True))
 
 
 def markets_by_ticker(environment: str, tickers: Iterable[str]) -> dict[str, Market]:
@@ -230,15 +238,19 @@ class FeeTerms:
         return self.waived_until is not None and at < self.waived_until
 
 
-def fee_terms(market: Market) -> FeeTerms:
-    """Return a market's fee terms: the event's override wins over its series.
+def fee_terms(market: Market, *, now: datetime | None = None) -> FeeTerms:
+    """Return a market's fee terms at `now`: the event's override wins over its series.
 
     Raises:
         DeskError: neither is known, so that no preview may show a fee.
     """
-    series = Series.objects.filter(environment=market.environment, ticker=market.series_ticker).first()
-    fee_type = market.event.fee_type_override or (series.fee_type if series else None)
-    raw = market.event.fee_multiplier_override or (series.fee_multiplier if series else None)
+    series = series_fees(market.environment, market.series_ticker)
+    try:
+        own = series.at(now or utc_now()) if series else (None, None)
+    except FeeNotKnown:
+        own = (None, None)
+    fee_type = market.event.fee_type_override or own[0]
+    raw = market.event.fee_multiplier_override or own[1]
     try:
         multiplier = Decimal(raw) if raw is not None else None
     except InvalidOperation:

@@ -1,6 +1,7 @@
 """Background work of the catalogue. Every task may run twice, late or never without harm."""
 
 import logging
+from collections.abc import Callable
 
 from celery import shared_task
 from django.core.cache import cache
@@ -16,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 # A pass that was killed lets the next one start after this long.
 LOCK_SECONDS = 300
+FEE_CHANGES_EVERY = 3600  # seconds
 
 
 @shared_task(ignore_result=True)
@@ -40,6 +42,21 @@ def catalogue_environment_sync(environment: str) -> None:
         logger.warning("catalogue of %s was not synced, beat tries again: %s", environment, exc)
     finally:
         cache.delete(lock)
+    _now_and_then(environment, "fee-changes", FEE_CHANGES_EVERY, services.fee_changes_sync)
+
+
+def _now_and_then(environment: str, name: str, seconds: int, sync: Callable[[str], object]) -> None:
+    """Do what need not be done with each pass; one that failed is done again with the next."""
+    turn = f"{name}-turn:{environment}"
+    if not cache.add(turn, 1, timeout=LOCK_SECONDS):
+        return
+    try:
+        sync(environment)
+    except (ExchangeError, DeskError) as exc:
+        cache.delete(turn)
+        logger.warning("%s of %s were not read, beat tries again: %s", name, environment, exc)
+    else:
+        cache.set(turn, 1, timeout=seconds)
 
 
 @shared_task(ignore_result=True)

@@ -9,6 +9,7 @@
 import uuid
 from collections.abc import Mapping
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from apps.accounts.access import account_seen
@@ -25,7 +26,7 @@ from apps.orders.control_commands import limit_text
 from apps.orders.costs import FeeDetails
 from apps.orders.models import Order, OrderIntent
 from apps.orders.services.order_approval import order_asked
-from apps.orders.tickets import read_key, ticket_from_params
+from apps.orders.tickets import GOOD_TILL_CANCELED, OrderTicket, read_key, ticket_from_params
 
 Params = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -47,6 +48,8 @@ def preview(actor: Actor, params: Params) -> Answer:
 
     {"cost", "proceeds", "fee", "fee_worst", "fee_trade", "fee_rounding" (of one fill), "rebate" (given back when it
     fills contract by contract), "fee_maker", "fee_maker_worst", "fee_free_until" (RFC 3339: no fee before it),
+    "fee_change" (the next dated one: {"at", "taker", "maker" (rates from then on, null: not known), "taker_before",
+    "maker_before", "fee_maker", "fee_maker_worst" (of what may rest that long, else null)} or null),
     "worst_case", "payout", "opening", "closing", "position_after", "balance_after",
     "tokens": {"cost", "left", "capacity", "rate", "degraded"}, "shown" (give it to `order.place`),
     "reasons": {part: words}, "limits": [{"name", "limit", "use" (with this order), "ok", "text",
@@ -62,7 +65,7 @@ def preview(actor: Actor, params: Params) -> Answer:
         "proceeds": format_dollars(estimate.proceeds),
         "fee": _dollars(estimate.fee_one_fill),
         "fee_worst": _dollars(estimate.fee_worst_split),
-        **_fee_details(estimate.fees),
+        **_fee_details(estimate.fees, ticket),
         "worst_case": _dollars(estimate.worst_case),
         "payout": format_dollars(estimate.payout),
         "opening": format_count(estimate.opening),
@@ -85,7 +88,7 @@ def preview(actor: Actor, params: Params) -> Answer:
     }
 
 
-def _fee_details(fees: FeeDetails | None) -> Answer:
+def _fee_details(fees: FeeDetails | None, ticket: OrderTicket) -> Answer:
     free_until = fees.waived_until if fees else None
     maker, maker_worst = fees.as_maker if fees else (None, None)
     return {
@@ -95,7 +98,32 @@ def _fee_details(fees: FeeDetails | None) -> Answer:
         "fee_maker": _dollars(maker),
         "fee_maker_worst": _dollars(maker_worst),
         "fee_free_until": None if free_until is None or free_until <= utc_now() else format_rfc3339(free_until),
+        "fee_change": _fee_change(fees, ticket) if fees else None,
     }
+
+
+def _fee_change(fees: FeeDetails, ticket: OrderTicket) -> Answer | None:
+    change = fees.ahead
+    if change is None:
+        return None
+    ends = ticket.expires_at
+    may_rest = ticket.time_in_force == GOOD_TILL_CANCELED and (ends is None or ends > change.at)
+    then = change.schedule
+    maker, maker_worst = fees.as_maker_by(then) if then is not None and may_rest else (None, None)
+    return {
+        "at": format_rfc3339(change.at),
+        "taker_before": _rate(change.before.taker_rate),
+        "maker_before": _rate(change.before.maker_rate),
+        "taker": None if then is None else _rate(then.taker_rate),
+        "maker": None if then is None else _rate(then.maker_rate),
+        "fee_maker": _dollars(maker),
+        "fee_maker_worst": _dollars(maker_worst),
+    }
+
+
+def _rate(rate: Fraction) -> str:
+    """Of a multiplier in decimals, so it ends."""
+    return f"{(Decimal(rate.numerator) / rate.denominator).normalize():f}"
 
 
 def _limit(one: services.LimitUse) -> Answer:

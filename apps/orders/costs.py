@@ -3,18 +3,17 @@
 What is not known is None with a reason in words, never zero.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
 from apps.core.fees import FeeAccumulator, FeeNotKnown, FeeSchedule, fee_preview, schedule_for_market
-from apps.core.prepared import Prepared
-from apps.markets.models import Market, Series
+from apps.markets.fee_changes import SeriesFees, series_fees
+from apps.markets.models import Market
 from apps.orders.models import BookSide
 from apps.orders.tickets import OrderTicket
-
-_series = Prepared(lambda environment, ticker: Series.objects.filter(environment=environment, ticker=ticker))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,16 @@ class FeeDetails:
     is_taker: bool
     one_fill: Decimal
     waived_until: datetime | None = None  # no fee before it, then the schedule of the series
+    coming: "Callable[[], FeeAhead | None]" = field(default=lambda: None, compare=False)
+
+    @property
+    def ahead(self) -> "FeeAhead | None":
+        """The next change while the market may trade, None where nothing is scheduled that would change this."""
+        return self.coming()
+
+    def as_maker_by(self, schedule: FeeSchedule) -> tuple[Decimal, Decimal]:
+        """As `as_maker`, of what rests until another schedule holds."""
+        return _fees(schedule, is_bid=self.is_bid, price=self.price, count=self.count, is_taker=False)
 
     @property
     def trade(self) -> Decimal:
@@ -80,7 +89,16 @@ class FeeDetails:
     @property
     def as_maker(self) -> tuple[Decimal, Decimal]:
         """The fee of one fill and of the worst split when it rests first."""
-        return _fees(self.schedule, is_bid=self.is_bid, price=self.price, count=self.count, is_taker=False)
+        return self.as_maker_by(self.schedule)
+
+
+@dataclass(frozen=True, slots=True)
+class FeeAhead:
+    """From `at` on `schedule` holds; None: a fee that this desk cannot compute."""
+
+    at: datetime
+    before: FeeSchedule
+    schedule: FeeSchedule | None
 
 
 def cost_estimate(market: Market, ticket: OrderTicket, *, position: Decimal, now: datetime) -> CostEstimate:
@@ -97,7 +115,8 @@ def cost_estimate(market: Market, ticket: OrderTicket, *, position: Decimal, now
     reasons: dict[str, str] = {}
     one_fill = worst = details = None
     try:
-        schedule = schedule_of(market, now=now)
+        series = _series_of(market)
+        schedule = _schedule_at(market, series, now=now)
         # A resting order pays as a maker; only post-only is certain to.
         is_taker = not ticket.is_post_only
         one_fill, worst = _fees(schedule, is_bid=is_bid, price=yes, count=traded, is_taker=is_taker)
@@ -109,6 +128,7 @@ def cost_estimate(market: Market, ticket: OrderTicket, *, position: Decimal, now
             is_taker=is_taker,
             one_fill=one_fill,
             waived_until=market.fee_waiver_expiration_time,
+            coming=lambda: _fee_ahead(market, series, now=now),
         )
     except FeeNotKnown as exc:
         reasons["fee"] = f"The fee is not known: {exc}."
@@ -156,14 +176,39 @@ def _rebate(schedule: FeeSchedule, *, is_bid: bool, price: Decimal, count: Decim
 
 
 def schedule_of(market: Market, *, now: datetime) -> FeeSchedule:
-    """Return the fee schedule of a market. Raises FeeNotKnown."""
-    series = _series.first(market.environment, market.series_ticker)
+    """Return the fee schedule that holds for a market at `now`, which may be long ago. Raises FeeNotKnown."""
+    return _schedule_at(market, _series_of(market), now=now)
+
+
+def _series_of(market: Market) -> SeriesFees:
+    series = series_fees(market.environment, market.series_ticker)
     if series is None:
         raise FeeNotKnown(f"the series {market.series_ticker} has not been read yet")
+    return series
+
+
+def _schedule_at(market: Market, series: SeriesFees, *, now: datetime) -> FeeSchedule:
     return schedule_for_market(
-        (series.fee_type, series.fee_multiplier),
+        series.at(now),
         event_type=market.event.fee_type_override,
         event_multiplier=market.event.fee_multiplier_override,
         waived_until=market.fee_waiver_expiration_time,
         now=now,
     )
+
+
+def _fee_ahead(market: Market, series: SeriesFees, *, now: datetime) -> FeeAhead | None:
+    """Return the next change of the series that changes this market's fee while it may trade."""
+    change = series.next_after(now)
+    if change is None or (market.close_time is not None and change.at >= market.close_time):
+        return None
+    try:
+        # As it is just before: an event's own fees win over both, and a waiver that ends until then is told by itself.
+        before = _schedule_at(market, series, now=change.at - timedelta(microseconds=1))
+    except FeeNotKnown:
+        return None
+    try:
+        schedule = _schedule_at(market, series, now=change.at)
+    except FeeNotKnown:
+        return FeeAhead(change.at, before, None)
+    return None if schedule == before else FeeAhead(change.at, before, schedule)

@@ -2,6 +2,7 @@
 
 Frame (whole): `pauses` [{"id", "scope" "person" | "desk", "level" "pause" | "kill", "user_id" (null: everybody),
 "why", "by", "at_ms", "needs_lead"}], `cancel_runs` [{"id", "ticker" ("" for all), "left" (orders that still rest),
+"subaccounts" (null, or which of them: all that whoever asked may cancel in),
 "unresolved" (orders whose outcome is not known), "why" (the newest refusal of a cancel, or ""), "started_ms", "by"}],
 `recovering`: answers of the exchange wait to be written into the database, and no order passes until they are;
 `gate` null | {"closed_ms"}: no order passes since then, because the exchange accepted two orders in a row without
@@ -12,12 +13,15 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from apps.accounts.grants import within
 from apps.accounts.models import ExchangeAccount
+from apps.core.permissions import Permission, Reach
 from apps.core.prepared import Prepared
 from apps.core.timestamps import to_unix_ms
 from apps.core.topics import TopicName
 from apps.exchange import live
 from apps.orders import spill
+from apps.orders.access import actor_of
 from apps.orders.models import CancelIntent, CancelRun, Order, OrderIntent, SendGate, TradingPause
 
 _runs = Prepared(lambda account_id: CancelRun.objects.filter(account_id=account_id, finished_at=None)[:1])
@@ -32,7 +36,7 @@ def trading_topic(account_id: int) -> str:
 def trading_frame(account_id: int) -> Row:
     desk_id = ExchangeAccount.objects.values_list("desk_id", flat=True).get(pk=account_id)
     pauses = TradingPause.objects.filter(desk_id=desk_id, released_at=None).order_by("pk")
-    runs = CancelRun.objects.filter(account_id=account_id, finished_at=None).order_by("pk")
+    runs = CancelRun.objects.filter(account_id=account_id, finished_at=None).select_related("account").order_by("pk")
     gate = SendGate.objects.filter(account_id=account_id).values_list("closed_at", flat=True).first()
     return {
         "pauses": [pause_row(pause) for pause in pauses],
@@ -57,19 +61,33 @@ def pause_row(pause: TradingPause) -> Row:
 
 
 def run_row(run: CancelRun) -> Row:
+    reach = run_reach(run)
+    theirs = within(reach)
+    orders = run_orders(run).filter(theirs)
     refused = CancelIntent.objects.filter(
-        order__in=run_orders(run), state=CancelIntent.State.REFUSED, created_at__gte=run.started_at
+        order__in=orders, state=CancelIntent.State.REFUSED, created_at__gte=run.started_at
     )
     newest = refused.order_by("-pk").first()
+    parts = sorted(number for account_id, number in reach.subaccounts if account_id == run.account_id)
     return {
         "id": run.pk,
         "ticker": run.ticker,
-        "left": run_orders(run).count(),
-        "unresolved": run_unresolved(run).count(),
+        "subaccounts": None if reach.covers(run.account_id, None) else parts,
+        "left": orders.count(),
+        "unresolved": run_unresolved(run).filter(theirs).count(),
         "why": newest.error_text if newest else "",
         "started_ms": to_unix_ms(run.started_at),
         "by": run.requested_by_id,
     }
+
+
+def run_reach(run: CancelRun) -> Reach:
+    """Where whoever asked for it may cancel now, which is all that it means.
+
+    Who may nowhere any more leaves the whole scope to be looked at: it ends with its last order.
+    """
+    actor = actor_of(user_id=run.requested_by_id, desk_id=run.account.desk_id)
+    return (actor and actor.reach(Permission.ORDER_CANCEL)) or Reach(is_desk=True)
 
 
 def run_orders(run: CancelRun) -> QuerySet[Order]:

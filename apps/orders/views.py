@@ -47,10 +47,11 @@ def order_place(request: DeskRequest, ticker: str) -> HttpResponse:
 
 
 def _same_account(request: DeskRequest) -> None:
-    """Refuse a form that was opened for another account than the one now selected in the top bar."""
-    shown = request.POST.get("account_id", "")
-    if shown and shown != str(request.actor.account_id):
-        raise DeskError(
-            "account_changed",
-            "The account was changed after this ticket was opened. Check it in the top bar, then send again.",
-        )
+    """Refuse a form that was opened for another account or subaccount than is now selected in the top bar."""
+    selected = {"account_id": request.actor.account_id, "subaccount": request.actor.subaccount}
+    for name, value in selected.items():
+        if request.POST.get(name, "") not in ("", str(value)):
+            raise DeskError(
+                "account_changed",
+                "The account was changed after this ticket was opened. Check it in the top bar, then send again.",
+            )

@@ -25,7 +25,8 @@ from apps.core.pnl import MarketPnl, SettlementFact, SettlementPnl
 from apps.core.pnl_days import trading_day
 from apps.core.pnl_fees import ChargedFill, FeeParts, OrderFees, ScheduleAt
 from apps.core.timestamps import utc_now
-from apps.markets.models import Market, Series
+from apps.markets.fee_changes import SeriesFees, series_fees
+from apps.markets.models import Market
 from apps.orders.models import BookSide, Fill
 from apps.portfolio.models import DayPnl, FigureState, MarketBook, Settlement
 
@@ -340,7 +341,7 @@ class _Schedules:
     def __init__(self, account_id: int) -> None:
         self._environment = ExchangeAccount.objects.values_list("environment", flat=True).get(pk=account_id)
         self._markets: dict[str, Market | None] = {}
-        self._series: dict[str, tuple[str, str] | None] = {}
+        self._series: dict[str, SeriesFees | None] = {}
 
     def market(self, ticker: str) -> Market | None:
         if ticker not in self._markets:
@@ -364,7 +365,7 @@ class _Schedules:
         def schedule_in_force(now: datetime) -> FeeSchedule | None:
             try:
                 return schedule_for_market(
-                    series,
+                    series.at(now),
                     event_type=event.fee_type_override,
                     event_multiplier=event.fee_multiplier_override,
                     waived_until=until,
@@ -373,14 +374,13 @@ class _Schedules:
             except FeeNotKnown:
                 return None
 
-        if until is not None:
+        if until is not None or series.changes:
             return schedule_in_force
-        # Without a waiver it is the same at any time.
+        # Without a waiver or a dated change it is the same at any time.
         always = schedule_in_force(utc_now())
         return lambda _: always
 
-    def _series_of(self, ticker: str) -> tuple[str, str] | None:
+    def _series_of(self, ticker: str) -> SeriesFees | None:
         if ticker not in self._series:
-            known = Series.objects.filter(environment=self._environment, ticker=ticker)
-            self._series[ticker] = known.values_list("fee_type", "fee_multiplier").first()
+            self._series[ticker] = series_fees(self._environment, ticker)
         return self._series[ticker]

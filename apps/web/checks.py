@@ -42,11 +42,13 @@ class Asked:
 class Judged:
     """Who that is now (None: nobody any more), and which of the topics are no longer theirs to see.
 
-    is_other: of a topic that stays, they see other subaccounts than before.
+    is_less: there are such topics, or of one that stays they see not all that they saw. is_other: of a topic that
+    stays, they see other subaccounts than before.
     """
 
     actor: Actor | None
     lost: tuple[str, ...] = ()
+    is_less: bool = False
     is_other: bool = False
 
 
@@ -142,9 +144,21 @@ def judge(asked: Iterable[Asked]) -> list[Judged]:
                 visible[actor, topic] = may_watch(actor, parse_topic(topic))
         lost = tuple(topic for topic in one.topics if not visible[actor, topic])
         kept = [topic for topic in one.topics if visible[actor, topic]]
-        is_other = any(numbers_of(actor, parse_topic(topic)) != one.numbers.get(topic) for topic in kept)
-        found.append(Judged(actor, lost, is_other))
+        seen_parts = [(one.numbers.get(topic), numbers_of(actor, parse_topic(topic))) for topic in kept]
+        found.append(
+            Judged(
+                actor,
+                lost,
+                is_less=bool(lost) or any(_is_less(before, now) for before, now in seen_parts),
+                is_other=any(before != now for before, now in seen_parts),
+            )
+        )
     return found
+
+
+def _is_less(before: frozenset[int] | None, now: frozenset[int] | None) -> bool:
+    """Whether something of what was seen is no longer; None: the whole account."""
+    return now is not None and (before is None or not before <= now)
 
 
 def may_watch(actor: Actor, name: TopicName) -> bool:

@@ -1,8 +1,8 @@
 """The browsers' one socket. Protocol: docs/realtime.md.
 
-Close codes: 4401 sign in again, 4403 not allowed, 4429 too many messages, 1009 message too large, 1011 our
-fault (the page reconnects). Nothing is remembered about the person but who they are: what they may do is
-read afresh for each message, and every few seconds while nothing comes.
+Close codes: 4401 sign in again, 4403 not allowed, 4409 less is theirs to see than before (the page begins anew), 4429
+too many messages, 1009 message too large, 1011 our fault (the page reconnects). Nothing is remembered about the person
+but who they are: what they may do is read afresh for each message, and every few seconds while nothing comes.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ MAX_TOPICS = 300  # per tab
 BURST = 100  # messages at once
 RATE = 30.0  # messages per second over time
 
-SIGN_IN, NOT_ALLOWED, TOO_MANY, TOO_LARGE = 4401, 4403, 4429, 1009
+SIGN_IN, NOT_ALLOWED, LESS, TOO_MANY, TOO_LARGE = 4401, 4403, 4409, 4429, 1009
 
 _sockets: Counter[int] = Counter()  # how many are open, by person
 _checks: "WeakKeyDictionary[asyncio.AbstractEventLoop, Checks]" = WeakKeyDictionary()
@@ -186,13 +186,13 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if self._hub is None or not await self._stays(found.actor) or found.actor is None:
             session_noted(self._session_key, acts=False)
             return False
-        if found.is_other:
-            # The page begins anew with what is theirs now.
-            await self.close(FAULT)
+        if found.is_less or found.is_other:
+            # Nothing more until the page asks anew. What it shows goes where something of it is no longer theirs.
+            for topic in tuple(self._client.topics):
+                self._hub.unsubscribe(self._client, topic)
+            await self.close(LESS if found.is_less else FAULT)
             return False
         self._rank(found.actor)
-        for topic in found.lost:
-            self._hub.unsubscribe(self._client, topic)
         return True
 
     def _rank(self, actor: Actor) -> None:
@@ -295,8 +295,11 @@ class DeskConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         for name in names:
             if str(name) not in self._client.topics:
                 self._client.sieve.keep_to(str(name), numbers_of(actor, name))
+        given = [str(name) for name in names]
+        numbers = self._client.sieve.numbers
+        parts = {topic: sorted(numbers[topic]) for topic in given if topic in numbers}
         await self._required_hub().subscribe(self._client, names)
-        return {"topics": [str(name) for name in names]}
+        return {"topics": given, "parts": parts}
 
     def _required_hub(self) -> Hub:
         if self._hub is None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from kalshi_desk.supervisor.collector import settle
 from kalshi_desk.supervisor.turns import Turns, take
 
 _PR_SET_PDEATHSIG = 1
@@ -90,6 +91,7 @@ class Child:
             os.dup2(writer, 1)
             os.dup2(writer, 2)
             os.environ.update(self.environment)
+            settle()
             self.start()
             code = 0
         except SystemExit as leaving:

@@ -20,10 +20,11 @@ from apps.core.errors import DeskError, NotAllowed, NotFound
 from apps.core.permissions import MASKED_VIEWER, Actor, Grant, Permission, Reach
 from apps.core.timestamps import utc_now
 from apps.orders.access import actor_of as sender_actor_of
-from apps.orders.models import CancelRun, Order, OrderGroup, OrderIntent
+from apps.orders.models import CancelIntent, CancelRun, Order, OrderGroup, OrderIntent
 from apps.orders.services import cancel_all, cancel_many, cancel_submit, intent_send, intent_submit
 from apps.orders.services.cancel_runs import cancel_runs_follow
 from apps.orders.services.groups import group_ask
+from apps.orders.trading_events import trading_frame
 from apps.portfolio.models import Balance, SubaccountAction
 from apps.portfolio.sending import action_send
 from apps.portfolio.transfers import transfer_submit
@@ -182,6 +183,31 @@ def test_a_cancel_of_all_ends_with_the_orders_of_whoever_asked(
 
     assert run.finished_at is not None
     assert Order.objects.filter(subaccount=1, cancels=None).count() == 1
+
+
+def test_a_cancel_of_all_counts_what_is_left_where_whoever_asked_may_cancel(
+    limited: Actor, place: Place, queued: Queued, published: Published
+) -> None:
+    mine, _ = make_order(place.account, 2), make_order(place.account, 1)
+    for subaccount in (1, 2):
+        intent_submit(place.trader, make_ticket(place, subaccount=subaccount))
+    OrderIntent.objects.update(state=OrderIntent.State.UNKNOWN)
+    cancel_all(limited, account_id=place.account.pk)
+    cancel_all(place.trader, account_id=place.account.pk)
+
+    theirs, of_all = trading_frame(place.account.pk)["cancel_runs"]
+    assert (theirs["subaccounts"], theirs["left"], theirs["unresolved"]) == ([2], 1, 1)
+    assert (of_all["subaccounts"], of_all["left"], of_all["unresolved"]) == (None, 2, 2)
+
+    Order.objects.filter(pk=mine.pk).update(status=Order.Status.CANCELED)
+    OrderIntent.objects.filter(subaccount=2).update(state=OrderIntent.State.REFUSED)
+    theirs, of_all = trading_frame(place.account.pk)["cancel_runs"]
+    assert (theirs["left"], theirs["unresolved"], of_all["left"], of_all["unresolved"]) == (0, 0, 1, 1)
+
+    # The refusal of a cancel elsewhere is not theirs to read, either.
+    CancelIntent.objects.filter(order__subaccount=1).update(state=CancelIntent.State.REFUSED, error_text="paused")
+    theirs, of_all = trading_frame(place.account.pk)["cancel_runs"]
+    assert (theirs["why"], of_all["why"]) == ("", "paused")
 
 
 def test_the_sender_asks_again_where(limited: Actor, place: Place, exchange: ScriptedExchange) -> None:

@@ -91,8 +91,9 @@ def open_page(
 
     def opener(role: str = "trader", *, at: str = "", is_own_session: bool = False, **options: Any) -> Page:
         settings = {"viewport": {"width": 1440, "height": 900}, **options}
-        state = None if is_own_session else signed_in(role)
-        context = chromium.new_context(base_url=desk.url, storage_state=state, **settings)
+        if "storage_state" not in settings:
+            settings["storage_state"] = None if is_own_session else signed_in(role)
+        context = chromium.new_context(base_url=desk.url, **settings)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(f"script error: {error}"))

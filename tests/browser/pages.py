@@ -25,12 +25,12 @@ class SignInPage:
     def __init__(self, page: Page) -> None:
         self.page = page
 
-    def sign_in(self, username: str, password: str) -> None:
+    def sign_in(self, username: str, password: str, *, lands: str = "/overview/") -> None:
         self.page.goto("/accounts/login/")
         self.page.get_by_label("Username").fill(username)
         self.page.get_by_label("Password", exact=True).fill(password)
         self.page.get_by_role("button", name="Sign in").click()
-        self.page.wait_for_url(re.compile(r"/overview/"))
+        self.page.wait_for_url(re.compile(lands))
 
 
 class MarketPage:

@@ -11,9 +11,28 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.pages import SignInPage
 from tests.browser.test_accessibility import LOOKS, serious, set_theme
 from tests.support.desk import RunningDesk
+from tests.support.manage import manage
 
 PASSWORD = "four random words here"
 _numbers = itertools.count(1)
+GRANTS = """
+from apps.accounts import models, services
+from apps.accounts.grant_changes import grants_change
+from apps.core.permissions import Grant
+account = models.ExchangeAccount.objects.filter(is_active=True).earliest("pk")
+person = models.User.objects.filter(username={name!r}).first()
+person = person or services.person_add(account.desk, username={name!r}, password={password!r}, roles=[])
+grants = [Grant(role, account.pk, number) for role, number in {grants!r}]
+grants_change(account.desk, user_id=person.pk, **{{{what!r}: grants}})
+"""
+
+
+def grants(desk: RunningDesk, name: str, **changes: list[tuple[str, int | None]]) -> None:
+    """Give (`add`) or take (`remove`) roles on the desk's first account, or on a subaccount of it."""
+    for what, given in changes.items():
+        code = GRANTS.format(name=name, password=PASSWORD, what=what, grants=given)
+        done = manage("shell", "--command", code, within=300, DESK_DATA=str(desk.data))
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.long
@@ -53,6 +72,34 @@ def test_a_person_is_invited_joins_and_is_out_when_suspended(
     viewer = open_page("viewer", at="/team/")
     expect(viewer.get_by_role("rowheader", name="Nora New").first).to_be_visible()
     expect(viewer.locator("main").get_by_role("button")).to_have_count(0)
+
+
+@pytest.mark.long
+def test_a_role_on_an_account_ends_and_the_open_page_keeps_nothing_of_it(
+    desk: RunningDesk, open_page: Callable[..., Page]
+) -> None:
+    """Two roles on one account; the wider one ends: the page of before goes, the one of now comes, without a hand."""
+    name = f"guest-{next(_numbers)}"
+    grants(desk, name, add=[("viewer", None), ("trader", 5)])
+    page = open_page(storage_state=None)
+    SignInPage(page).sign_in(name, PASSWORD, lands="/(orders|markets)/")
+    page.goto("/portfolio/")
+    expect(page.locator("body")).to_have_attribute("data-link", "live")
+    page.evaluate("() => { window.isOfBefore = true; }")
+
+    grants(desk, name, remove=[("viewer", None)])
+
+    # The portfolio is of a whole account: the desk says so in words, on a page that was loaded anew.
+    page.wait_for_function("() => window.isOfBefore === undefined && document.readyState === 'complete'")
+    expect(page.locator("main [data-module]")).to_have_count(0)
+    page.goto("/orders/")
+    expect(page.locator("body")).to_have_attribute("data-link", "live")
+    page.evaluate("() => { window.isOfBefore = true; }")
+
+    grants(desk, name, remove=[("trader", 5)])
+
+    page.wait_for_function("() => window.isOfBefore === undefined && document.readyState === 'complete'")
+    expect(page.locator("main [data-module]")).to_have_count(0)
 
 
 PAGES = {

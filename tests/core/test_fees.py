@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.core.fees import FeeAccumulator, FeeNotKnown, FeeSchedule, fee_preview, model_fee, schedule_for_market, settle
+from apps.core.fees import (
+    FeeAccumulator,
+    FeeChange,
+    FeeNotKnown,
+    FeeSchedule,
+    fee_preview,
+    fees_in_force,
+    model_fee,
+    schedule_for_market,
+    settle,
+)
 
 CENT = Decimal("0.01")
 NOON = datetime(2026, 5, 14, 12, tzinfo=UTC)
@@ -265,3 +275,46 @@ def test_settlement_loses_nothing(count, value):
 def test_an_impossible_settlement_is_refused(count, value):
     with pytest.raises(ValueError, match="cannot settle"):
         settle(count=Decimal(count), value=Decimal(value))
+
+
+OWN, HALF, DOUBLE = ("quadratic", "1"), ("quadratic", "0.5"), ("quadratic", "2")
+HOUR = timedelta(hours=1)
+MOMENT = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (NOON - 3 * HOUR, OWN),
+        (NOON - MOMENT, OWN),
+        (NOON, HALF),
+        (NOON + HOUR - MOMENT, HALF),
+        (NOON + HOUR, DOUBLE),
+        (NOON + 99 * HOUR, DOUBLE),
+    ],
+)
+def test_a_dated_change_holds_from_its_very_moment_until_the_next(now, expected):
+    changes = [FeeChange(NOON + HOUR, DOUBLE, OWN), FeeChange(NOON, HALF, OWN)]
+
+    assert fees_in_force(OWN, read_at=NOON - HOUR, changes=changes, now=now) == expected
+    # The series was read afterwards, with the new figures: the past stays what it was.
+    assert fees_in_force(DOUBLE, read_at=NOON + 2 * HOUR, changes=changes, now=now) == expected
+
+
+def test_what_the_series_says_long_after_a_change_is_newer_than_it():
+    change = FeeChange(NOON, HALF, OWN)
+
+    # An exchange that still tells the old fee a minute later is not believed, one that tells another an hour later is.
+    soon, later = NOON + HOUR / 60, NOON + HOUR
+    assert fees_in_force(OWN, read_at=soon, changes=[change], now=soon) == HALF
+    assert fees_in_force(DOUBLE, read_at=later, changes=[change], now=later) == DOUBLE
+    assert fees_in_force(DOUBLE, read_at=later, changes=[change], now=later - MOMENT) == HALF
+
+
+def test_before_a_change_that_nobody_saw_coming_the_fee_is_not_known():
+    change = FeeChange(NOON, HALF)
+
+    with pytest.raises(FeeNotKnown, match="2026"):
+        fees_in_force(HALF, read_at=NOON, changes=[change], now=NOON - MOMENT)
+    assert fees_in_force(OWN, read_at=NOON - MOMENT, changes=[change], now=NOON - MOMENT) == OWN
+    assert fees_in_force(OWN, read_at=NOON, changes=[], now=NOON) == OWN

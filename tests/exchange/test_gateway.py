@@ -17,7 +17,7 @@ from apps.core.timestamps import utc_now
 from apps.exchange.clients import clients_forget
 from apps.exchange.gateway import lease
 from apps.exchange.gateway.lease import lease_release, lease_take
-from apps.exchange.gateway.market_feed import WORDS
+from apps.exchange.gateway.market_feed import COMBOS, WORDS
 from apps.markets import services as markets_services
 from apps.markets.models import Market
 from apps.orders.models import Order
@@ -29,6 +29,7 @@ from tests.support.gateway import (
     need,
     paper_account,
     paper_book,
+    paper_call,
     paper_order,
     running_gateway,
     use_paper,
@@ -269,6 +270,39 @@ def test_private_messages_reach_the_apps_in_order(desk, paper_process, live_redi
     states = [message.status for kind, _, message in seen if kind == "user_order"]
     assert states[0] == "resting"
     assert {one for _, one, _ in seen} == {account.pk}
+
+
+def test_the_life_of_combos_is_followed_and_new_events_of_others_are_not_read(
+    desk, paper_process, live_redis, monkeypatch
+):
+    _, names = desk
+    seen = []
+    monkeypatch.setattr(
+        ports,
+        "feed_handlers",
+        {
+            kind: [lambda context, messages, kind=kind: seen.extend((kind, message) for message in messages)]
+            for kind in (COMBOS, "event_lifecycle")
+        },
+    )
+    with running_gateway() as gateway:
+        eventually(lambda: "paper" in gateway.markets, what="the feed of markets")
+        session = gateway.markets["paper"].feed.session
+        eventually(lambda: session.is_subscribed(COMBOS), what="subscription")
+        listed = paper_call(paper_process, names[0], "GET", "/multivariate_event_collections?status=open&limit=1")
+        [collection] = listed["multivariate_contracts"]
+        chosen = []
+        for rule in collection["associated_events"][:2]:
+            event = paper_call(paper_process, names[0], "GET", f"/events/{rule['ticker']}")
+            market = event["markets"][0]["ticker"]
+            chosen.append({"market_ticker": market, "event_ticker": rule["ticker"], "side": "yes"})
+        path = f"/multivariate_event_collections/{collection['collection_ticker']}"
+        made = paper_call(paper_process, names[0], "POST", path, {"selected_markets": chosen})
+
+        eventually(lambda: seen, what="the new combo")
+
+    # Its event was told before it.
+    assert [(kind, message.market_ticker) for kind, message in seen] == [(COMBOS, made["market_ticker"])]
 
 
 def test_status_heartbeat_and_limits_are_published(desk, live_redis):

@@ -113,9 +113,9 @@ def test_a_check_finds_that_somebody_sees_other_subaccounts_now() -> None:
     [gone] = judge([asked])
 
     assert (same.lost, same.is_other) == ((), False)
-    assert wider.is_other
-    assert whole.is_other
-    assert gone.lost == (str(name),)
+    assert (wider.is_other, wider.is_less) == (True, False)
+    assert (whole.is_other, whole.is_less) == (True, False)
+    assert (gone.lost, gone.is_less) == ((str(name),), True)
 
 
 PARTED = sorted(kind for kind, topic in ports.topics.items() if topic.within is Within.SUBACCOUNT)

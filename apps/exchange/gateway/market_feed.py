@@ -30,6 +30,7 @@ META_SECONDS = 30.0
 INTEREST_SECONDS = 1.0
 PUBLISH_AGAIN = 0.25  # seconds after Redis did not take frames
 PACE = 0.01  # seconds between looks at changed books; the board conflates further
+COMBOS = "multivariate_market_lifecycle"
 UNKNOWN_MARKET = "this market is not in the catalogue (yet)"
 
 WORDS = {
@@ -66,6 +67,7 @@ class MarketFeed:
         self.session = Session(now=time.monotonic())
         self.session.want("ticker", None)
         self.session.want("market_lifecycle_v2", None)
+        self.session.want(COMBOS, None)
         self._feed = Feed(self.session, hosts=hosts, signer=signer, deliver=self._deliver, pace=PACE)
         self._changed = asyncio.Event()  # the board has something to publish
         self._look = asyncio.Event()  # somebody needs a market
@@ -155,8 +157,12 @@ class MarketFeed:
                 row = self._market_data.trade_row(body)
                 if row is not None:
                     self.board.trades_seen(body.market_ticker, [row])
+            case "event_lifecycle" if message.sid and message.sid == self.session.sid_of(COMBOS):
+                pass  # people make combos all day; the desk reads those that it deals in
             case _:
-                if message.type == "market_lifecycle_v2":
+                if message.type == "market_lifecycle_v2" or (
+                    message.type == COMBOS and body.market_ticker in self.board.tickers
+                ):
                     self.board.lifecycle_seen(body)
                 self._inbox.put(message.type, FeedContext(self.account_id, self.environment, unix_ms_now()), body)
 

@@ -103,8 +103,12 @@ class Session:
 
     def is_subscribed(self, channel: str) -> bool:
         """Return whether the exchange has confirmed `channel` on this connection."""
+        return self.sid_of(channel) is not None
+
+    def sid_of(self, channel: str) -> int | None:
+        """Return the subscription by which the messages of `channel` come on this connection."""
         state = self._subscriptions.channels.get(channel) if self._subscriptions is not None else None
-        return state is not None and state.sid is not None
+        return None if state is None else state.sid
 
     @property
     def heard_at(self) -> float:

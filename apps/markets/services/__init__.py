@@ -11,6 +11,7 @@ from apps.markets.services.catalogue import (
     series_save,
 )
 from apps.markets.services.collections import collections_sync, combo_save
+from apps.markets.services.fee_changes import fee_changes_sync
 from apps.markets.services.lifecycle import lifecycle_apply
 from apps.markets.services.watchlists import watchlist_create, watchlist_remove, watchlist_rename, watchlist_star
 
@@ -21,6 +22,7 @@ __all__ = [
     "combo_save",
     "event_fetch",
     "event_save",
+    "fee_changes_sync",
     "lifecycle_apply",
     "market_fetch",
     "markets_fetch",

@@ -246,7 +246,11 @@ def _events_ensure(environment: str, reader: Reader, markets: Sequence[Raw]) -> 
 def _series_ensure(environment: str, reader: Reader, markets: Sequence[Raw]) -> None:
     """Read and store the series of the events of `markets` that are not stored yet."""
     events = Event.objects.filter(environment=environment, ticker__in={str(raw.get("event_ticker")) for raw in markets})
-    names = set(events.exclude(series_ticker="").values_list("series_ticker", flat=True))
+    series_ensure(environment, reader, set(events.exclude(series_ticker="").values_list("series_ticker", flat=True)))
+
+
+def series_ensure(environment: str, reader: Reader, names: set[str]) -> None:
+    """Read and store the series that are not stored yet. Raises ExchangeError, not for one that is refused."""
     known = set(Series.objects.filter(environment=environment, ticker__in=names).values_list("ticker", flat=True))
     for name in sorted(names - known):
         try:

@@ -38,6 +38,7 @@ COLUMNS = (
     "updated_at_utc",
     "order_id",
     "client_order_id",
+    "order_group_id",
 )
 
 
@@ -79,14 +80,21 @@ def _values(row: Row, people: Mapping[int, str]) -> list[Any]:
         _yes_no(row["post_only"]),
         _yes_no(row["reduce_only"]),
         row["state_text"],
-        row["error"] or row["evidence"],
+        _reason(row),
         "placed elsewhere" if row["is_external"] else people.get(row["placed_by"], ""),
         row["subaccount"],
         _moment(row["expires_ms"]),
         _moment(row["updated_ms"]),
         row["order_id"],
         row["client_order_id"],
+        row["order_group_id"] or "",
     ]
+
+
+def _reason(row: Row) -> str:
+    """What the grid says: evidence of what is not known, else how it ended."""
+    evidence = row["evidence"] if row["state"] in ("unknown", "not_seen") else ""
+    return str(row["error"] or evidence or row["ended"] or "")
 
 
 def average_price(row: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Literal
 
 from apps.core.money import cents_text, count_text, dollars_text
-from apps.core.timestamps import format_rfc3339
 from apps.orders.events import change_words, outcome_view
 from apps.orders.models import CancelIntent, ChangeIntent, Fill, Order, OrderIntent
 from apps.orders.pages.filters import SIDE_WORDS, entered_side
@@ -62,7 +61,7 @@ def terms_words(intent: OrderIntent) -> str:
         )
     )
     if intent.expires_at:
-        words.append(f"expires {format_rfc3339(intent.expires_at)}")
+        words[-1] = f"good till {intent.expires_at:%-d %b %Y %H:%M:%S} UTC"
     flags = {
         "post-only": intent.is_post_only,
         "reduce-only": intent.is_reduce_only,

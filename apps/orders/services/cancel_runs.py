@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 
 from apps.accounts.grants import within
 from apps.core.errors import DeskError
-from apps.core.permissions import Actor, Permission, Reach
+from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import utc_now
 from apps.orders import trading_events
 from apps.orders.access import actor_of, intents_visible_to, orders_visible_to, require_on, require_somewhere
@@ -153,10 +153,8 @@ def cancel_runs_follow(*, now: datetime | None = None) -> None:
     now = now or utc_now()
     for run in CancelRun.objects.filter(finished_at=None).select_related("account").order_by("pk"):
         actor = actor_of(user_id=run.requested_by_id, desk_id=run.account.desk_id)
-        # Whose it is may have lost the right meanwhile: then it ends with the last order of the whole scope.
-        reach = actor.reach(Permission.ORDER_CANCEL) if actor is not None else Reach(is_desk=False)
-        theirs = within(reach) if reach else Q()
-        if actor is not None and reach:
+        theirs = within(trading_events.run_reach(run))
+        if actor is not None and actor.reach(Permission.ORDER_CANCEL):
             waiting = trading_events.run_orders(run).filter(theirs).exclude(cancels__state__in=OPEN_CANCELS)
             recent = waiting.filter(cancels__resolved_at__gt=now - ASK_AGAIN_AFTER)
             for order in waiting.exclude(pk__in=recent.values("pk")).select_related("account"):

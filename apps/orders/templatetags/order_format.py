@@ -108,6 +108,12 @@ def utc_moment(milliseconds: int | None) -> str:
 
 
 @register.filter
+def utc_minute(milliseconds: int) -> str:
+    """1 Jan 2027 15:00:30, with the year: an expiry may be far."""
+    return f"{from_unix_ms(milliseconds):%-d %b %Y %H:%M:%S}"
+
+
+@register.filter
 def empty_title(tab: str) -> str:
     return _EMPTY[tab][0]
 

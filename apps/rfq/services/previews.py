@@ -19,7 +19,8 @@ from apps.core.rfq import Outcome
 from apps.core.sweep import Sweep
 from apps.core.timestamps import utc_now
 from apps.markets import builder
-from apps.markets.models import Market, Series
+from apps.markets.fee_changes import series_fees
+from apps.markets.models import Market
 from apps.orders.access import require_on
 from apps.orders.costs import schedule_of
 from apps.orders.services.checks import holding_of
@@ -197,10 +198,10 @@ def _schedule(account: ExchangeAccount, ask: Ask, market: Market | None, *, now:
     if not ask.is_combo:
         raise FeeNotKnown("the market is not known here")
     name = builder.collection_get(account.environment, ask.collection).series_ticker
-    series = Series.objects.filter(environment=account.environment, ticker=name).first()
+    series = series_fees(account.environment, name)
     if series is None:
         raise FeeNotKnown(f"the series {name} has not been read yet")
-    return schedule_for_market((series.fee_type, series.fee_multiplier), now=now)
+    return schedule_for_market(series.at(now), now=now)
 
 
 def _warnings(actor: Actor, account: ExchangeAccount, ask: Ask, book: Book, *, now: datetime) -> list[tuple[str, str]]:

@@ -61,6 +61,12 @@ export function createSocket({ open, timers = realTimers, random = Math.random }
   const linkListeners = new Set();
   /** @type {Set<(serverMs: number, sentAt: number | null) => void>} */
   const clockListeners = new Set();
+  /** @type {Set<() => void>} */
+  const lessListeners = new Set();
+  /** What the desk gave, by topic: of which subaccounts, null for all. @type {Map<string, number[] | null>} */
+  const given = new Map();
+  /** Topics of subscriptions without an answer, by message. @type {Map<number, string[]>} */
+  const asked = new Map();
 
   /** @param {LinkState} state @param {string} why */
   function setLink(state, why) {
@@ -90,7 +96,7 @@ export function createSocket({ open, timers = realTimers, random = Math.random }
       if (wire !== current) return;
       isOpen = true;
       hear();
-      if (topics.size) send({ cmd: "subscribe", topics: [...topics.keys()] });
+      if (topics.size) ask([...topics.keys()]);
       measure();
     };
     current.onmessage = (/** @type {{data: string}} */ event) => {
@@ -106,6 +112,7 @@ export function createSocket({ open, timers = realTimers, random = Math.random }
   function lost(code) {
     drop();
     if (code === 4401) return stop("signed out: sign in again");
+    if (code === 4409 || (code === 4403 && given.size)) return less();
     if (code === 4403) return stop("not allowed: ask an admin of the desk");
     setLink("stale", code === 4429 ? "too many messages: waiting" : "connection lost: reconnecting");
     const step = code === 4429 ? BACKOFF_MS.length - 1 : Math.min(failures, BACKOFF_MS.length - 1);
@@ -126,6 +133,14 @@ export function createSocket({ open, timers = realTimers, random = Math.random }
       settle({ kind: "unknown", text: "Sent, but the connection was lost before the answer. Checking." });
     }
     waiting.clear();
+    asked.clear();
+  }
+
+  /** Something on the page is no longer this person's to see: it must go, at once. */
+  function less() {
+    drop();
+    stop("what you may see has changed");
+    lessListeners.forEach((listener) => listener());
   }
 
   /** @param {string} why */
@@ -182,6 +197,11 @@ export function createSocket({ open, timers = realTimers, random = Math.random }
       clockListeners.forEach((listener) => listener(server_ms, at));
       setLink("live", "");
     }
+    const subscribed = asked.get(message.id);
+    if (subscribed) {
+      asked.delete(message.id);
+      return compare(subscribed, message);
+    }
     const waiter = waiting.get(message.id);
     if (!waiter) return;
     waiting.delete(message.id);
@@ -199,6 +219,32 @@ export function createSocket({ open, timers = realTimers, random = Math.random }
     lastId += 1;
     wire?.send(JSON.stringify({ id: lastId, ...message }));
     return lastId;
+  }
+
+  /** @param {string[]} names */
+  function ask(names) {
+    asked.set(send({ cmd: "subscribe", topics: names }), names);
+  }
+
+  /**
+   * While there was no connection a right may have ended, too: then less is given than before.
+   * @param {string[]} names
+   * @param {{ok?: {topics?: string[], parts?: Record<string, number[]>}, error?: {code: string}}} answer
+   */
+  function compare(names, { ok, error }) {
+    if (error) {
+      if (error.code === "not_found" && names.some((name) => given.has(name))) less();
+      return;
+    }
+    const got = new Set(ok?.topics ?? names);
+    let isLess = false;
+    for (const name of names.filter((one) => topics.has(one))) {
+      const before = given.get(name);
+      const now = ok?.parts?.[name] ?? null;
+      if (before !== undefined) isLess ||= !got.has(name) || isNarrower(before, now);
+      if (got.has(name)) given.set(name, now);
+    }
+    if (isLess) less();
   }
 
   function measure() {
@@ -220,12 +266,13 @@ export function createSocket({ open, timers = realTimers, random = Math.random }
       listeners.add(listener);
       if (!topics.has(topic)) {
         topics.set(topic, listeners);
-        if (isOpen) send({ cmd: "subscribe", topics: [topic] });
+        if (isOpen) ask([topic]);
       }
       return () => {
         listeners.delete(listener);
         if (listeners.size || topics.get(topic) !== listeners) return;
         topics.delete(topic);
+        given.delete(topic);
         if (isOpen) send({ cmd: "unsubscribe", topics: [topic] });
       };
     },
@@ -271,6 +318,11 @@ export function createSocket({ open, timers = realTimers, random = Math.random }
       listener(link);
       return () => linkListeners.delete(listener);
     },
+    /** Call listener() once when something that the page shows is no longer the person's. @param {() => void} listener */
+    onLess(listener) {
+      lessListeners.add(listener);
+      return () => lessListeners.delete(listener);
+    },
     /** @param {(serverMs: number, sentAt: number | null) => void} listener */
     onClock(listener) {
       clockListeners.add(listener);
@@ -278,6 +330,9 @@ export function createSocket({ open, timers = realTimers, random = Math.random }
     },
   };
 }
+
+/** @param {number[] | null} before @param {number[] | null} now subaccounts; null: all */
+const isNarrower = (before, now) => now !== null && (before === null || before.some((number) => !now.includes(number)));
 
 /** @typedef {ReturnType<typeof createSocket>} Socket */
 

@@ -83,6 +83,16 @@ function watchLink() {
   });
 }
 
+/** What the page shows may be somebody else's now: nothing of it stays on the screen, and it begins anew. */
+function watchRights() {
+  desk.socket.onLess(() => {
+    const text = "What you may see has changed. This page is loading again.";
+    document.body.append(element("p", { class: "gone", text, attributes: { role: "status" } }));
+    document.body.dataset["gone"] = "";
+    location.replace(location.pathname + location.search);
+  });
+}
+
 function watchMenus() {
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll("details[data-menu][open]")) {
@@ -175,6 +185,7 @@ const bell = startBell();
 showWhereOneIs();
 watchMenus();
 watchLink();
+watchRights();
 startBar(document);
 desk.start();
 startIdle();

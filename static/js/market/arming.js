@@ -9,11 +9,31 @@
 const REPEAT_MS = 500;
 const TICK_MS = 1_000;
 
+/**
+ * Milliseconds that never go back and count a sleep of the machine, too: of both clocks the one that went on further,
+ * since one may stand still in a sleep and the other can be set back.
+ * @param {() => number} mono
+ * @param {() => number} wall
+ */
+export function createWakefulClock(mono, wall) {
+  let at = 0;
+  let seen = { mono: mono(), wall: wall() };
+  return () => {
+    const now = { mono: mono(), wall: wall() };
+    at += Math.max(0, now.mono - seen.mono, now.wall - seen.wall);
+    seen = now;
+    return at;
+  };
+}
+
 /** @type {Timers} */
 const realTimers = {
   set: (run, ms) => setTimeout(run, ms),
   clear: (id) => clearTimeout(id),
-  now: () => performance.now(),
+  now: createWakefulClock(
+    () => performance.now(),
+    () => Date.now(),
+  ),
 };
 
 /**

@@ -23,6 +23,7 @@ const root = /** @type {HTMLElement} */ (document.querySelector("[data-module='m
 const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (root.querySelector(selector));
 const { ticker = "", environment = "", zone = "UTC", account = "", subaccount = "0" } = root.dataset;
 const PENDING = ["committed", "sending", "unknown"];
+const ABSENT_MS = 3_000;
 const canTrade = root.dataset.canTrade === "yes";
 let ranges = JSON.parse(document.getElementById("market-price-ranges")?.textContent ?? "[]");
 const prices = gridPrices(ranges);
@@ -38,6 +39,8 @@ let trades = [];
 let orders = [];
 /** @type {import("./position-model.js").PositionRow | null} */
 let position = null;
+let isListFresh = false;
+let absentTimer = 0;
 let feedReason = "";
 let pauseReason = "";
 let marketStatus = root.dataset.marketStatus ?? "";
@@ -77,6 +80,7 @@ const ladderDesk = createLadderDesk(find(".market__ladder"), {
   live: desk.socket,
   keys: desk.keys,
   canTrade: canTrade && desk.may("order.place"),
+  canCancel: desk.may("order.cancel"),
   groups: ladderGroups,
   position: held,
   fillTicket: (wanted) => ticket?.fill(wanted.side, wanted.price),
@@ -220,7 +224,8 @@ if (account) {
     showOrders();
     notices.showOrders(orders);
     ticket?.settle(new Set(orders.map((row) => row.idempotency_key)));
-    if (state.isFresh) scheduleAbsent();
+    isListFresh = state.isFresh;
+    awaitAttempt();
   });
   desk.topics.watch(`groups:${account}`, showGroups);
   desk.topics.watch(`trading:${account}`, (state) => {
@@ -246,11 +251,17 @@ if (account) {
   });
 }
 
-/** A lost answer whose order is in no list a while after the list was read again never arrived. */
-let absentTimer = 0;
-function scheduleAbsent() {
-  clearTimeout(absentTimer);
-  absentTimer = window.setTimeout(() => ticket?.settleAbsent(), 3_000);
+/** A lost answer whose order is not in the list, fresh for a while, never arrived. However much else the list tells. */
+function awaitAttempt() {
+  if (!isListFresh || !ticket?.isUnknown) {
+    clearTimeout(absentTimer);
+    absentTimer = 0;
+  } else if (!absentTimer) {
+    absentTimer = window.setTimeout(() => {
+      absentTimer = 0;
+      ticket.settleAbsent();
+    }, ABSENT_MS);
+  }
 }
 
 /* --- drawing ------------------------------------------------------------------------------- */
@@ -313,6 +324,7 @@ function showSibling(line, row) {
 
 function showPosition() {
   const shown = positionView(position, sideBook(book, "yes"));
+  ladder.showAverage(shown.average === null || shown.side === "yes" ? shown.average : DOLLAR - shown.average);
   const set = (/** @type {string} */ name, /** @type {string} */ text, tone = 0) => {
     const cell = root.querySelector(`[data-field="${name}"]`);
     if (!cell) return;
@@ -427,6 +439,21 @@ setInterval(() => {
   showClose();
 }, 1_000);
 
+if (ticket) {
+  const group = "Order ticket";
+  desk.keys.register({ keys: "T", label: "Go to the order ticket", group, run: ticket.focus });
+  // Letters that no number has, so that they work where the numbers are typed.
+  for (const [keys, label, run] of /** @type {[string, string, () => void][]} */ ([
+    ["Y", "In price or contracts: buy YES", () => ticket.side("buy_yes")],
+    ["N", "In price or contracts: buy NO", () => ticket.side("buy_no")],
+    ["S", "In price or contracts: sell what is held", () => ticket.side("sell")],
+    ["U", "In price or contracts: enter a cost instead of contracts, or back", ticket.switchUnit],
+  ])) {
+    desk.keys.register({ keys, label, group, whileTyping: true, when: ticket.isTyping, run });
+  }
+  desk.keys.register({ keys: "Enter", label: "Send the order as shown", group, when: () => false, run: () => {} });
+}
+form?.addEventListener("ticket:unknown", awaitAttempt);
 form?.addEventListener("ticket:placed", (event) => {
   notices.track(/** @type {CustomEvent} */ (event).detail?.intent?.idempotency_key ?? "");
   notices.showOrders(orders);

@@ -9,6 +9,7 @@ import { bestPrice } from "./ladder-model.js";
  * @typedef {"bid" | "ask"} Column
  * @typedef {import("./ladder-model.js").OwnOrder} OwnOrder
  * @typedef {object} LadderActions
+ * @property {boolean} canTrade who cannot has no keys for it
  * @property {(price: number, column: Column) => void} order place (armed) or fill the ticket (not armed)
  * @property {(orders: OwnOrder[]) => void} cancel
  * @property {(orders: OwnOrder[], price: number) => void} amend move own orders to another price of this view
@@ -55,9 +56,11 @@ export function createLadderControl(root, ladder, keys, actions) {
   const isInScope = () => hovered !== null || root.matches(":hover") || hasFocus();
   const target = () => hovered?.price ?? (hasFocus() ? pointed : null);
 
-  /** @param {Event} event @returns {{price: number, column: Column | "", chip: boolean} | null} */
-  function placeOf(event) {
-    const at = /** @type {Element} */ (event.target);
+  /** @param {Event} event */
+  const placeOf = (event) => placeAt(/** @type {Element} */ (event.target));
+
+  /** @param {Element} at @returns {{price: number, column: Column | "", chip: boolean} | null} */
+  function placeAt(at) {
     const row = /** @type {HTMLElement | null} */ (at.closest("[data-price]"));
     if (!row) return null;
     const cell = /** @type {HTMLElement | null} */ (at.closest("[data-side]"));
@@ -79,8 +82,8 @@ export function createLadderControl(root, ladder, keys, actions) {
     const place = placeOf(event);
     pressed = place?.price ?? null;
     isDropped = false;
-    // A finger that moves scrolls; a mouse that moves with an own order drags it.
-    if (!place?.chip || event.button !== 0 || event.pointerType === "touch") return;
+    // On an own order a finger drags as a mouse does (its style takes the scrolling off it); beside it, it scrolls.
+    if (!place?.chip || event.button !== 0) return;
     const orders = ladder.ownAt(place.price, place.column);
     drag = { from: place.price, orders, x: event.clientX, y: event.clientY, isMoving: false };
   });
@@ -88,18 +91,27 @@ export function createLadderControl(root, ladder, keys, actions) {
     if (!drag) return;
     if (Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > DRAG_PX) drag.isMoving = true;
     root.toggleAttribute("data-dragging", drag.isMoving);
+    if (drag.isMoving) ladder.point(placeUnder(event)?.price ?? null);
   });
   window.addEventListener("pointerup", (event) => {
     const dropped = drag;
     endDrag();
     if (!dropped?.isMoving) return;
     isDropped = true; // the click that follows is the end of the drag, not an order
-    const over = event.target instanceof Element && root.contains(event.target) ? placeOf(event) : null;
+    const over = placeUnder(event);
     if (over && over.price !== dropped.from) actions.amend(dropped.orders, over.price);
   });
+  window.addEventListener("pointercancel", endDrag);
   window.addEventListener("keydown", (event) => event.key === "Escape" && endDrag());
 
+  /** The row under it: the events of a finger stay with where it went down. @param {PointerEvent} event */
+  function placeUnder(event) {
+    const over = document.elementFromPoint(event.clientX, event.clientY);
+    return over && root.contains(over) ? placeAt(over) : null;
+  }
+
   function endDrag() {
+    if (drag?.isMoving) ladder.point(hasFocus() ? pointed : null);
     drag = null;
     root.removeAttribute("data-dragging");
   }
@@ -189,6 +201,9 @@ export function createLadderControl(root, ladder, keys, actions) {
     ["ArrowDown", "Choose the next lower price", () => move(-1)],
     ["PageUp", "Ten prices up", () => move(10)],
     ["PageDown", "Ten prices down", () => move(-10)],
+  ];
+  /** @type {[string, string, () => void][]} */
+  const sizes = [
     ["1", "Work with the first size", () => actions.choosePreset(0)],
     ["2", "Work with the second size", () => actions.choosePreset(1)],
     ["3", "Work with the third size", () => actions.choosePreset(2)],
@@ -208,14 +223,14 @@ export function createLadderControl(root, ladder, keys, actions) {
     ["Delete", "Cancel own orders at this price", cancelHere],
     ["Backspace", "Cancel own orders at this price", cancelHere],
   ];
-  for (const [combination, label, run] of trades) {
+  for (const [combination, label, run] of actions.canTrade ? trades : []) {
     keys.register({ keys: combination, label, group: KEY_GROUP, run, when: isInScope, isSingle: true });
   }
-  for (const [combination, label, run] of moves) {
+  for (const [combination, label, run] of actions.canTrade ? [...moves, ...sizes] : moves) {
     keys.register({ keys: combination, label, group: KEY_GROUP, run, when: isInScope });
   }
   // What no key press means is only listed.
-  for (const [gesture, label] of GESTURES) {
+  for (const [gesture, label] of actions.canTrade ? GESTURES : []) {
     keys.register({ keys: gesture, label, group: MOUSE_GROUP, run: () => {}, when: () => false });
   }
 }

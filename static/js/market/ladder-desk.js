@@ -18,6 +18,7 @@ import { orderAt, orderWords } from "./order-words.js";
  * @property {import("./ticket.js").Live} live
  * @property {ReturnType<typeof import("../core/keys.js").createKeys>} keys
  * @property {boolean} canTrade
+ * @property {boolean} canCancel
  * @property {{groupId: string, problem: string, title: string} | null} groups the order group that clicks go into
  * @property {() => number} position 1/100 contract, positive for YES
  * @property {(wanted: import("./order-words.js").Wanted) => void} fillTicket
@@ -35,7 +36,7 @@ export function createLadderDesk(panel, options) {
   const root = /** @type {HTMLElement} */ (panel.querySelector("[data-ladder]"));
   const lock = /** @type {HTMLElement} */ (panel.querySelector("[data-lock]"));
   const settings = createLadderSettings(localStorage, options.person);
-  const ladder = createLadder(root, { prices: options.prices, ...look });
+  const ladder = createLadder(root, { prices: options.prices, canCancel: options.canCancel, ...look });
   let isPossible = false;
 
   const arming = createArming({
@@ -57,6 +58,7 @@ export function createLadderDesk(panel, options) {
   });
 
   createLadderControl(root, ladder, options.keys, {
+    canTrade: options.canTrade,
     order,
     cancel: options.cancel,
     amend,

@@ -5,7 +5,7 @@
  * animation frame. Rows never move under a pointer: while it is over the ladder, and while a click
  * sends orders, the spread row and the centre stay where they are.
  */
-import { formatCount, formatPrice } from "../core/fixed.js";
+import { DOLLAR, formatCount, formatPrice } from "../core/fixed.js";
 import { barScale, bookLevels, bookWords, centrePrice, compactCount, ownByPrice, sideBook } from "./ladder-model.js";
 import { mirrored, shownStep } from "./grid.js";
 import { createTint } from "./tint.js";
@@ -33,8 +33,8 @@ function div(name, role = "") {
 
 /**
  * @param {HTMLElement} root the scrolling element that holds `.ladder`
- * @param {{prices: number[], step: number, format: import("../core/fixed.js").PriceFormat}} options prices of
- *   the YES grid, ascending
+ * @param {{prices: number[], step: number, format: import("../core/fixed.js").PriceFormat, canCancel?: boolean}} options
+ *   prices of the YES grid, ascending
  */
 export function createLadder(root, options) {
   const body = /** @type {HTMLElement} */ (root.querySelector("[data-ladder-rows]"));
@@ -67,6 +67,8 @@ export function createLadder(root, options) {
   let centredOn = null;
   /** @type {{price: number, count: number} | null} */
   let last = null;
+  /** What the open contracts cost on average, on the YES leg. @type {number | null} */
+  let average = null;
   /** @type {Traded[]} */
   let traded = [];
   /** Marks on rows: which class is where. @type {Map<string, number | null>} */
@@ -172,14 +174,16 @@ export function createLadder(root, options) {
     const first = ahead.length ? Math.min(...ahead) : null;
     const queue = first === null ? "" : `, ${formatCount(first)} ahead in the queue`;
     const name = orders.length === 1 ? "own order" : `${orders.length} own orders`;
-    chip.title = `Cancel ${name}, ${formatCount(count)} contracts${queue}`;
-    chip.setAttribute("aria-label", `${chip.textContent}: cancel ${name}, ${formatCount(count)} contracts${queue}`);
+    const deed = options.canCancel ? `cancel ${name}` : name;
+    chip.disabled = !options.canCancel;
+    chip.title = `${deed.charAt(0).toUpperCase()}${deed.slice(1)}, ${formatCount(count)} contracts${queue}`;
+    chip.setAttribute("aria-label", `${chip.textContent}: ${deed}, ${formatCount(count)} contracts${queue}`);
     if (!chip.isConnected) cell.prepend(chip);
     if (first === null) return cell.querySelector("small")?.remove();
     const mark = cell.querySelector("small") ?? document.createElement("small");
     mark.className = "ladder__queue";
     mark.textContent = compactCount(first);
-    mark.title = `${formatCount(first)} contracts ahead at this price`;
+    mark.title = `${formatCount(first)} contracts trade before it, those at better prices included`;
     if (!mark.isConnected) cell.append(mark);
     return undefined;
   }
@@ -210,6 +214,7 @@ export function createLadder(root, options) {
     mark("is-best-bid", book.bestBid);
     mark("is-best-ask", book.bestAsk);
     mark("is-last", last?.price ?? null);
+    markAverage();
     drawArrows();
     drawSpread();
     if (!isLocked && !(isHeld && isCentred)) centre();
@@ -234,6 +239,19 @@ export function createLadder(root, options) {
     if (before !== null) lines.get(before)?.row.classList.remove(name);
     if (price !== null) lines.get(price)?.row.classList.add(name);
     marks.set(name, price);
+  }
+
+  /** The row nearest to the average cost, which itself need not be on the grid. */
+  function markAverage() {
+    const seen = average === null || view === "yes" ? average : DOLLAR - average;
+    const near = (/** @type {number} */ price) => Math.abs(price - (seen ?? 0));
+    const at =
+      seen === null ? null : order.reduce((best, price) => (near(price) < near(best) ? price : best), order[0] ?? 0);
+    const before = marks.get("is-average") ?? null;
+    if (before === at) return;
+    if (before !== null) lines.get(before)?.price.removeAttribute("title");
+    mark("is-average", at);
+    if (at !== null) lines.get(at)?.price.setAttribute("title", "What your contracts cost on average, before fees");
   }
 
   /** The newest trades as arrows at their prices: up where the shown side was bought. */
@@ -336,6 +354,12 @@ export function createLadder(root, options) {
     showTrades(trade, trades) {
       last = trade;
       traded = trades.slice(0, MARKED_TRADES);
+      queue();
+    },
+    /** @param {number | null} price what the open contracts cost on average, on the YES leg */
+    showAverage(price) {
+      if (price === average) return;
+      average = price;
       queue();
     },
     /** @param {Side} next */

@@ -1,4 +1,4 @@
-/** What was typed into the ticket, kept in this tab over a sign-in. Nothing restored is ever sent by itself. */
+/** What was typed into the ticket, kept in this tab over a sign-in or a reload while it is on its way. Nothing restored is ever sent by itself. */
 
 const NAMES = [
   "side",
@@ -9,6 +9,7 @@ const NAMES = [
   "post_only",
   "reduce_only",
   "cancel_on_pause",
+  "self_trade_prevention",
   "order_group_id",
 ];
 
@@ -23,14 +24,17 @@ export function createDraft(form, key) {
   return {
     keep() {
       const values = inputs().map((input) => [input.name, input.value, isSwitch(input) ? input.checked : true]);
-      sessionStorage.setItem(key, JSON.stringify(values));
+      sessionStorage.setItem(key, JSON.stringify({ unit: form.dataset.countUnit ?? "", values }));
     },
+    drop: () => sessionStorage.removeItem(key),
     /** Put back what was kept, once. Returns whether there was anything. */
     restore() {
       const raw = sessionStorage.getItem(key);
       sessionStorage.removeItem(key);
       if (!raw) return false;
-      for (const [name, value, isChosen] of JSON.parse(raw)) {
+      const { unit, values } = JSON.parse(raw);
+      form.dataset.countUnit = unit; // forty dollars must not come back as forty contracts
+      for (const [name, value, isChosen] of values) {
         for (const input of inputs().filter((each) => each.name === name)) {
           if (!isSwitch(input)) input.value = value;
           else if (input.value === value) input.checked = isChosen;

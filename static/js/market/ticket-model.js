@@ -34,6 +34,7 @@ export function readPrice(text) {
     return { error: `Is “${raw}” cents or dollars? Write ${number}c or $${number}0.` };
   }
   const isDollars = match[1] !== undefined || (match[3] === undefined && Number(number) < 1);
+  if (/^\d{10}/.test(number)) return { error: "A price lies between 0 and 100 cents." };
   try {
     const units = isDollars ? toUnits(number, 4) : toUnits(number, 2);
     if (units <= 0 || units >= DOLLAR) return { error: "A price lies between 0 and 100 cents." };
@@ -44,13 +45,14 @@ export function readPrice(text) {
 }
 
 /**
- * Read a number of contracts: "500", "1,000", "2k", "0.25".
+ * Read a number of contracts: "500", "1,000", "2k", "0.25". "1,5" is fifteen to nobody who types it, so it is asked back.
  * @param {string} text
  * @returns {{units: number} | {error: string}} units of 1/100 contract
  */
 export function readCount(text) {
-  const raw = text.trim().replace(/[,_\s]/g, "");
+  const raw = ungrouped(text);
   if (raw === "") return { error: "Enter how many contracts." };
+  if (/^\d+,\d+$/.test(raw)) return { error: `Write “${raw.replace(",", ".")}” with a point.` };
   const match = /^(\d+(?:\.\d+)?)(k|m)?$/i.exec(raw);
   if (!match) return { error: `“${text.trim()}” is not a number of contracts.` };
   const factor = match[2] === undefined ? 1 : match[2].toLowerCase() === "k" ? 1_000 : 1_000_000;
@@ -63,6 +65,25 @@ export function readCount(text) {
   } catch {
     return { error: "Contracts have at most two decimals." };
   }
+}
+
+/** Without the marks between thousands: "1,000", "1 000", "1_000"; other commas stay. @param {string} text */
+function ungrouped(text) {
+  const raw = text.trim();
+  return /^\d{1,3}([,_\s]\d{3})+(?!\d)/.test(raw) ? raw.replace(/[,_\s]/g, "") : raw;
+}
+
+/**
+ * Read what an order may cost ("50", "$1,250.50") as the contracts that it pays for at `price`, before fees.
+ * @param {string} text
+ * @param {number} price units
+ * @returns {{units: number} | {error: string}} units of 1/100 contract
+ */
+export function readCost(text, price) {
+  const raw = ungrouped(text.trim().replace(/^\$\s*/, ""));
+  if (!/^\d{1,9}(\.\d{1,2})?$/.test(raw)) return { error: "Enter what it may cost, in dollars, such as 250 or 99.50." };
+  const units = countForCost(toUnits(raw, 6), price);
+  return units === 0 ? { error: "That does not pay for one contract." } : { units };
 }
 
 /**

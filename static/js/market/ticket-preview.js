@@ -60,6 +60,37 @@ function feeTitle(data) {
   return parts.join(" ");
 }
 
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** "3 Dec 14:00 UTC", with seconds where it is not a whole minute. @param {string} raw RFC 3339 */
+function moment(raw) {
+  const at = new Date(raw);
+  const clock = at.toISOString().slice(11, at.getUTCSeconds() ? 19 : 16);
+  return `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]} ${clock} UTC`;
+}
+
+/**
+ * @typedef {{at: string, taker: string | null, maker: string | null, taker_before: string, maker_before: string,
+ *   fee_maker: string | null, fee_maker_worst: string | null}} FeeChange
+ */
+
+/** What the next dated change makes of the rates, and of an order that rests until then. @param {FeeChange} change */
+function feeChangeLine(change) {
+  const rates = [];
+  for (const [name, before, then] of [
+    ["taker", change.taker_before, change.taker],
+    ["maker", change.maker_before, change.maker],
+  ])
+    if (before !== then && then !== null) rates.push(`${name} ${before} → ${then}`);
+  const text = [`${moment(change.at)}: ${rates.join(", ") || "to a fee that is not known"}`];
+  if (change.fee_maker !== null && change.fee_maker_worst !== null)
+    text.push(`resting then ${dollars(change.fee_maker)} / ${dollars(change.fee_maker_worst)}`);
+  const title =
+    "The exchange's date. Rates are times contracts × price × (1 − price). What fills before it pays the fee above; " +
+    "what still rests pays the new one, as maker: in one fill / contract by contract.";
+  return { text: text.join("; "), title, isPresent: true };
+}
+
 /** @param {{cost: number, left: number, capacity: number, rate: number, degraded: boolean}} tokens */
 function tokensLine({ cost, left, capacity, rate, degraded }) {
   const alone = degraded ? " Counted by this process alone: the shared count is out of reach." : "";
@@ -91,6 +122,8 @@ export function previewLine(name, data) {
       if (raw === undefined) return { text: "-", title: "", isPresent: false };
       if (raw === null) return line("not known");
       return line(data.fee_maker_worst ? `${dollars(raw)} / ${dollars(data.fee_maker_worst)}` : dollars(raw));
+    case "fee_change":
+      return raw ? feeChangeLine(raw) : { text: "-", title: "", isPresent: false };
     case "tokens":
       return raw ? tokensLine(raw) : { text: "-", title: "", isPresent: false };
     case "cost": {

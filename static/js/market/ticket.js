@@ -1,15 +1,16 @@
 /**
  * The live order ticket: preview while typing, and a send button with five honest states.
  *
- * One click makes one idempotency key; the key stays with the attempt until its outcome is known,
- * so a second click, a lost socket or a reload asks about the same order and never makes another.
+ * One click makes one idempotency key, which stays with the attempt until its outcome is known (ticket-attempt.js):
+ * a double click, a held key, a lost socket or a reload asks about the same order and never makes another.
  * What is sent is what was shown: the preview is asked again just before, and a change is said instead.
  */
-import { centDecimals, formatCount, formatFixed, formatPrice, fromUnits, toUnits } from "../core/fixed.js";
+import { centDecimals, formatCount, formatFixed, formatPrice, fromUnits } from "../core/fixed.js";
 import { shownStep, stepFrom } from "./grid.js";
 import { fillGroupSelect, groupProblem } from "./group-choice.js";
+import { createAttempt } from "./ticket-attempt.js";
 import { createDraft } from "./ticket-draft.js";
-import { SIDE_WORDS, countForCost, readCount, readPrice } from "./ticket-model.js";
+import { SIDE_WORDS, readCost, readCount, readPrice } from "./ticket-model.js";
 import { previewChanges, previewLine } from "./ticket-preview.js";
 import { zonedToIso } from "./zoned.js";
 
@@ -42,10 +43,9 @@ export function createTicket(form, options) {
   const unit = find("[data-unit]");
   const sell = find("[data-sell]");
   const typed = (/** @type {number} */ units) => formatFixed(units, 2, centDecimals(options.step));
-  const storageKey = `ticket-attempt:${options.base.ticker}`;
+  const attempt = createAttempt(sessionStorage, `ticket-sent:${options.person}:${options.base.ticker}`);
   const draft = createDraft(form, `ticket-draft:${options.person}:${options.base.ticker}`);
   let isCost = false;
-  let attempt = sessionStorage.getItem(storageKey) ?? "";
   /** @type {"ready" | "sending" | "long" | "unknown" | "done"} */
   let state = "ready";
   let blocked = "";
@@ -81,22 +81,23 @@ export function createTicket(form, options) {
   function readContracts(at) {
     if (!isCost) return readCount(count.value);
     if (at === null) return { units: 0 };
-    const text = count.value.trim().replace(/^\$/, "").replace(/,/g, "");
-    if (!/^\d+(\.\d{1,2})?$/.test(text)) return { error: "Enter what it may cost, in dollars." };
-    const units = countForCost(toUnits(text, 6), at);
-    return units === 0 ? { error: "That does not pay for one contract." } : { units };
+    return readCost(count.value, at);
   }
 
   /** What was typed as exact values, or null with the errors shown. @param {boolean} isStrict */
   function read(isStrict) {
     const priced = readPrice(price.value);
     const counted = readContracts("units" in priced ? priced.units : null);
-    const errors = { price: priced, count: counted };
+    // Without its time it would rest until it is cancelled, which is not what the ticket says.
+    const isExpiring = checked("terms") === "expires";
+    /** @type {{error: string} | {units: number}} */
+    const expiry = isExpiring && !field("expires_at").value ? { error: "Say until when." } : { units: 0 };
+    const errors = { price: priced, count: counted, expires_at: expiry };
     for (const [name, reading] of Object.entries(errors)) {
       const isEmpty = field(name).value.trim() === "";
       showError(name, "error" in reading && (isStrict || !isEmpty) ? reading.error : "");
     }
-    if ("error" in priced || "error" in counted) return null;
+    if ("error" in priced || "error" in counted || "error" in expiry) return null;
     const terms = checked("terms");
     return {
       ...options.base,
@@ -104,7 +105,7 @@ export function createTicket(form, options) {
       price: fromUnits(priced.units, 4),
       count: fromUnits(counted.units, 2),
       time_in_force: terms === "ioc" ? "immediate_or_cancel" : terms === "fok" ? "fill_or_kill" : "good_till_canceled",
-      expires_at: terms === "expires" ? zonedToIso(field("expires_at").value, options.zone) : null,
+      expires_at: isExpiring ? zonedToIso(field("expires_at").value, options.zone) : null,
       post_only: field("post_only").checked,
       reduce_only: field("reduce_only").checked,
       cancel_on_pause: field("cancel_on_pause").checked,
@@ -249,21 +250,26 @@ export function createTicket(form, options) {
       say("Not sent: the price steps changed just now. Look at the new preview, then send again.", "unknown");
       return changed();
     }
+    const about = JSON.stringify(values);
+    if (attempt.isRepeat(about)) {
+      say("Sent once: the second press came within a second of the first. Press again to send another.", "unknown");
+      return;
+    }
     say("");
     setState("sending");
     const slow = window.setTimeout(() => state === "sending" && setState("long"), TAKING_LONG_MS);
-    const before = shown?.about === JSON.stringify(values) ? shown.data["shown"] : null;
+    const before = shown?.about === about ? shown.data["shown"] : null;
     if (!(await isAsShown(values))) {
       clearTimeout(slow);
       setState("ready");
       return;
     }
-    attempt = attempt || crypto.randomUUID();
-    sessionStorage.setItem(storageKey, attempt);
+    const key = attempt.begin(about);
+    draft.keep();
     // The desk refuses it when what was shown, not what was just asked for, no longer holds at that moment.
     const word = before ?? shown?.data["shown"];
     const seen = word ? { shown: word } : {};
-    const answer = await options.live.command("order.place", { ...values, ...seen, idempotency_key: attempt });
+    const answer = await options.live.command("order.place", { ...values, ...seen, idempotency_key: key });
     clearTimeout(slow);
     if (answer.kind === "unknown") {
       setState("unknown");
@@ -271,27 +277,44 @@ export function createTicket(form, options) {
         "The connection broke while this was on its way. The order list shows it as soon as the desk answers.",
         "unknown",
       );
+      form.dispatchEvent(new CustomEvent("ticket:unknown", { bubbles: true }));
       return;
     }
-    forget();
+    draft.drop();
     if (answer.kind === "error") {
+      attempt.forget();
       showRefusal(answer);
       setState("ready");
       return;
     }
+    attempt.taken();
     setState("done");
     form.dispatchEvent(new CustomEvent("ticket:placed", { detail: answer.value, bubbles: true }));
-  }
-
-  function forget() {
-    attempt = "";
-    sessionStorage.removeItem(storageKey);
   }
 
   /** @param {TicketSide} next */
   function choose(next) {
     const input = /** @type {HTMLInputElement | null} */ (form.querySelector(`[name="side"][value="${next}"]`));
     if (input) input.checked = true;
+  }
+
+  function switchUnit() {
+    isCost = !isCost;
+    showUnit();
+    changed();
+  }
+
+  function showUnit() {
+    form.dataset.countUnit = isCost ? "cost" : "contracts";
+    unit.setAttribute("aria-pressed", String(isCost));
+    find("label[for='ticket-count']").textContent = isCost ? "Cost, dollars" : "Contracts";
+    unit.textContent = isCost ? "contracts" : "cost";
+    count.placeholder = isCost ? "dollars" : "how many";
+  }
+
+  function chooseSell() {
+    if (!side().startsWith("sell")) choose(position < 0 ? "sell_no" : "sell_yes");
+    changed();
   }
 
   /** @param {number} steps */
@@ -303,22 +326,17 @@ export function createTicket(form, options) {
   }
 
   form.addEventListener("submit", send);
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.repeat) event.preventDefault(); // a held key is one press
+  });
   form.addEventListener("input", () => {
+    attempt.touched();
     regriddedAt = -Infinity; // whoever types since has seen it
     say("");
     changed();
   });
-  sell.addEventListener("click", () => {
-    if (!side().startsWith("sell")) choose(position < 0 ? "sell_no" : "sell_yes");
-    changed();
-  });
-  unit.addEventListener("click", () => {
-    isCost = !isCost;
-    unit.setAttribute("aria-pressed", String(isCost));
-    find("label[for='ticket-count']").textContent = isCost ? "Cost, dollars" : "Contracts";
-    unit.textContent = isCost ? "contracts" : "cost";
-    changed();
-  });
+  sell.addEventListener("click", chooseSell);
+  unit.addEventListener("click", switchUnit);
   for (const step of form.querySelectorAll("[data-step]")) {
     step.addEventListener("click", () => move(Number(/** @type {HTMLElement} */ (step).dataset.step)));
   }
@@ -330,7 +348,10 @@ export function createTicket(form, options) {
 
   for (const live of form.querySelectorAll("[data-live-only]")) /** @type {HTMLElement} */ (live).hidden = false;
   const isRestored = draft.restore();
-  if (attempt) {
+  isCost = form.dataset.countUnit === "cost";
+  showUnit();
+  if (attempt.key) {
+    draft.keep(); // for one more reload
     // A reload in the middle of an attempt: the order list decides what became of it.
     setState("unknown");
     say("An order was on its way when this page was left. Checking what became of it.", "unknown");
@@ -342,6 +363,7 @@ export function createTicket(form, options) {
   return {
     /** @param {TicketSide} next @param {number} units price in the side's own prices */
     fill(next, units) {
+      attempt.touched();
       choose(next);
       price.value = typed(units);
       count.focus();
@@ -392,18 +414,39 @@ export function createTicket(form, options) {
       place.hidden = false;
       find("[data-signed-out-why]").textContent = why.charAt(0).toUpperCase() + why.slice(1);
     },
+    switchUnit,
+    focus() {
+      price.focus();
+      price.select();
+    },
+    /** Whether the keyboard is in one of the two fields that take numbers only. */
+    isTyping: () => document.activeElement === price || document.activeElement === count,
+    /** @param {"buy_yes" | "buy_no" | "sell"} what */
+    side(what) {
+      if (what === "sell") return chooseSell();
+      choose(what);
+      return changed();
+    },
+    get isUnknown() {
+      return state === "unknown";
+    },
     /** Rows of the order list end an attempt whose answer was lost. @param {Set<string>} keys idempotency keys seen */
     settle(keys) {
-      if (state !== "unknown" || !attempt || !keys.has(attempt)) return;
-      forget();
+      if (state === "sending" || state === "long" || !keys.has(attempt.key)) return;
+      attempt.forget();
+      draft.drop();
       say("It arrived: the order list shows its state.", "good");
       setState("ready");
     },
     /** The list was read after a reconnect and does not hold the attempt. */
     settleAbsent() {
-      if (state !== "unknown" || !attempt) return;
-      forget();
-      say("It never reached the desk: nothing was sent. The ticket is as you typed it.", "unknown");
+      if (state !== "unknown") return;
+      attempt.shelve(); // should the first come late after all, the same order sent again is still that one
+      draft.drop();
+      say(
+        "It never reached the desk: nothing was sent. Send it again if you still want it; it stays one order.",
+        "unknown",
+      );
       setState("ready");
     },
   };

@@ -56,7 +56,9 @@ const word = (text) =>
  * @param {boolean} hasDecimalComma
  */
 export function plainNumber(text, hasDecimalComma) {
-  const bare = text.trim().replace(/[\s_'\u00a0]/g, "");
+  const bare = text.trim().replace(/(\d)[\s_'\u00a0\u202f](?=\d{3}(\D|$))/g, "$1");
+  // Nothing has three decimals but dollars below one, so this groups thousands in any table.
+  if (/^[1-9]\d{0,2}(,\d{3})+$/.test(bare)) return bare.replaceAll(",", "");
   if (hasDecimalComma) return bare.replace(/\.(?=\d{3}(\D|$))/g, "").replace(",", ".");
   return bare.replace(/,(?=\d{3}(\D|$))/g, "");
 }
@@ -111,6 +113,8 @@ export function readLine({ number, cells }, { hasDecimalComma, zone, groups }) {
   if (terms === undefined) fault("terms", `“${cells["terms"]}” is not a term: GTC, IOC or FOK.`);
   const expires = (cells["expires_at"] ?? "").trim();
   const expiresAt = expires ? instant(expires, zone) : "";
+  if (!expires && ["gtd", "expires"].includes(word(cells["terms"] ?? "")))
+    fault("expires_at", "Say until when, or write GTC.");
   if (expiresAt === null)
     fault("expires_at", `“${expires}” is not a time. Write 2026-11-30T15:00 in ${zone}, or with Z for UTC.`);
   /** @type {Record<string, boolean>} */
@@ -139,14 +143,20 @@ export function readLine({ number, cells }, { hasDecimalComma, zone, groups }) {
   return { number, item, cells, faults, told: null };
 }
 
+/** Not 30 February, which a browser takes for 2 March. @param {string} iso */
+function isDay(iso) {
+  const ms = Date.parse(`${iso.slice(0, 16)}Z`);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(iso.slice(0, 16).toUpperCase());
+}
+
 /** @param {string} text @param {string} zone @returns {string | null} RFC 3339 */
 function instant(text, zone) {
   const iso = text.replace(" ", "T");
   if (/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/i.test(iso)) {
     const ms = Date.parse(iso);
-    return Number.isNaN(ms) ? null : new Date(ms).toISOString();
+    return Number.isNaN(ms) || !isDay(iso) ? null : new Date(ms).toISOString();
   }
-  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/.test(iso) || Number.isNaN(Date.parse(`${iso}Z`))) return null;
+  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/.test(iso) || !isDay(iso)) return null;
   return zonedToIso(iso, zone);
 }
 
@@ -172,6 +182,25 @@ export function withDryRun(lines, told) {
     const { cost, fee, worst_case, shown = "" } = answer;
     return { ...line, faults, told: { cost, fee, worst_case, shown } };
   });
+}
+
+/**
+ * Lines that say the same as an earlier one, with its number: allowed, but more often a table pasted twice.
+ * @param {BatchLine[]} lines
+ * @returns {Map<number, number>}
+ */
+export function repeats(lines) {
+  /** @type {Map<string, number>} */
+  const first = new Map();
+  const found = new Map();
+  for (const { number, item } of lines) {
+    if (!item) continue;
+    const said = JSON.stringify(item);
+    const before = first.get(said);
+    if (before === undefined) first.set(said, number);
+    else found.set(number, before);
+  }
+  return found;
 }
 
 /** @param {BatchLine[]} lines */

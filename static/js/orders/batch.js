@@ -10,7 +10,17 @@ import { desk } from "../frame/desk.js";
 import { element, setText } from "../frame/dom.js";
 import { announce } from "../frame/toasts.js";
 import { SIDE_WORDS } from "../market/ticket-model.js";
-import { batchParams, changesSince, goodLines, readLine, sizeProblem, sums, withDryRun } from "./batch-model.js";
+import { readTableFile } from "./batch-file.js";
+import {
+  batchParams,
+  changesSince,
+  goodLines,
+  readLine,
+  repeats,
+  sizeProblem,
+  sums,
+  withDryRun,
+} from "./batch-model.js";
 import { parseTable, tableWords } from "./batch-parse.js";
 import { orderAddress } from "./columns.js";
 import { groupFrom } from "./group-model.js";
@@ -18,9 +28,11 @@ import { fromDesk } from "./row-model.js";
 import { plural } from "./scope.js";
 
 /** @typedef {import("./batch-model.js").BatchLine} BatchLine */
-/** @typedef {{text: string, batchKey: string, keys: Record<number, string>, isSent: boolean}} Kept */
+/** @typedef {{text: string, batchKey: string, keys: Record<number, string>, isSent: boolean, sentMs?: number}} Kept */
 
 const GOOD_FOR_MS = 3_000; // a dry run this young need not be asked for again
+const ABSENT_MS = 3_000;
+const REMEMBERED_MS = 3_600_000; // what ended longer ago may be in the list no more
 const MOST_FILE_BYTES = 512 * 1_024;
 
 const root = /** @type {HTMLElement} */ (document.querySelector("[data-module='batch']"));
@@ -36,6 +48,9 @@ let lines = [];
 let checkedText = "";
 let checkedAt = 0;
 let isBusy = false;
+/** The answer was lost, so nobody knows yet whether the batch arrived. */
+let isLost = false;
+let absentTimer = 0;
 /** What was sent, or "" before that. @type {Kept} */
 let kept = { text: "", batchKey: crypto.randomUUID(), keys: {}, isSent: false };
 
@@ -146,7 +161,7 @@ async function send(isPartly) {
     return draw();
   }
   lines = isPartly ? lines.map((line) => (wanted.includes(line) ? line : { ...line, told: null })) : lines;
-  kept = { ...kept, isSent: true };
+  kept = { ...kept, isSent: true, sentMs: Date.now() };
   keep();
   const answer = await desk.socket.command("order.batch", params);
   isBusy = false;
@@ -155,12 +170,47 @@ async function send(isPartly) {
     keep();
     refused(wanted, answer);
   } else if (answer.kind === "unknown") {
+    isLost = true;
     say("The answer was lost. What arrived shows below, line by line; nothing is sent again.", "unknown");
+    awaitArrival();
   } else {
     say(`${plural(wanted.length, "order")} recorded. What becomes of each shows below.`, "good");
     announce(`${plural(wanted.length, "order")} recorded.`);
   }
   draw();
+}
+
+/**
+ * A batch arrives whole or not at all. Once its rows are there it did; when the list is fresh for a while and holds none
+ * of them, it did not, and the table is free again. Its keys stay: should it come late, the same lines are the same orders.
+ */
+function awaitArrival() {
+  if (!isLost) return;
+  const rows = liveRows();
+  const isHere = Object.values(kept.keys).some((key) => rows.has(key));
+  const isFresh = desk.topics.peek(`orders:${account}`)?.isFresh ?? false;
+  if (isHere || !isFresh) {
+    clearTimeout(absentTimer);
+    absentTimer = 0;
+  }
+  if (isHere) {
+    isLost = false;
+    say("The batch arrived. What becomes of each line shows below.", "good");
+  } else if (isFresh && !absentTimer) {
+    absentTimer = window.setTimeout(() => {
+      absentTimer = 0;
+      isLost = false;
+      kept = { ...kept, isSent: false };
+      keep();
+      lines = [];
+      checkedText = "";
+      say(
+        "The batch never reached the desk: nothing was sent. Check it again; sent again, each line stays one order.",
+        "unknown",
+      );
+      draw();
+    }, ABSENT_MS);
+  }
 }
 
 /** @param {BatchLine[]} wanted */
@@ -231,7 +281,10 @@ function draw() {
   const table = find("[data-batch='lines']");
   table.hidden = lines.length === 0;
   const rows = kept.isSent ? liveRows() : new Map();
-  find("tbody").replaceChildren(...lines.map((line) => lineNode(line, rows.get(kept.keys[line.number] ?? ""))));
+  const twice = kept.isSent ? new Map() : repeats(lines);
+  find("tbody").replaceChildren(
+    ...lines.map((line) => lineNode(line, rows.get(kept.keys[line.number] ?? ""), twice.get(line.number))),
+  );
   const total = sums(lines);
   const worst = formatMoney(total.worst);
   setText(
@@ -243,8 +296,8 @@ function draw() {
   table.toggleAttribute("data-old", !isCurrent && !kept.isSent);
 }
 
-/** @param {BatchLine} line @param {Record<string, any> | undefined} row */
-function lineNode(line, row) {
+/** @param {BatchLine} line @param {Record<string, any> | undefined} row @param {number} [same] an earlier line that says the same */
+function lineNode(line, row, same) {
   const { item, told } = line;
   const cell = (/** @type {string} */ text, css = "", label = "") =>
     element("td", { class: css, text, attributes: label ? { "data-label": label } : {} });
@@ -290,13 +343,16 @@ function lineNode(line, row) {
     cell(terms, "", "Terms"),
     cell(money(told?.cost), "num", "Cost"),
     cell(money(told?.fee), "num", "Fee at most"),
-    outcome(line, row),
+    outcome(line, row, same),
   );
   return node;
 }
 
-/** What is wrong with a line, or what has become of it. @param {BatchLine} line @param {Record<string, any> | undefined} row */
-function outcome(line, row) {
+/**
+ * What is wrong with a line, or what has become of it.
+ * @param {BatchLine} line @param {Record<string, any> | undefined} row @param {number} [same]
+ */
+function outcome(line, row, same) {
   const node = element("td", { class: "batch__outcome", attributes: { "data-label": "Result" } });
   if (row) {
     const shown = fromDesk(row, {});
@@ -315,10 +371,13 @@ function outcome(line, row) {
         ]),
       );
   } else if (kept.isSent && line.told)
-    node.append(element("span", { class: "muted", text: "recorded, waiting for its state" }));
+    node.append(
+      element("span", { class: "muted", text: isLost ? "not confirmed, checking" : "recorded, waiting for its state" }),
+    );
   else if (kept.isSent) node.append(element("span", { class: "muted", text: "left out, not sent" }));
   else if (line.told) node.append(element("span", { class: "badge badge--ok", text: "can be sent" }));
   else node.append(element("span", { class: "muted", text: "not checked yet" }));
+  if (same && !line.faults.length) node.append(element("span", { class: "batch__same", text: `same as line ${same}` }));
   return node;
 }
 
@@ -354,8 +413,10 @@ find("[data-batch='file']").addEventListener("change", async (event) => {
   const file = input.files?.[0];
   if (!file || kept.isSent) return;
   if (file.size > MOST_FILE_BYTES) return say(`${file.name} is too large: at most 512 KiB.`, "bad");
-  area.value = await file.text();
-  input.value = "";
+  const read = await file.arrayBuffer().then(readTableFile, () => ({ error: "cannot be read. Open it again." }));
+  input.value = ""; // the same file again is a change, too
+  if ("error" in read) return say(`${file.name} ${read.error}`, "bad");
+  area.value = read.text;
   area.dispatchEvent(new Event("input"));
   await check();
 });
@@ -370,7 +431,8 @@ function restore() {
   try {
     const found = JSON.parse(sessionStorage.getItem(storageKey) ?? "null");
     if (typeof found?.text !== "string" || typeof found.batchKey !== "string") return;
-    kept = { text: found.text, batchKey: found.batchKey, keys: found.keys ?? {}, isSent: found.isSent === true };
+    const { text, batchKey, keys = {}, isSent, sentMs = 0 } = found;
+    kept = { text, batchKey, keys, isSent: isSent === true, sentMs };
     area.value = found.text;
   } catch {
     return;
@@ -380,12 +442,15 @@ function restore() {
     ...line,
     told: kept.keys[line.number] ? { cost: null, fee: null, worst_case: null } : null,
   }));
+  isLost = Date.now() - (kept.sentMs ?? 0) < REMEMBERED_MS;
   say("This batch was sent before the page was loaded. What became of each line shows below.", "unknown");
 }
 
 desk.topics.watch(`groups:${account}`, () => {});
 desk.topics.watch(`orders:${account}`, () => {
-  if (kept.isSent) draw();
+  if (!kept.isSent) return;
+  awaitArrival();
+  draw();
 });
 desk.socket.onLink((link) => {
   root.dataset["link"] = link.state;

@@ -1,5 +1,6 @@
 /** What a new price and rest mean for a resting order: an amend, a decrease, or nothing. No DOM. */
-import { DOLLAR, formatCount, formatPrice, fromUnits, toUnits } from "../core/fixed.js";
+import { DOLLAR, formatCount, formatPrice, fromUnits } from "../core/fixed.js";
+import { readCount, readPrice } from "../market/ticket-model.js";
 
 /** @typedef {import("./row-model.js").BlotterRow} BlotterRow */
 /**
@@ -10,35 +11,12 @@ import { DOLLAR, formatCount, formatPrice, fromUnits, toUnits } from "../core/fi
  * @property {Record<string, string>} faults by field: "price", "rest"
  */
 
-/** "21", "21.5", "21,5" or "21.5¢" in 1/10,000 dollar; null when it is not a price. @param {string} text */
-export function readCents(text) {
-  try {
-    const units = toUnits(
-      text
-        .trim()
-        .replace(/\s*[c¢]$/, "")
-        .replace(",", "."),
-      2,
-    );
-    return units > 0 && units < DOLLAR ? units : null;
-  } catch {
-    return null;
-  }
-}
-
-/** "1,250" or "0.5" in 1/100 contract; null when it is not a count above zero. @param {string} text */
-export function readCount(text) {
-  try {
-    const units = toUnits(text.trim().replaceAll(",", ""), 2);
-    return units > 0 ? units : null;
-  } catch {
-    return null;
-  }
-}
-
 /** The price as it is typed: "21", "21.5". @param {number} units */
 export const centsText = (units) =>
   formatPrice(units, { step: units % 100 ? (units % 10 ? 1 : 10) : 100, unit: false });
+
+/** The same for a field of the form, where a bare number below one would be dollars. @param {number} units */
+export const fieldText = (units) => (units < 100 ? `${centsText(units)}c` : centsText(units));
 
 /**
  * @param {BlotterRow} row as the person sees it
@@ -47,12 +25,13 @@ export const centsText = (units) =>
  * @returns {Change}
  */
 export function readChange(row, typed, { mayAmend }) {
-  const price = readCents(typed.price);
-  const rest = readCount(typed.rest);
+  const [priced, counted] = [readPrice(typed.price), readCount(typed.rest)];
+  const price = "units" in priced ? priced.units : null;
+  const rest = "units" in counted ? counted.units : null;
   /** @type {Record<string, string>} */
   const faults = {};
-  if (price === null) faults["price"] = "Give the price in cents between 0 and 100, for example 21.5.";
-  if (rest === null) faults["rest"] = "Give the contracts left to fill, for example 40. To take all off, cancel it.";
+  if ("error" in priced) faults["price"] = priced.error;
+  if ("error" in counted) faults["rest"] = `${counted.error} To take all off, cancel it.`;
   if (price === null || rest === null) return { command: "", params: {}, words: "", faults };
   const filled = row.filled ?? 0;
   const remaining = row.remaining ?? 0;

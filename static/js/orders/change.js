@@ -2,7 +2,7 @@
 import { desk } from "../frame/desk.js";
 import { setText } from "../frame/dom.js";
 import { toast } from "../frame/toasts.js";
-import { centsText, readChange } from "./change-model.js";
+import { centsText, fieldText, readChange } from "./change-model.js";
 import { formatCount } from "../core/fixed.js";
 
 /** @typedef {import("./row-model.js").BlotterRow} BlotterRow */
@@ -80,7 +80,7 @@ export function createChanges(dialog, { mayAmend, latest }) {
         `Now: ${formatCount(row.count)} at ${centsText(row.price)}¢, ${formatCount(row.filled ?? 0)} filled, ${formatCount(row.remaining ?? 0)} left.`,
       );
       setText(find("[data-change-problem]"), "");
-      price.value = centsText(row.price);
+      price.value = fieldText(row.price);
       price.readOnly = !mayAmend;
       rest.value = formatCount(row.remaining ?? 0);
       draw();

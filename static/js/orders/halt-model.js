@@ -3,7 +3,7 @@ import { formatAge } from "../core/age.js";
 import { plural } from "./scope.js";
 
 /** @typedef {{id: number, scope: "person" | "desk", level?: "pause" | "kill", user_id: number | null, why: string, by: number, at_ms: number, needs_lead: boolean}} Pause */
-/** @typedef {{id: number, ticker: string, left: number, unresolved: number, why: string, started_ms: number, by: number}} Run */
+/** @typedef {{id: number, ticker: string, subaccounts?: number[] | null, left: number, unresolved: number, why: string, started_ms: number, by: number}} Run */
 /** @typedef {{pauses: Pause[], cancel_runs: Run[], recovering: boolean, gate?: {closed_ms: number} | null}} Frame of the topic `trading:<account>` */
 /** @typedef {Record<string, string>} Names by user id */
 
@@ -78,7 +78,10 @@ export function gateLine(gate, { time, mayRelease }) {
  * @param {{names: Names, person: string, nowMs: number}} look
  */
 export function runLine(run, { names, person, nowMs }) {
-  const where = run.ticker ? `in ${run.ticker}` : "in this account";
+  const parts = run.subaccounts ?? [];
+  const part = parts.length ? `${parts.length > 1 ? "subaccounts" : "subaccount"} ${parts.join(", ")}` : "";
+  const place = run.ticker ? `in ${run.ticker}` : part ? "" : "in this account";
+  const where = [place, part && `in ${part}`].filter(Boolean).join(" ");
   const rest = [
     run.left ? `${plural(run.left, "order")} still working` : "",
     run.unresolved ? `${plural(run.unresolved, "order")} not known yet, cancelled as soon as found` : "",

@@ -209,6 +209,101 @@ test("subscriptions come again after a reconnection, each topic once", () => {
   assert.deepEqual(last().commands("subscribe")[0].topics, ["book:paper:B"]);
 });
 
+/** @param {string[]} topics @param {Record<string, number[]>} [parts] */
+function gives(topics, parts = {}) {
+  const { id } = last().commands("subscribe").at(-1);
+  last().says({ id, ok: { topics, parts } });
+}
+
+/** How often the page was told that less is its person's to see. */
+function countLess() {
+  const told = { times: 0 };
+  socket.onLess(() => void (told.times += 1));
+  return told;
+}
+
+function reconnect() {
+  last().breaks();
+  timers.pass(300);
+  last().accept();
+}
+
+for (const code of [4409, 4403]) {
+  test(`a page hears that something on it is no longer its person's, and nothing is asked again (${code})`, () => {
+    const told = countLess();
+    goLive();
+    socket.subscribe("orders:1", () => {});
+    gives(["orders:1"]);
+
+    last().breaks(code);
+    timers.pass(60_000);
+
+    assert.equal(told.times, 1);
+    assert.equal(socket.link.state, "closed");
+    assert.equal(wires.length, 1);
+  });
+}
+
+test("who may watch nothing from the beginning is told so, and the page stays", () => {
+  const told = countLess();
+  socket.start();
+  last().accept();
+  last().breaks(4403);
+
+  assert.equal(told.times, 0);
+  assert.match(socket.link.why, /not allowed/);
+});
+
+/** @type {[string, Record<string, number[]>, object, number][]} */
+const RETURNS = [
+  ["the same", { "orders:1": [2, 5] }, { ok: { topics: ["orders:1"], parts: { "orders:1": [5, 2] } } }, 0],
+  ["one subaccount more", { "orders:1": [2] }, { ok: { topics: ["orders:1"], parts: { "orders:1": [2, 5] } } }, 0],
+  ["the whole account now", { "orders:1": [2] }, { ok: { topics: ["orders:1"], parts: {} } }, 0],
+  ["one subaccount less", { "orders:1": [2, 5] }, { ok: { topics: ["orders:1"], parts: { "orders:1": [2] } } }, 1],
+  ["a part of the account", {}, { ok: { topics: ["orders:1"], parts: { "orders:1": [2] } } }, 1],
+  ["other subaccounts", { "orders:1": [2] }, { ok: { topics: ["orders:1"], parts: { "orders:1": [3] } } }, 1],
+  ["the topic is left out", {}, { ok: { topics: [], parts: {} } }, 1],
+  ["the topics are refused", {}, { error: { code: "not_found", text: "There is none." } }, 1],
+  ["a fault of ours", {}, { error: { code: "fault", text: "This failed." } }, 0],
+];
+for (const [name, before, answer, times] of RETURNS) {
+  test(`after a reconnection: ${name}`, () => {
+    const told = countLess();
+    socket.subscribe("orders:1", () => {});
+    goLive();
+    gives(["orders:1"], before);
+
+    reconnect();
+    last().says({ id: last().commands("subscribe").at(-1).id, ...answer });
+
+    assert.equal(told.times, times);
+    assert.equal(socket.link.state === "closed", times === 1);
+  });
+}
+
+test("a topic that was never given may be refused: the page does not begin anew for ever", () => {
+  const told = countLess();
+  socket.subscribe("orders:1", () => {});
+  goLive();
+  last().says({ id: last().commands("subscribe").at(-1).id, error: { code: "not_found", text: "There is none." } });
+  reconnect();
+  last().says({ id: last().commands("subscribe").at(-1).id, error: { code: "not_found", text: "There is none." } });
+
+  assert.equal(told.times, 0);
+});
+
+test("a panel that was closed asks for nothing, so that less of it is no less", () => {
+  const told = countLess();
+  goLive();
+  const leave = socket.subscribe("orders:1", () => {});
+  gives(["orders:1"]);
+  leave();
+  socket.subscribe("orders:1", () => {});
+  gives(["orders:1"], { "orders:1": [2] });
+
+  assert.equal(told.times, 0);
+});
+
 test("a lost connection is tried again with growing pauses", () => {
   goLive();
   last().breaks();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createArming } from "../../../static/js/market/arming.js";
+import { createArming, createWakefulClock } from "../../../static/js/market/arming.js";
 
 /** Timers under the test's hand; running due ones may set others. */
 function fakeTimers() {
@@ -93,4 +93,27 @@ test("a reason to stop disarms at once, and nothing arms until it is gone", () =
   made.block("");
   assert.equal(made.state.isArmed, false, "it must be armed anew by hand");
   assert.equal(made.arm(), true);
+});
+
+test("what was armed before the machine slept is armed no more", () => {
+  const clocks = { mono: 5_000, wall: 1_700_000_000_000 };
+  const now = createWakefulClock(
+    () => clocks.mono,
+    () => clocks.wall,
+  );
+  /** @type {import("../../../static/js/market/arming.js").ArmedState[]} */
+  const told = [];
+  const timers = { set: () => 0, clear: () => {}, now };
+  const made = createArming({ lapseMs: 30_000, onChange: (state) => told.push(state), timers });
+  made.arm();
+  clocks.mono += 2_000; // this clock stood still in the sleep
+  clocks.wall += 3_600_000;
+  assert.equal(made.use("buy_yes:4000:100"), false);
+  assert.equal(made.state.isArmed, false);
+  made.arm();
+  clocks.mono += 2_000;
+  clocks.wall -= 3_600_000; // set back: it lives no longer for that
+  assert.equal(made.use("buy_yes:4000:100"), true);
+  clocks.mono += 30_000;
+  assert.equal(made.use("buy_yes:4000:200"), false);
 });

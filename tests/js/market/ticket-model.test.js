@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { countForCost, readCount, readPrice } from "../../../static/js/market/ticket-model.js";
+import { countForCost, readCost, readCount, readPrice } from "../../../static/js/market/ticket-model.js";
 
 test("a price is read as people type it", () => {
   for (const [text, units] of /** @type {[string, number][]} */ ([
@@ -41,10 +41,18 @@ test("what is not a price says so and gives no number", () => {
   }
 });
 
+test("an endless price is out of range, not too precise", () => {
+  const result = readPrice("99999999999999999999");
+  assert.ok("error" in result && result.error.includes("between 0 and 100 cents"));
+});
+
 test("a count is read with thousands, k and fractions", () => {
   for (const [text, units] of /** @type {[string, number][]} */ ([
     ["500", 50_000],
     ["1,000", 100_000],
+    ["1 000", 100_000],
+    ["12,345,678", 1_234_567_800],
+    ["1,000.5", 100_050],
     ["2k", 200_000],
     ["1.5k", 150_000],
     ["0.25", 25],
@@ -54,8 +62,28 @@ test("a count is read with thousands, k and fractions", () => {
 });
 
 test("a wrong count says so", () => {
-  for (const text of ["", "0", "-1", "0.001", "1e9", "99999999999999"]) {
+  for (const text of ["", "  ", "0", "-1", "0.001", "10.001", "1e9", "99999999999999", "1 5", "10 contracts", "NaN"]) {
     assert.ok("error" in readCount(text), text);
+  }
+});
+
+test("a comma that is not between thousands is asked back, never dropped", () => {
+  for (const text of ["1,5", "10,00", "0,25", "1000,5"]) {
+    const result = readCount(text);
+    assert.ok("error" in result && result.error.includes(text.replace(",", ".")), text);
+  }
+});
+
+test("a cost is read in dollars, and a wrong or endless one says so", () => {
+  for (const [text, units] of /** @type {[string, number][]} */ ([
+    ["50", 10_000],
+    ["$1,250.50", 250_100],
+    ["$ 7", 1_400],
+  ])) {
+    assert.deepEqual(readCost(text, 5_000), { units }, text);
+  }
+  for (const text of ["", "1,5", "1e3", "-5", "0", "99999999999999999999", "5.001"]) {
+    assert.ok("error" in readCost(text, 5_000), text);
   }
 });
 

@@ -47,3 +47,23 @@ test("limits name the one that is broken, else the nearest, and all of them on a
   assert.equal(previewLine("limits", { limits: [size, { ...open, ok: false }] }).text, "over max open contracts");
   assert.equal(previewLine("limits", { limits: [loss] }).text, "kept");
 });
+
+test("a dated change of the fee says when, which rates, and what rests until then", () => {
+  const change = {
+    at: "2026-12-03T14:00:00Z",
+    taker: "0.035",
+    maker: "0.00875",
+    taker_before: "0.07",
+    maker_before: "0",
+    fee_maker: "0.030000",
+    fee_maker_worst: "0.040000",
+  };
+  const text = (/** @type {object} */ over) => previewLine("fee_change", { fee_change: { ...change, ...over } }).text;
+  assert.equal(text({}), "3 Dec 14:00 UTC: taker 0.07 → 0.035, maker 0 → 0.00875; resting then $0.03 / $0.04");
+  assert.equal(
+    text({ at: "2027-01-31T00:00:30Z", maker: "0", fee_maker: null, fee_maker_worst: null }),
+    "31 Jan 00:00:30 UTC: taker 0.07 → 0.035",
+  );
+  assert.match(text({ taker: null, maker: null, fee_maker: null }), /to a fee that is not known$/);
+  assert.equal(previewLine("fee_change", { fee_change: null }).isPresent, false);
+});

@@ -6,10 +6,12 @@ import {
   goodLines,
   plainNumber,
   readLine,
+  repeats,
   sizeProblem,
   sums,
   withDryRun,
 } from "../../../static/js/orders/batch-model.js";
+import { readTableFile } from "../../../static/js/orders/batch-file.js";
 import { findDelimiter, parseTable, readRecords, tableWords } from "../../../static/js/orders/batch-parse.js";
 
 const HOW = { hasDecimalComma: false, zone: "UTC", groups: [{ groupId: "g-1", title: "Fed" }] };
@@ -152,4 +154,42 @@ test("a batch carries a key per line, and is not larger than the desk takes", ()
   const many = Array.from({ length: 101 }, (_, at) => ({ ...line(GOOD), number: at + 2 }));
   assert.equal(sizeProblem(many, {}), "101 lines: at most 100 go at once. Take off line 102 and what follows.");
   assert.match(sizeProblem(lines, { items: "x".repeat(40_000) }), /too large for one batch/);
+});
+
+test("a file that is no table says so, one of a spreadsheet's Unicode text is read", () => {
+  const bytes = (/** @type {number[]} */ ...values) => new Uint8Array(values).buffer;
+  assert.deepEqual(readTableFile(new TextEncoder().encode("\uFEFFa;b\r\n").buffer), { text: "a;b\r\n" });
+  assert.deepEqual(readTableFile(bytes(0xff, 0xfe, 0x41, 0, 0x09, 0, 0xe9, 0)), { text: "A\té" });
+  for (const wrong of [bytes(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a), bytes(0x50, 0x4b, 3, 4), bytes(0x41, 0, 0x42)]) {
+    const read = readTableFile(wrong);
+    assert.ok("error" in read && read.error.includes("save it as CSV"));
+  }
+  assert.deepEqual(readTableFile(bytes()), { error: "is empty." });
+});
+
+test("an order that is to expire says when, and on a day that exists", () => {
+  const faults = (/** @type {Record<string, string>} */ cells) =>
+    line({ ...GOOD, ...cells }).faults.map((f) => f.field);
+  assert.deepEqual(faults({ terms: "GTD" }), ["expires_at"]);
+  assert.deepEqual(faults({ terms: "GTD", expires_at: "2026-02-30 10:00" }), ["expires_at"]);
+  assert.deepEqual(faults({ terms: "GTD", expires_at: "2026-02-30T10:00Z" }), ["expires_at"]);
+  assert.deepEqual(faults({ terms: "GTD", expires_at: "2028-02-29T10:00:30Z" }), []);
+  assert.deepEqual(faults({ terms: "GTC" }), []);
+});
+
+test("spaces only leave a number between its thousands", () => {
+  assert.equal(plainNumber("12 345 678", false), "12345678");
+  assert.deepEqual([plainNumber("1,000", true), plainNumber("0,125", true)], ["1000", "0.125"]);
+  assert.equal(plainNumber("5 2", false), "5 2");
+  assert.deepEqual(line({ ...GOOD, price: "5 2" }).item, null);
+});
+
+test("a line that says the same as an earlier one is named", () => {
+  const lines = [
+    readLine({ number: 1, cells: GOOD }, HOW),
+    readLine({ number: 2, cells: { ...GOOD, count: "5" } }, HOW),
+    readLine({ number: 4, cells: { ...GOOD, count: "1000" } }, HOW),
+    readLine({ number: 5, cells: { ...GOOD, side: "?" } }, HOW),
+  ];
+  assert.deepEqual([...repeats(lines)], [[4, 1]]);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { centsText, readCents, readChange, readCount } from "../../../static/js/orders/change-model.js";
+import { centsText, fieldText, readChange } from "../../../static/js/orders/change-model.js";
 
 /** 100 BUY YES at 21 cents, 20 filled. @param {Record<string, any>} over @returns {any} */
 const order = (over = {}) => ({
@@ -15,11 +15,16 @@ const order = (over = {}) => ({
 });
 const TRADER = { mayAmend: true };
 
-test("prices and counts are read as people type them, exactly", () => {
-  assert.deepEqual(["21", "21.5", "21,5", " 5.55¢", "99.99"].map(readCents), [2100, 2150, 2150, 555, 9999]);
-  assert.deepEqual(["0", "100", "-1", "21.555", "x", ""].map(readCents), [null, null, null, null, null, null]);
-  assert.deepEqual(["1,250", "0.5", "0", "1.234", ""].map(readCount), [125_000, 50, null, null, null]);
+test("prices and counts are read as in the ticket, and what is in the form is what the order has", () => {
+  const sent = (/** @type {string} */ price) => readChange(order(), { price, rest: "80" }, TRADER).params["price"];
+  assert.deepEqual(["22", "21,5", "0.45", "0.5c"].map(sent), ["0.2200", "0.2150", "0.4500", "0.0050"]);
+  assert.match(readChange(order(), { price: "0.5", rest: "80" }, TRADER).faults["price"] ?? "", /cents or dollars/);
+  assert.match(readChange(order(), { price: "21", rest: "1,5" }, TRADER).faults["rest"] ?? "", /1\.5/);
   assert.deepEqual([2100, 2150, 555].map(centsText), ["21", "21.5", "5.55"]);
+  for (const units of [1, 45, 99, 100, 2150, 9999]) {
+    const typed = { price: fieldText(units), rest: "80" };
+    assert.equal(readChange(order({ price: units, yesPrice: units }), typed, TRADER).words, "Nothing changes yet.");
+  }
 });
 
 test("the same price and a smaller rest is a decrease to an absolute rest", () => {

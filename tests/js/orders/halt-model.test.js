@@ -67,6 +67,8 @@ test("what is left of a cancel is said until nothing is", () => {
     "Cancel all in this account by Tess, 4.0 s ago: 1 order still working, 2 orders not known yet, cancelled as soon as found. The last refusal: Too many requests.",
   );
   assert.match(runLine(run({ ticker: "KXA", left: 0 }), now), /in KXA .*nothing seen any more, checking/);
+  assert.match(runLine(run({ subaccounts: [2] }), now), /^Cancel all in subaccount 2 by Tess/);
+  assert.match(runLine(run({ ticker: "KXA", subaccounts: [2, 5] }), now), /^Cancel all in KXA in subaccounts 2, 5 by/);
 });
 
 test("the button says exactly what it does", () => {

@@ -15,6 +15,7 @@ from apps.exchange.wire.schemas.rest import (
     Market,
     PublicTrade,
     Series,
+    SeriesFeeChange,
     Status,
 )
 
@@ -42,6 +43,14 @@ def get_series_list(
 
 def get_series(client: ExchangeClient, series_ticker: str) -> Series:
     return one(Series, client.get(f"/series/{segment(series_ticker)}"), is_read=True, key="series")
+
+
+def get_fee_changes(
+    client: ExchangeClient, *, series_ticker: str | None = None, show_historical: bool = False
+) -> list[SeriesFeeChange]:
+    """Return the dated changes of fees that are to come, and with `show_historical` those that were; not paged."""
+    params = {"series_ticker": series_ticker, "show_historical": show_historical or None}
+    return many(SeriesFeeChange, client.get("/series/fee_changes", params=params), key="series_fee_change_arr")
 
 
 def get_events(

@@ -183,6 +183,16 @@ class Series(Wire):
     last_updated_ts: str | None = None
 
 
+class SeriesFeeChange(Wire):
+    """The fees of a series from a moment on. fee_multiplier is a JSON number on the wire; it is a rate, never money."""
+
+    id: str
+    series_ticker: str
+    fee_type: str
+    fee_multiplier: float
+    scheduled_ts: str
+
+
 class PriceRange(msgspec.Struct):
     """Prices from start to end move by step; all in dollars."""
 

@@ -153,7 +153,7 @@ class MarketPosition(Wire):
 
 
 class MarketLifecycle(Wire):
-    """A market's change of state (market_lifecycle_v2). Times in Unix seconds.
+    """A market's change of state (market_lifecycle_v2; of combos multivariate_market_lifecycle). Times in Unix seconds.
 
     event_type: created, deactivated, activated, close_date_updated, determined, settled,
     price_level_structure_updated, metadata_updated, or a newer word.
@@ -290,6 +290,7 @@ MESSAGE_TYPES: dict[str, type[Wire]] = {
     "user_order": UserOrder,
     "market_position": MarketPosition,
     "market_lifecycle_v2": MarketLifecycle,
+    "multivariate_market_lifecycle": MarketLifecycle,
     "event_lifecycle": EventLifecycle,
     "order_group_updates": OrderGroupUpdate,
     "rfq_created": RfqCreated,
