@@ -12,6 +12,7 @@ from apps.core.money import cents_text, count_text
 from apps.core.permissions import Actor
 from apps.markets import selectors
 from apps.markets.access import environment_for
+from apps.markets.forecasts import is_numeric
 from apps.markets.list_pages import finest_step
 from apps.markets.milestone_pages import milestones_of
 from apps.markets.models import Market
@@ -106,6 +107,7 @@ def event_context(actor: Actor, environment: str, ticker: str) -> dict[str, Any]
         "has_one_close": len(set(closes)) <= 1,
         "rules": _rules(view.outcomes),
         "rules_secondary": first.rules_secondary if first else "",
+        "has_forecast": is_numeric([one.market for one in view.outcomes]),
         "milestones": milestones_of(environment, ticker),
         "sources": sources_shown(view.series.settlement_sources if view.series else []),
     }
