@@ -99,6 +99,7 @@ def milestones_environment_sync(environment: str) -> None:
         return
     try:
         services.milestones_sync(environment)
+        services.targets_sync(environment)
     except (ExchangeError, DeskError) as exc:
         logger.warning("milestones of %s were not synced, beat tries again: %s", environment, exc)
     finally:
