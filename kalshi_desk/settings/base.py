@@ -284,6 +284,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "accounts-changes-expire": {"task": "apps.accounts.tasks.changes_expire", "schedule": 60.0},
     "exchange-status": {"task": "apps.exchange.tasks.status_refresh", "schedule": 10.0},
     "markets-catalogue": {"task": "apps.markets.tasks.catalogue_sync", "schedule": 60.0},
+    "markets-milestones": {"task": "apps.markets.tasks.milestones_sync", "schedule": 60.0},
+    "markets-live-data": {
+        "task": "apps.markets.tasks.live_data_watched",
+        "schedule": 3.0,
+        "options": {"expires": 10},
+    },
     "orders-sweep": {"task": "apps.orders.tasks.intents_sweep", "schedule": 5.0},
     "orders-queue-positions": {"task": "apps.orders.tasks.queue_positions_refresh", "schedule": 5.0},
     "orders-reconcile": {"task": "apps.orders.tasks.accounts_reconcile", "schedule": 30.0},

@@ -13,13 +13,24 @@ from apps.exchange.wire.limits import Level
 from apps.markets.access import market_for
 from apps.orders.access import require_on
 from apps.orders.costs import CostEstimate, cost_estimate
+from apps.orders.models import BookSide
 from apps.orders.services.checks import holding_of, order_check
 from apps.orders.services.gate import gate_check
 from apps.orders.services.limits import LimitUse, limit_refusal, limits_use
 from apps.orders.services.pauses import pause_check
+from apps.orders.services.quotes import quotes_of
 from apps.orders.services.recover import spill_check
 from apps.orders.services.shown import shown_of
 from apps.orders.tickets import OrderTicket
+
+
+@dataclass(frozen=True, slots=True)
+class FeeNow:
+    """The fee of an order that takes at once at the best price, which is better than its limit. Dollars."""
+
+    price: Decimal  # in the prices of the ticket's side
+    one_fill: Decimal
+    worst_split: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,7 @@ class OrderPreview:
     limits: list[LimitUse]
     shown: str  # for `order.place`, see services.shown
     tokens: Level  # of the account's write bucket now
+    fee_now: FeeNow | None = None
 
     @property
     def position_after(self) -> Decimal | None:
@@ -85,4 +97,19 @@ def order_preview(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
         limits,
         shown=shown_of(market, estimate),
         tokens=limiter_for(account).levels()["write"],
+        fee_now=_fee_now(ticket, estimate, environment=account.environment),
     )
+
+
+def _fee_now(ticket: OrderTicket, estimate: CostEstimate, *, environment: str) -> FeeNow | None:
+    """None where the order rests, where it would fill at its limit, and where the book is not known as of now."""
+    if estimate.fees is None or ticket.is_post_only:
+        return None
+    quotes = quotes_of(environment, ticket.ticker)
+    if quotes is None or not quotes.is_live:
+        return None
+    limit, is_bid = ticket.yes_price, ticket.book_side == BookSide.BID
+    best = quotes.ask if is_bid else quotes.bid
+    if best is None or (best >= limit if is_bid else best <= limit):
+        return None
+    return FeeNow(ticket.in_own_prices(best), *estimate.fees.taking_at(best))

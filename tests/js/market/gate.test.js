@@ -97,3 +97,12 @@ test("a pause holds back whom it names, or everybody", () => {
   assert.match(pauseWords({ gate: { closed_ms: 1 } }, "7"), /without naming them/);
   assert.equal(pauseWords({ gate: null }, "7"), "");
 });
+
+test("without the desk no cancel is promised, whatever else was known", () => {
+  for (const known of [{}, { tradingActive: false }, { pause: "Your trading is paused" }]) {
+    const told = gateWords({ ...OPEN, ...known, isLinked: false, feed: "stale", feedWords: "stale 7 s: no network" });
+    assert.equal(told.reason, "No connection to the desk (stale 7 s: no network)");
+    assert.match(told.next, /cancels neither/);
+  }
+  assert.match(gateWords({ ...OPEN, isLinked: false, status: "settled" }).reason, /has settled/);
+});
