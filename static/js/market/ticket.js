@@ -256,6 +256,7 @@ export function createTicket(form, options) {
       return;
     }
     say("");
+    const words = submitWords();
     setState("sending");
     const slow = window.setTimeout(() => state === "sending" && setState("long"), TAKING_LONG_MS);
     const before = shown?.about === about ? shown.data["shown"] : null;
@@ -288,6 +289,7 @@ export function createTicket(form, options) {
       return;
     }
     attempt.taken();
+    say(`Recorded: ${words}. The list shows what becomes of it.`, "good");
     setState("done");
     form.dispatchEvent(new CustomEvent("ticket:placed", { detail: answer.value, bubbles: true }));
   }
@@ -433,7 +435,7 @@ export function createTicket(form, options) {
     /** Rows of the order list end an attempt whose answer was lost. @param {Set<string>} keys idempotency keys seen */
     settle(keys) {
       if (state === "sending" || state === "long" || !keys.has(attempt.key)) return;
-      attempt.forget();
+      attempt.taken();
       draft.drop();
       say("It arrived: the order list shows its state.", "good");
       setState("ready");
