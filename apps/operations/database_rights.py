@@ -51,6 +51,8 @@ audit.AuditEntry                  ra   ra   ra   ra
 audit.ChainCheck                  ra   rc   -    -
 vault.ApiKey                      rac  rc   r    rc
 exchange.ExchangeStatus           r    rac  rac  -
+exchange.Announcement             r    racd r    -
+exchange.ExchangeSchedule         r    rac  r    -
 exchange.AccountLimits            r    rac  r    -
 exchange.GatewayLease             r    r    racd -
 markets.Series                    r    rac  r    -

@@ -283,6 +283,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "audit-heads": {"task": "apps.accounts.tasks.audit_heads_note", "schedule": 60.0},
     "accounts-changes-expire": {"task": "apps.accounts.tasks.changes_expire", "schedule": 60.0},
     "exchange-status": {"task": "apps.exchange.tasks.status_refresh", "schedule": 10.0},
+    "exchange-news": {"task": "apps.exchange.tasks.news_sync", "schedule": 60.0},
     "markets-catalogue": {"task": "apps.markets.tasks.catalogue_sync", "schedule": 60.0},
     "orders-sweep": {"task": "apps.orders.tasks.intents_sweep", "schedule": 5.0},
     "orders-queue-positions": {"task": "apps.orders.tasks.queue_positions_refresh", "schedule": 5.0},

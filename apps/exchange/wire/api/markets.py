@@ -9,11 +9,13 @@ from apps.exchange.wire.api.calls import many, one, pages, segment
 from apps.exchange.wire.client import ExchangeClient
 from apps.exchange.wire.errors import missing_object
 from apps.exchange.wire.schemas.rest import (
+    Announcement,
     BookLevels,
     Candlestick,
     Event,
     Market,
     PublicTrade,
+    Schedule,
     Series,
     SeriesFeeChange,
     Status,
@@ -22,6 +24,16 @@ from apps.exchange.wire.schemas.rest import (
 
 def get_exchange_status(client: ExchangeClient) -> Status:
     return one(Status, client.get("/exchange/status"), is_read=True)
+
+
+def get_announcements(client: ExchangeClient) -> list[Announcement]:
+    """Return all that the exchange announces to everybody, inactive ones too."""
+    return many(Announcement, client.get("/exchange/announcements"), key="announcements")
+
+
+def get_schedule(client: ExchangeClient) -> Schedule:
+    """Return the trading hours, in the time of New York, and the maintenance windows that are planned."""
+    return one(Schedule, client.get("/exchange/schedule"), is_read=True, key="schedule")
 
 
 def get_user_data_timestamp(client: ExchangeClient) -> str:
