@@ -14,14 +14,15 @@ from apps.accounts.models import ChangeRequest, DeskPolicy
 from apps.accounts.permissions import requires
 from apps.accounts.step_up import steps_up
 from apps.core.errors import DeskError, NotAllowed, NotFound
-from apps.core.permissions import Actor, Permission
+from apps.core.permissions import Actor, Permission, Within
 
 ASKED = "A second person was asked: it waits under Team, Approvals."
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, within=Within.SUBACCOUNT)
 @require_safe
 def approvals(request: DeskRequest) -> HttpResponse:
+    """What waits; of who sees a part of the desk, what they asked for themselves, and nothing of the desk's rules."""
     may_approve = request.actor.may(Permission.CHANGE_APPROVE)
     waiting, over = four_eyes.changes_listed(request.actor)
     policy = DeskPolicy.objects.filter(desk_id=request.actor.desk_id).first()
@@ -32,6 +33,7 @@ def approvals(request: DeskRequest) -> HttpResponse:
         "over": [_over(row) for row in over],
         "elsewhere": [one for ask in four_eyes.elsewhere for one in ask(request.actor)],
         "may_approve": may_approve,
+        "sees_desk": request.actor.may(Permission.DESK_VIEW),
         "hides_amounts": request.desk.hides_amounts,
         "kinds": [
             (name, kind.label, "always" if kind.is_always else kind.set_where, kind.is_always or name in chosen)
@@ -59,7 +61,7 @@ def approval_approve(request: DeskRequest) -> HttpResponse:
     return redirect("approvals")
 
 
-@requires(Permission.DESK_VIEW)
+@requires(Permission.DESK_VIEW, within=Within.SUBACCOUNT)
 @require_POST
 def approval_decline(request: DeskRequest) -> HttpResponse:
     """Decline it, or withdraw one's own."""
@@ -124,7 +126,9 @@ def person_factor_reset(request: DeskRequest, user_id: int) -> HttpResponse:
 
 
 def _row(row: ChangeRequest, actor: Actor) -> dict[str, Any]:
-    facts = four_eyes.moved_since(row)
+    # What is shown beside one's own wish is of the place it was asked for, which may be no longer theirs to see.
+    where = row.params.get("account_id"), row.params.get("subaccount")
+    facts = four_eyes.moved_since(row) if actor.may_on(Permission.DESK_VIEW, *where) else []
     return {
         "id": row.pk,
         "title": row.title,

@@ -124,6 +124,9 @@ class MarketData(Protocol):
     def trade_row(self, trade: Any) -> dict[str, Any] | None: ...
 
 
+# taker(topic): browsers need this topic, which is made on demand. Called in the gateway's event loop when the first one
+# comes, and again each five seconds for as long as somebody is there: quick, no I/O.
+interest_takers: list[Callable[[str], None]] = []
 market_data: list[MarketData] = []
 # environment -> markets whose books are wanted whether or not somebody looks (own working orders).
 wanted_tickers: list[Callable[[str], set[str]]] = []

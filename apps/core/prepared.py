@@ -11,7 +11,9 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
@@ -27,6 +29,12 @@ Value = int | str | uuid.UUID
 _FIRST_NUMBER = 31_001
 _NAME = re.compile(r"%\((\w+)\)s")
 _TEXT = "\u2063prepared {}"
+# Rows per statement whose values stay converted: the same few people, accounts and markets are asked for again.
+_KEPT = 32
+# What nobody can change in place, so that two rows may share it. Everything else is made anew for each.
+_UNCHANGING = frozenset({type(None), bool, int, float, str, bytes, Decimal, datetime, uuid.UUID})
+
+Converter = tuple[int, Callable[..., Any], Any]  # column, converter, expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +44,11 @@ class _Statement:
     params: tuple[Any, ...]
     places: tuple[tuple[int, int, bool], ...]  # (index in params, number of the value, is a UUID kept as hex)
     names: tuple[str, ...]
-    converters: tuple[tuple[int, Callable[..., Any], Any], ...]  # (column, converter, expression)
+    converters: tuple[Converter, ...]
     is_plain: bool
+    # By the row as SQLite gave it: its values, and what is converted anew each time. The database is asked always;
+    # kept is only what its answer means.
+    kept: dict[Any, tuple[tuple[Any, ...], tuple[Converter, ...]]] = field(default_factory=dict)
 
 
 class Prepared(Generic[Row]):
@@ -159,7 +170,7 @@ def _found(statement: _Statement, values: tuple[Value, ...], database: BaseDatab
         with database.cursor() as cursor:
             cursor.execute(statement.sql, params)
             found = cursor.fetchall()
-    return _converted(found, statement.converters, database)
+    return _converted(found, statement, database)
 
 
 def _is_plain(model: type[Model]) -> bool:
@@ -226,16 +237,34 @@ def marker_of(number: int, kind: type) -> Value:
 
 
 def _converted(
-    rows: Iterable[Sequence[Any]],
-    converters: tuple[tuple[int, Callable[..., Any], Any], ...],
-    database: BaseDatabaseWrapper,
+    rows: Iterable[Sequence[Any]], statement: _Statement, database: BaseDatabaseWrapper
 ) -> Iterable[Sequence[Any]]:
-    if not converters:
+    if not statement.converters:
         return rows
-    converted = []
+    if not statement.sqlite:  # the drivers of servers give what cannot be looked up by
+        return [_values(row, row, statement.converters, database) for row in rows]
+    kept, converted = statement.kept, []
     for row in rows:
-        values = list(row)
-        for column, convert, expression in converters:
-            values[column] = convert(values[column], expression, database)
+        known = kept.get(row)
+        if known is None:
+            values = _values(row, row, statement.converters, database)
+            anew = tuple(one for one in statement.converters if type(values[one[0]]) not in _UNCHANGING)
+            if len(kept) >= _KEPT:
+                kept.clear()
+            kept[row] = (tuple(values), anew)
+        else:
+            values = _values(row, known[0], known[1], database) if known[1] else known[0]
         converted.append(values)
     return converted
+
+
+def _values(
+    row: Sequence[Any], known: Sequence[Any], converters: Iterable[Converter], database: BaseDatabaseWrapper
+) -> Sequence[Any]:
+    """Return `known` with the columns of these converters as they come out of them."""
+    values = list(known)
+    for column, _, _ in converters:
+        values[column] = row[column]
+    for column, convert, expression in converters:
+        values[column] = convert(values[column], expression, database)
+    return values

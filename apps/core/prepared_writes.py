@@ -3,13 +3,15 @@
 Nothing is checked less: constraints are the database's, and fields bring their values to it as they do in the ORM.
 """
 
+import operator
 import threading
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 from django.db.models import Model, QuerySet
 from django.db.models.sql.subqueries import InsertQuery, UpdateQuery
 
@@ -20,6 +22,46 @@ Given = Value | datetime
 Columns = tuple[Any, ...]  # Django's fields, which are generic only for type checkers
 
 _FIRST_MOMENT = datetime(1999, 1, 1, tzinfo=UTC)
+
+
+class _Column(NamedTuple):
+    """A column of an insert. kind: values of exactly this type reach SQLite as `adapt` (None: nobody) makes them, and
+    None as it is; kind None: the field brings each value to the database itself.
+    """
+
+    field: Any
+    name: str
+    kind: type | None = None
+    adapt: Callable[[Any], Any] | None = None
+
+
+_ABSENT = object()
+# What a field does with a value of exactly its own type, for SQLite: nothing. Most of an insert's time went into that.
+_KINDS: dict[type, type] = {
+    models.CharField: str,
+    models.TextField: str,
+    models.BooleanField: bool,
+    models.IntegerField: int,
+    models.BigIntegerField: int,
+    models.BigAutoField: int,
+    models.PositiveIntegerField: int,
+    models.PositiveSmallIntegerField: int,
+    models.UUIDField: uuid.UUID,
+    models.DateTimeField: datetime,
+}
+
+
+def _column(one: Any) -> _Column:
+    of = one.target_field if type(one) is models.ForeignKey else one
+    kind = _KINDS.get(type(of))
+    is_made = getattr(one, "auto_now", False) or getattr(one, "auto_now_add", False) or one.has_db_default()
+    if connection.vendor != "sqlite" or kind is None or is_made:
+        return _Column(one, one.attname)
+    if kind is uuid.UUID:
+        return _Column(one, one.attname, kind, operator.attrgetter("hex"))
+    if kind is datetime:
+        return _Column(one, one.attname, kind, connection.ops.adapt_datetimefield_value)
+    return _Column(one, one.attname, kind)
 
 
 class PreparedInsert(Generic[Row]):
@@ -35,13 +77,23 @@ class PreparedInsert(Generic[Row]):
     def __init__(self, model: type[Row]) -> None:
         self._model = model
         self._lock = threading.Lock()
-        self._written: dict[str, tuple[str, Columns]] = {}
+        self._written: dict[str, tuple[str, tuple[_Column, ...]]] = {}
 
     def __call__(self, row: Row) -> Row:
         """Store the row and return it with its key. Raises what `save(force_insert=True)` does."""
-        sql, fields = self._statement()
+        sql, columns = self._statement()
         database = connections[DEFAULT_DB_ALIAS]  # once: `connection` looks it up again for each of its attributes
-        params = [one.get_db_prep_save(one.pre_save(row, True), connection=database) for one in fields]
+        values = row.__dict__
+        params: list[Any] = []
+        for column in columns:
+            value = values.get(column.name, _ABSENT)
+            if value is None and column.kind is not None:
+                params.append(None)
+            elif type(value) is column.kind:
+                params.append(value if column.adapt is None else column.adapt(value))
+            else:
+                one = column.field
+                params.append(one.get_db_prep_save(one.pre_save(row, True), connection=database))
         with transaction.mark_for_rollback_on_error(using=DEFAULT_DB_ALIAS), database.cursor() as cursor:
             cursor.execute(sql, params)
             [key] = cursor.fetchone()
@@ -50,14 +102,14 @@ class PreparedInsert(Generic[Row]):
         row._state.db = DEFAULT_DB_ALIAS
         return row
 
-    def _statement(self) -> tuple[str, Columns]:
+    def _statement(self) -> tuple[str, "tuple[_Column, ...]"]:
         written = self._written.get(connection.vendor)
         if written is None:
             with self._lock:
                 written = self._written[connection.vendor] = self._write()
         return written
 
-    def _write(self) -> tuple[str, Columns]:
+    def _write(self) -> tuple[str, "tuple[_Column, ...]"]:
         meta = self._model._meta
         fields = tuple(one for one in meta.local_concrete_fields if not one.primary_key)
         if meta.parents or meta.db_returning_fields != [meta.pk] or any(one.generated for one in fields):
@@ -69,7 +121,7 @@ class PreparedInsert(Generic[Row]):
         [(sql, params)] = compiler.as_sql()
         if len(params) != len(fields) or sql.count("%s") != len(fields):
             raise TypeError("a column of a prepared insert takes more than its value")
-        return sql, fields
+        return sql, tuple(_column(one) for one in fields)
 
 
 @dataclass(frozen=True, slots=True)

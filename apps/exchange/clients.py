@@ -14,13 +14,14 @@ from typing import Any
 
 import redis
 from django.conf import settings
+from django.db.models import QuerySet
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from apps.accounts.models import ExchangeAccount
 from apps.core import durability, ports
 from apps.core.errors import NotFound
-from apps.core.prepared import Prepared
+from apps.core.prepared import Prepared, PreparedColumns
 from apps.exchange import hosts
 from apps.exchange.models import AccountLimits
 from apps.exchange.wire.client import ExchangeClient
@@ -38,12 +39,9 @@ BASIC_WRITE = Budget(rate=100, capacity=100)
 REST_PURPOSES = (ApiKey.Purpose.REST_TRADE, ApiKey.Purpose.REST_READ)
 
 _accounts = Prepared(lambda account_id: ExchangeAccount.objects.filter(pk=account_id, is_active=True))
-_keys = Prepared(
-    lambda account_id: (
-        ApiKey.objects.filter(account_id=account_id, purpose__in=REST_PURPOSES)
-        .exclude(status=ApiKey.Status.REVOKED)
-        .order_by("pk")
-    )
+# Columns, not rows: those that stand behind the sealed key take five times as long to reach.
+_keys = PreparedColumns(
+    lambda account_id: _live_keys(account_id).values_list("pk", "version", "purpose", "key_id", "sealing_key_id")
 )
 
 # What a client was built from; a difference means that it must be built anew.
@@ -135,7 +133,7 @@ def key_refused(account_id: int) -> None:
         if now - _refused_at.get(account_id, -REFUSED_AGAIN_AFTER) < REFUSED_AGAIN_AFTER:
             return
         _refused_at[account_id] = now
-    for key in _keys(account_id):
+    for key in _live_keys(account_id):
         if key.status != ApiKey.Status.INVALID:
             logger.warning("account %s: the exchange refused a signature; key row %s is tested", account_id, key.pk)
             for enqueue in ports.key_test_enqueue:
@@ -144,7 +142,12 @@ def key_refused(account_id: int) -> None:
 
 def keys_fingerprint(account_id: int) -> Fingerprint:
     """Return what identifies the account's live REST keys; it changes with every new, rotated or revoked key."""
-    return tuple((key.pk, key.version, key.purpose, key.key_id, key.sealing_key_id) for key in _keys(account_id))
+    return tuple(map(tuple, _keys(account_id)))
+
+
+def _live_keys(account_id: int) -> QuerySet[ApiKey]:
+    live = ApiKey.objects.filter(account_id=account_id, purpose__in=REST_PURPOSES)
+    return live.exclude(status=ApiKey.Status.REVOKED).order_by("pk")
 
 
 def clients_forget() -> None:

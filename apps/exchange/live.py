@@ -148,14 +148,20 @@ def publish(topic: str, frame: Frame, version: int | None = None) -> bool:
 
 
 def publish_rows(
-    topic: str, rows: Mapping[str, Frame | None], *, version: int | None = None, kept: bool = False
+    topic: str,
+    rows: Mapping[str, Frame | None],
+    *,
+    version: int | None = None,
+    kept: bool = False,
+    is_all: bool = False,
 ) -> bool:
     """Publish rows of a topic of mode "rows": key -> row, or None when the row is gone.
 
     Each row carries its own rising "v"; a row without one gets the frame's version. `kept` also
     stores the rows for `rows_read` (market data; private rows have their state in SQL).
+    is_all: these are all that there are, and replace what browsers have.
     """
-    if not rows:
+    if not rows and not is_all:
         return True
     version = next_version() if version is None else version
     full = {key: row if row is None or "v" in row else {"v": version, **row} for key, row in rows.items()}
@@ -168,7 +174,8 @@ def publish_rows(
                 pipe.hset(ROWS_PREFIX + topic, mapping=present)
             if gone:
                 pipe.hdel(ROWS_PREFIX + topic, *gone)
-        pipe.publish(CHANNEL, encode([(topic, version, {"rows": full})]))
+        frame = {"rows": full, "all": True} if is_all else {"rows": full}
+        pipe.publish(CHANNEL, encode([(topic, version, frame)]))
 
     return _attempt(fill)
 

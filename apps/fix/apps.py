@@ -15,6 +15,7 @@ class FixConfig(AppConfig):
         topics.register()
         ports.gateway_jobs["fix"] = _sessions
         ports.gateway_jobs["fix-console"] = _console
+        ports.interest_takers.append(_interest)
         ports.order_routes.append(_order_route)
         ports.quote_routes.append(_quote_route)
         ports.request_routes.append(_request_route)
@@ -65,3 +66,9 @@ async def _console(tools: GatewayTools) -> None:
     from apps.fix.console_feed import console_job
 
     await console_job(tools)
+
+
+def _interest(topic: str) -> None:
+    from apps.fix.console_feed import watched
+
+    watched.heard(topic)

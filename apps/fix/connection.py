@@ -342,7 +342,7 @@ class Connection:
         if passed:
             await self.tools.database(functools.partial(records.messages_store, self.wish.session_id, passed))
             del self._passed[: len(passed)]
-            console_feed.stored.tell()
+            console_feed.watched.stored()
             self._stored += len(passed)
         if self._stored >= PRUNE_EVERY:
             self._stored = 0

@@ -2,6 +2,7 @@
 
 `fix:<account>` (rows): `session:<id>` and `recovery:<id>`, rows of `apps.fix.console`.
 `fixwall:<account>` (rows): execution reports of listener sessions, rows of `apps.fix.console_wall`, the newest only.
+Both are made while somebody looks (`apps.fix.console_feed`).
 """
 
 from typing import Any
@@ -13,8 +14,9 @@ def register() -> None:
     from apps.core import ports
     from apps.core.permissions import Permission
 
-    ports.register_topic(ports.Topic("fix", Permission.DESK_VIEW, scope="account", mode="rows", state=console_state))
-    ports.register_topic(ports.Topic("fixwall", Permission.DESK_VIEW, scope="account", mode="rows", state=wall_state))
+    for kind, state in (("fix", console_state), ("fixwall", wall_state)):
+        topic = ports.Topic(kind, Permission.DESK_VIEW, scope="account", mode="rows", state=state, is_on_demand=True)
+        ports.register_topic(topic)
 
 
 # The engine's dictionary is loaded by whoever looks, not by every process.

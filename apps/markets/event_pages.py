@@ -14,6 +14,7 @@ from apps.core.permissions import Actor
 from apps.markets import selectors
 from apps.markets.access import environment_for
 from apps.markets.list_pages import finest_step
+from apps.markets.milestone_pages import milestones_of
 from apps.markets.models import Market
 from apps.markets.selectors import OPEN_STATUSES, Outcome
 
@@ -105,6 +106,7 @@ def event_context(actor: Actor, environment: str, ticker: str) -> dict[str, Any]
         "has_one_close": len(set(closes)) <= 1,
         "rules": _rules(view.outcomes),
         "rules_secondary": first.rules_secondary if first else "",
+        "milestones": milestones_of(environment, ticker),
         "sources": _sources(view.series.settlement_sources if view.series else []),
     }
 

@@ -133,6 +133,39 @@ class Collection(models.Model):
         indexes = [models.Index(fields=["environment", "is_listed", "close_time"])]
 
 
+class Milestone(models.Model):
+    """What happens in the world that events are about (docs: targets and milestones): a game, a race, a meeting."""
+
+    environment = models.CharField(max_length=12, choices=Environment.choices)
+    milestone_id = models.CharField(max_length=80)
+    category = models.CharField(max_length=80, blank=True)
+    type = models.CharField(max_length=80, blank=True)  # basketball_game, political_race, .. or a newer word
+    title = models.CharField(max_length=400, blank=True)
+    starts_at = models.DateTimeField(null=True)
+    ends_at = models.DateTimeField(null=True)  # null: it has no length that is known
+    source = models.CharField(max_length=200, blank=True)  # its id at whoever reports it, as the exchange gives it
+    details = models.JSONField(default=dict)  # by type, cut to a size (wire.free_json)
+    changed_at = models.DateTimeField(null=True)  # at the exchange
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "milestone_id"], name="milestone_once")]
+        indexes = [models.Index(fields=["environment", "starts_at"])]
+
+
+class MilestoneEvent(models.Model):
+    """An event that a milestone names, whether or not the catalogue has it. is_primary: what its outcome decides."""
+
+    milestone = models.ForeignKey(Milestone, on_delete=models.CASCADE, related_name="links")
+    environment = models.CharField(max_length=12, choices=Environment.choices)
+    event_ticker = models.CharField(max_length=120)
+    is_primary = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["milestone", "event_ticker"], name="milestone_event_once")]
+        indexes = [models.Index(fields=["environment", "event_ticker"])]
+
+
 class Watchlist(models.Model):
     """Markets that a desk watches together; `owner` null means shared by the whole desk."""
 

@@ -9,6 +9,7 @@ from apps.accounts.middleware import DeskRequest
 from apps.core.errors import DeskError
 from apps.core.permissions import Permission
 from apps.markets import selectors
+from apps.markets.milestone_pages import milestones_of
 from apps.markets.models import Market
 
 PERIODS = ({"minutes": 1, "label": "1m"}, {"minutes": 60, "label": "1h"}, {"minutes": 1440, "label": "1d"})
@@ -56,6 +57,7 @@ def market_context(
             for source in (view.series.settlement_sources if view.series else [])
             if isinstance(source, dict) and source.get("name")
         ),
+        "milestones": milestones_of(market.environment, market.event.ticker),
         "account": request.account,
         "can_trade": not no_trade_reason,
         "no_trade_reason": no_trade_reason,

@@ -9,14 +9,17 @@ from django.core.cache import cache
 from apps.accounts.permissions import task_permission
 from apps.core.errors import DeskError
 from apps.core.permissions import Permission
+from apps.core.timestamps import unix_ms_now
 from apps.exchange.selectors import environments_in_use
 from apps.exchange.wire.errors import ExchangeError
-from apps.markets import services
+from apps.markets import milestone_live, services
 
 logger = logging.getLogger(__name__)
 
 # A pass that was killed lets the next one start after this long.
 LOCK_SECONDS = 300
+LIVE_DATA_SECONDS = 3
+LIVE_DATA_LOCK_SECONDS = 60
 FEE_CHANGES_EVERY = 3600  # seconds
 
 
@@ -77,3 +80,50 @@ def event_fetch(environment: str, ticker: str) -> None:
         services.event_fetch(environment, ticker)
     except (ExchangeError, DeskError) as exc:
         logger.warning("event %s of %s was not read: %s", ticker, environment, exc)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def milestones_sync() -> None:
+    """Sync what events are about, of every environment in use. Beat runs this every 60 s."""
+    for environment in environments_in_use():
+        milestones_environment_sync.delay(environment)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def milestones_environment_sync(environment: str) -> None:
+    """Sync the milestones of one environment, unless a pass over it is still running."""
+    lock = f"milestones-sync-lock:{environment}"
+    if not cache.add(lock, 1, timeout=LOCK_SECONDS):
+        return
+    try:
+        services.milestones_sync(environment)
+    except (ExchangeError, DeskError) as exc:
+        logger.warning("milestones of %s were not synced, beat tries again: %s", environment, exc)
+    finally:
+        cache.delete(lock)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def live_data_watched() -> None:
+    """Have live data read where somebody watches a milestone. Beat runs this every 3 s."""
+    watched = milestone_live.milestones_watched(now_ms=unix_ms_now())
+    for environment in sorted(watched.keys() & set(environments_in_use())):
+        # Of an exchange that does not answer, one reading waits and the next are left out.
+        live_data_read.apply_async((environment,), expires=LIVE_DATA_SECONDS, retry=False)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def live_data_read(environment: str) -> None:
+    """Read live data of what is watched in one environment, once for everybody who watches."""
+    lock = f"live-data-lock:{environment}"
+    if not cache.add(lock, 1, timeout=LIVE_DATA_LOCK_SECONDS):
+        return
+    try:
+        ids = milestone_live.milestones_watched(now_ms=unix_ms_now()).get(environment, [])
+        milestone_live.live_data_publish(environment, ids)
+    finally:
+        cache.delete(lock)

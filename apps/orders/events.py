@@ -41,6 +41,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
+
 from apps.core.money import cents_text, count_text, format_count, format_dollars, format_price
 from apps.core.prepared import Prepared
 from apps.core.timestamps import to_unix_ms, utc_now
@@ -216,8 +218,7 @@ def intent_publish(intent: OrderIntent) -> None:
 
 def intent_new_publish(intent: OrderIntent) -> None:
     """Publish the row of an intent that was just stored, after the commit. Costs no query: it has no order yet."""
-    row = intent_row(intent, None)
-    live.publish_on_commit(orders_topic(intent.account_id), rows={row["key"]: row})
+    transaction.on_commit(lambda: _own_row_publish(intent))
 
 
 def intent_sending_publish(intent: OrderIntent) -> None:
@@ -225,6 +226,10 @@ def intent_sending_publish(intent: OrderIntent) -> None:
 
     When the order's own message was faster, its row has a higher version and this one changes nothing.
     """
+    _own_row_publish(intent)
+
+
+def _own_row_publish(intent: OrderIntent) -> None:
     row = intent_row(intent, None)
     live.publish_rows(orders_topic(intent.account_id), {row["key"]: row})
 

@@ -6,6 +6,7 @@ may be replayed twice without harm. While it holds anything, no new order passes
 
 import contextlib
 import fcntl
+import functools
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -40,9 +41,15 @@ def path() -> Path:
 def is_pending() -> bool:
     """Say whether something waits to be written into the database."""
     try:
-        return path().stat().st_size > 0
+        return _file_in(str(settings.DATA_DIR)).stat().st_size > 0
     except FileNotFoundError:
         return False
+
+
+@functools.lru_cache(maxsize=4)
+def _file_in(data: str) -> Path:
+    """`path`: to put it together takes longer than to look there."""
+    return path()
 
 
 def write(record: Record) -> None:

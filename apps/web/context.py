@@ -28,7 +28,9 @@ class Page:
     group: int = 1
 
 
-_HISTORY = "/history/"
+_HISTORY, _TEAM = "/history/", "/team/"
+# Of who sees a part of the desk, this page of them is open where their first page is not.
+_OPEN_IN_PART = {_HISTORY: "history_search", _TEAM: "approvals"}
 PAGES = (
     Page("/overview/", "Overview", "layout-dashboard"),
     Page("/markets/", "Markets", "chart-candlestick"),
@@ -38,7 +40,7 @@ PAGES = (
     Page(_HISTORY, "History", "history"),
     Page("/fix/", "FIX", "cable"),
     Page("/monitor/", "Monitor", "monitor", group=2),
-    Page("/team/", "Team", "users", group=2),
+    Page(_TEAM, "Team", "users", group=2),
     Page("/settings/vault/", "Settings", "settings", group=2),
 )
 
@@ -53,10 +55,16 @@ def frame(request: HttpRequest) -> dict[str, object]:
                 "theme": theme if theme in User.Theme.values else User.Theme.DARK.value,
                 "palette": "standard",
                 "is_demo": settings.DESK_MODE == "demo",
-                "logins_file": "var/demo-logins.json",
+                "logins_file": _logins_file(),
             }
         }
     return {"frame": _signed_in(request, cast(User, user))}
+
+
+def _logins_file() -> str:
+    """Name the file of the demo logins. Who is not signed in learns nothing of the machine's folders."""
+    is_usual = settings.DATA_DIR == settings.BASE_DIR / "var"
+    return "var/demo-logins.json" if is_usual else "$DESK_DATA/demo-logins.json"
 
 
 def _signed_in(request: HttpRequest, user: User) -> dict[str, object]:
@@ -129,10 +137,9 @@ def _pages(actor: Actor | None, path: str) -> Iterable[dict[str, object]]:
         if actor is None or permission is None:
             continue
         if not may_open(actor, permission, declared_within(match.func)):
-            # Of some of an account, its search is open where its first page is not.
-            if page.url != _HISTORY or not actor.reach(permission):
+            if page.url not in _OPEN_IN_PART or not actor.reach(permission):
                 continue
-            url = reverse("history_search")
+            url = reverse(_OPEN_IN_PART[page.url])
         yield {
             "url": url,
             "label": page.label,

@@ -188,36 +188,39 @@ def _steps(actor: Actor, account: ExchangeAccount | None) -> Iterator[Row]:
     is_read = account is not None and Balance.objects.filter(account=account).exists()
     has_key = is_read or ApiKey.objects.filter(account=account, status=ApiKey.Status.VALID).exists()
     vault = reverse("vault") if actor.may(Permission.VAULT_VIEW) else ""
-    may_trade = actor.may(Permission.ORDER_PLACE)
     yield _step(
         "An exchange account and its key",
         "Add an API key in Settings; it is sealed, tested and never shown again."
         if vault
         else "A vault admin of the desk adds an API key in Settings.",
+        vault,
         is_done=has_key,
-        url=vault,
     )
     yield _step(
         "Balances are read",
         "By itself, within seconds of the first key.",
+        reverse("cash") if account is not None else "",
         is_done=is_read,
-        url=reverse("cash") if account is not None else "",
     )
     yield _step(
         "Find a market",
         "Search, filter, and star what you want to follow: the desk shares watchlists.",
+        reverse("markets"),
         is_done=False,
-        url=reverse("markets"),
     )
-    yield _step(
-        "Place the first order" if may_trade else "Orders of the desk",
-        "Open a market: ladder and ticket show cost, fee and worst case before anything is sent."
-        if may_trade
-        else "What is traded with this account is shown here as it happens.",
-        is_done=False,
-        url=reverse("markets") if may_trade else "",
-    )
+    yield _step(*_first_act(actor), is_done=False)
 
 
-def _step(label: str, text: str, *, is_done: bool, url: str) -> Row:
+def _first_act(actor: Actor) -> tuple[str, str, str]:
+    """Return what a person of these roles does first on this desk: label, text, url."""
+    if actor.may(Permission.ORDER_PLACE):
+        text = "Open a market: ladder and ticket show cost, fee and worst case before anything is sent."
+        return "Place the first order", text, reverse("markets")
+    if actor.may(Permission.RFQ_TRADE):
+        text = "New RFQ asks every maker for a price; Incoming lists what others ask, with a button to quote."
+        return "Ask for a quote, or give one", text, reverse("rfq_desk")
+    return "Orders of the desk", "What is traded with this account is shown here and on the wall.", reverse("monitor")
+
+
+def _step(label: str, text: str, url: str, *, is_done: bool) -> Row:
     return {"label": label, "text": text, "is_done": is_done, "url": url}

@@ -285,6 +285,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "exchange-status": {"task": "apps.exchange.tasks.status_refresh", "schedule": 10.0},
     "exchange-news": {"task": "apps.exchange.tasks.news_sync", "schedule": 60.0},
     "markets-catalogue": {"task": "apps.markets.tasks.catalogue_sync", "schedule": 60.0},
+    "markets-milestones": {"task": "apps.markets.tasks.milestones_sync", "schedule": 60.0},
+    "markets-live-data": {
+        "task": "apps.markets.tasks.live_data_watched",
+        "schedule": 3.0,
+        "options": {"expires": 10},
+    },
     "orders-sweep": {"task": "apps.orders.tasks.intents_sweep", "schedule": 5.0},
     "orders-queue-positions": {"task": "apps.orders.tasks.queue_positions_refresh", "schedule": 5.0},
     "orders-reconcile": {"task": "apps.orders.tasks.accounts_reconcile", "schedule": 30.0},

@@ -82,6 +82,7 @@ SHARED_ARGUMENTS: dict[str, Any] = {
     "event_ticker": "KXNONE-26JAN01",
     "series_ticker": "KXNONE",
     "environment": "paper",
+    "milestone_id": "none",
     "uidb36": "1",
     "key": "abc-def",
     # Of the person who asks, and of nobody else: tests/accounts/test_sessions.py.

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,6 +13,7 @@ from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import ExchangeAccount
+from apps.audit.models import AuditEntry
 from apps.core.prepared import Prepared, PreparedColumns, row_of
 from apps.core.timestamps import utc_now
 from apps.orders.models import OrderIntent
@@ -199,3 +201,42 @@ def test_a_statement_by_hand_gives_its_one_row_asked_either_way(accounts: list[E
 
     assert tuple(by_itself) == tuple(by_django) == (3, sum(one.pk for one in accounts[:3]))
     assert len(asked) == 1
+
+
+def test_rows_that_were_read_before_are_read_again(accounts: list[ExchangeAccount]) -> None:
+    read = Prepared(lambda pk: ExchangeAccount.objects.filter(pk=pk))
+    [account] = ExchangeAccount.objects.filter(pk=accounts[0].pk)
+
+    for name in ("First", "Second", "First"):
+        ExchangeAccount.objects.filter(pk=account.pk).update(name=name)
+        [found] = read(account.pk)
+        [again] = read(account.pk)
+        assert values_of(found) == values_of(again) == values_of(ExchangeAccount.objects.get(pk=account.pk))
+        assert found is not again
+
+
+def test_what_one_reader_changes_in_place_no_other_reader_sees(accounts: list[ExchangeAccount]) -> None:
+    kept = {"a": [1, 2], "b": {"c": None}}
+    row = AuditEntry(desk_id=7, sequence=1, at=utc_now(), action="a.b.c", data=kept, digest="d", previous_digest="p")
+    row.save()
+    read = Prepared(lambda desk_id: AuditEntry.objects.filter(desk_id=desk_id))
+    columns = PreparedColumns(lambda desk_id: AuditEntry.objects.filter(desk_id=desk_id).values_list("data", "at"))
+
+    for _ in range(3):
+        [found] = read(7)
+        [(data, at)] = columns(7)
+        assert (found.data, found.at, data, at) == (kept, row.at, kept, row.at)
+        found.data["a"].append(3)
+        data["b"]["c"] = 1
+
+
+def test_more_rows_than_are_kept_come_back_right(accounts: list[ExchangeAccount]) -> None:
+    seen = [utc_now() + timedelta(seconds=number) for number in range(100)]
+    for number, moment in enumerate(seen):
+        Balance.objects.create(account=accounts[0], subaccount=number, cash=Decimal(number), seen_at=moment)
+    read = Prepared(lambda account_id: Balance.objects.filter(account_id=account_id).order_by("subaccount"))
+
+    for _ in range(2):
+        assert [(row.cash, row.seen_at) for row in read(accounts[0].pk)] == [
+            (Decimal(number), moment) for number, moment in enumerate(seen)
+        ]

@@ -1,6 +1,7 @@
 """Prepared writes store and change what the ORM would, with the same refusals."""
 
-from datetime import timedelta
+import uuid
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -12,9 +13,9 @@ from apps.accounts.models import ExchangeAccount
 from apps.audit.models import AuditEntry
 from apps.core.prepared_writes import PreparedInsert, PreparedUpdate
 from apps.core.timestamps import utc_now
-from apps.orders.models import Order
+from apps.orders.models import BookSide, Order, OrderIntent
 from apps.portfolio.models import Balance
-from tests.support.people import make_account, make_desk
+from tests.support.people import make_account, make_desk, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +53,52 @@ def test_json_and_a_missing_person_are_stored(account: ExchangeAccount) -> None:
     PreparedInsert(AuditEntry)(entry)
 
     assert (AuditEntry.objects.get(pk=entry.pk).data, entry.actor_id) == (kept, None)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"state": OrderIntent.State.SENDING, "book_side": BookSide.ASK, "is_post_only": True, "version": 2**31 - 1},
+        {"state": "acked", "ticker": "\u00e4 %s ' ?", "exchange_order_id": "", "batch_key": uuid.UUID(int=7)},
+        {"expires_at": datetime(2031, 1, 2, 3, 4, 5, 600, tzinfo=timezone(timedelta(hours=5)))},
+        {"fee_shown": Decimal("0.000001"), "subaccount": True, "is_reduce_only": 1},
+        {"desk_id": "1", "count": "2.50", "ticker": 5},
+    ],
+)
+def test_a_row_with_all_kinds_of_columns_is_stored_as_the_orm_stores_it(
+    account: ExchangeAccount, given: dict[str, object]
+) -> None:
+    person = make_person(account.desk, "trader")
+    usual = {
+        "desk_id": account.desk_id,
+        "account": account,
+        "placed_by_id": person.pk,
+        "ticker": "KXONE-1",
+        "book_side": BookSide.BID,
+        "price": Decimal("0.5600"),
+        "count": Decimal("2.00"),
+        "created_at": utc_now(),
+    }
+    wished = usual | given
+    if "desk_id" in given:
+        wished["desk_id"] = str(account.desk_id)
+
+    ours = PreparedInsert(OrderIntent)(OrderIntent(**wished, idempotency_key=uuid.uuid4()))
+    theirs = OrderIntent(**wished, idempotency_key=uuid.uuid4())
+    theirs.save(force_insert=True)
+
+    own = {"id", "idempotency_key", "client_order_id"}
+    with connection.cursor() as cursor:
+        table = OrderIntent._meta.db_table
+        cursor.execute(f"SELECT * FROM {table} WHERE id IN (%s, %s) ORDER BY id", [ours.pk, theirs.pk])
+        names = [column[0] for column in cursor.description]
+        first, second = (
+            {name: value for name, value in zip(names, row, strict=True) if name not in own}
+            for row in cursor.fetchall()
+        )
+    assert first == second
+    assert {name: type(value) for name, value in first.items()} == {name: type(value) for name, value in second.items()}
 
 
 def test_what_the_database_refuses_rolls_the_transaction_back(account: ExchangeAccount) -> None:

@@ -87,6 +87,16 @@ def test_rows_without_a_version_get_the_frames_and_rows_that_are_gone_are_remove
     assert live.rows_read("tickers:paper") == {"A": {"v": version, "bid": "0.10"}}
 
 
+def test_rows_that_are_all_there_are_replace_what_browsers_have_also_when_there_is_none(heard, live_redis):
+    live.publish_rows("fix:1", {"A": {"v": 1}}, is_all=True)
+    live.publish_rows("fix:1", {}, is_all=True)
+    live.publish_rows("fix:1", {})
+
+    first, second = heard(2)
+    assert first[0][2] == {"rows": {"A": {"v": 1}}, "all": True}
+    assert second[0][2] == {"rows": {}, "all": True}
+
+
 def test_money_goes_out_as_a_decimal_string(heard, live_redis):
     from decimal import Decimal
 

@@ -55,27 +55,31 @@ def test_rows_are_told_once_and_what_falls_out_is_named(
 ) -> None:
     monkeypatch.setattr(console_wall, "SHOWN", 3)
     feed, topic = ConsoleFeed(), f"fixwall:{place.account.pk}"
+    looked_at = frozenset({topic, f"fix:{place.account.pk}"})
     first = [one.pk for one in store(listener, *[report(f"4;{number}") for number in (1, 2, 3)])]
-    told = dict(feed.look())
+    told = {one.topic: one.rows for one in feed.look(looked_at)}
 
     assert list(told[topic]) == [str(pk) for pk in first[::-1]]
     assert f"session:{listener.pk}" in told[f"fix:{place.account.pk}"]
-    assert feed.look() == []
+    assert feed.look(looked_at) == []
     second = [one.pk for one in store(listener, report("4;2", _43="Y"), report("4;4"), report("4;5"))]
-    rows = dict(feed.look())[topic]
+    [change] = feed.look(looked_at)
+    assert (change.topic, change.is_all) == (topic, False)
+    rows = change.rows
     assert [key for key, row in rows.items() if row is None] == [str(pk) for pk in first[:2]]
     assert [key for key, row in rows.items() if row] == [str(second[2]), str(second[1])]
 
 
 def test_a_changed_session_is_told_and_an_unchanged_one_is_not(place: Place, listener: FixSession) -> None:
-    feed = ConsoleFeed()
-    feed.look()
+    feed, topics = ConsoleFeed(), frozenset({f"fix:{place.account.pk}"})
+    feed.look(topics)
     FixSession.objects.update(state="logged_on", next_in=5)
 
-    [(topic, rows)] = feed.look()
+    [change] = feed.look(topics)
 
-    assert topic == f"fix:{place.account.pk}"
-    row = rows[f"session:{listener.pk}"]
+    assert change.topic in topics
+    assert not change.is_all
+    row = change.rows[f"session:{listener.pk}"]
     assert row is not None
     assert (row["state"], row["next_in"]) == ("logged_on", 5)
 

@@ -15,24 +15,9 @@ from apps.orders import lane, queue
 from apps.orders.services import intent_submit, intents_sweep
 from tests.orders.conftest import Place, make_ticket
 from tests.support.desk import eventually
-from tests.support.redis import redis_process, redis_url
+from tests.support.lane import PATIENCE, redis_process, redis_url, server
 
-__all__ = ["redis_process", "redis_url"]
-
-PATIENCE = 60.0
-
-
-@pytest.fixture
-def server(redis_url: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
-    settings.REDIS_URL = redis_url
-    monkeypatch.setattr(lane, "GIVES_UP_AFTER", PATIENCE)  # however slow the machine is
-    monkeypatch.setattr(lane, "ATTENDED_FOR", 600_000)
-    monkeypatch.setattr(lane, "WAITS_FOR", 0.1)
-    lane.forget()
-    with redis.Redis.from_url(redis_url) as client:
-        client.flushall()
-        yield client
-    lane.forget()
+__all__ = ["redis_process", "redis_url", "server"]
 
 
 @contextmanager

@@ -12,9 +12,10 @@ from django.urls import reverse
 
 from apps.accounts.four_eyes import change_approve, changes_expire, moved_since, seen_hash
 from apps.accounts.four_eyes_kinds import policy_set
+from apps.accounts.grant_changes import grants_change
 from apps.accounts.models import ChangeRequest, Membership, Notice, User
 from apps.core.errors import DeskError, NotAllowed
-from apps.core.permissions import Actor
+from apps.core.permissions import Actor, Grant
 from apps.core.ports import commands
 from apps.core.timestamps import utc_now
 from apps.orders.models import OrderIntent, RiskLimit
@@ -39,7 +40,7 @@ def threshold(place: Place, lead: Actor, **over: Any) -> None:
     RiskLimit.objects.create(desk=place.desk, set_by_id=lead.user_id, set_at=utc_now(), **over)
 
 
-def ask(place: Place, **over: Any) -> ChangeRequest:
+def ask(place: Place, *, by: Actor | None = None, **over: Any) -> ChangeRequest:
     """Place an order over the socket that is above the threshold."""
     params = {
         "idempotency_key": str(uuid.uuid4()),
@@ -49,7 +50,7 @@ def ask(place: Place, **over: Any) -> ChangeRequest:
         "count": "60",
     } | over
     with pytest.raises(DeskError) as asked:
-        commands["order.place"].handler(replace(place.trader, account_id=place.account.pk), params)
+        commands["order.place"].handler(by or replace(place.trader, account_id=place.account.pk), params)
     assert asked.value.code == "approval_asked"
     assert not OrderIntent.objects.exists()
     return ChangeRequest.objects.latest("pk")
@@ -105,6 +106,28 @@ def test_asking_twice_is_one_request_though_the_book_moved(place: Place, lead: A
     moved = {fact["name"]: (fact["before"], fact["now"]) for fact in moved_since(second)}
     assert moved["best ask"] == ("-", "59¢, last known: there is no live book")
     assert approve(lead, second).state == State.USED  # a book that drifts does not undo what was seen
+
+
+def test_who_trades_on_one_subaccount_withdraws_their_own_and_nobody_elses(place: Place, lead: Actor) -> None:
+    person = make_person(place.desk)
+    grant = Grant("trader", place.account.pk, 2)
+    grants_change(place.desk, user_id=person.pk, add=[grant])
+    browser, limited = client_of(person), replace(actor_of(person), account_id=place.account.pk, subaccount=2)
+    theirs, mine = ask(place), ask(place, by=limited, count="70")
+
+    page = browser.get(reverse("approvals")).content.decode()
+    assert (mine.title in page, theirs.title in page) == (True, False)
+    assert "position" in page
+    assert "Four eyes are wanted for" not in page
+    assert browser.post(reverse("approval_decline"), {"request": theirs.pk}).status_code == 403
+    # What it would show of a place that they were taken out of is not theirs any more; the wish is.
+    grants_change(place.desk, user_id=person.pk, add=[Grant("trader", place.account.pk, 5)], remove=[grant])
+    assert "position" not in browser.get(reverse("approvals")).content.decode()
+    browser.post(reverse("approval_decline"), {"request": mine.pk})
+
+    mine.refresh_from_db()
+    theirs.refresh_from_db()
+    assert (mine.state, mine.decided_by, theirs.state) == (State.DECLINED, None, State.OPEN)
 
 
 def test_nobody_approves_their_own_nor_without_a_leads_right(place: Place, lead: Actor) -> None:

@@ -98,7 +98,7 @@ def test_a_budget_fills_by_the_exchanges_clock(tmp_path: Path) -> None:
 
 def test_a_game_goes_on_by_the_clock_and_ends_as_its_market_does(tmp_path: Path) -> None:
     with PaperDay(tmp_path, bots=False) as day:
-        (game,) = day.get("/milestones?limit=1&type=basketball_game")["milestones"]
+        (game,) = day.get("/milestones?limit=1&type=basketball_game&competition=Pro%20Basketball%20(M)")["milestones"]
         path = f"/live_data/milestone/{game['id']}?include_player_stats=true"
         (event_ticker,) = game["primary_event_tickers"]
         close_ms = day.exchange.markets[day.exchange.events[event_ticker].market_tickers[0]].close_ms

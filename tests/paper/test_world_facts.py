@@ -146,7 +146,7 @@ def test_targets_are_found_by_type_competition_and_id_page_by_page(day: PaperDay
         if not cursor:
             break
 
-    assert len(players) == 60
+    assert len(players) == 90
     assert {row["type"] for row in league} == {"football_team"}
     assert {row["id"] for row in two} == {players[0]["id"], league[0]["id"]}
     assert {row["id"] for row in pages} == set(structured_targets())

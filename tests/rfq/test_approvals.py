@@ -11,9 +11,11 @@ from django.db import IntegrityError, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apps.accounts.grant_changes import grants_change
 from apps.accounts.models import Membership
-from apps.core.errors import DeskError
-from apps.core.permissions import Actor
+from apps.accounts.permissions import may_open
+from apps.core.errors import DeskError, NotAllowed
+from apps.core.permissions import Actor, Grant
 from apps.core.ports import commands
 from apps.core.rfq import Outcome
 from apps.core.timestamps import utc_now
@@ -41,10 +43,10 @@ def code(call: Any) -> str:
     return refused.value.code
 
 
-def wants(scene: Scene, **over: Any) -> Approval:
+def wants(scene: Scene, *, by: Actor | None = None, **over: Any) -> Approval:
     """`rfq.send` of 100 contracts, as a browser sends it."""
     params = {"idempotency_key": str(uuid.uuid4()), "ticker": scene.ask().ticker, "contracts": "100.00"} | over
-    answer = commands["rfq.send"].handler(scene.quoter, params)
+    answer = commands["rfq.send"].handler(by or scene.quoter, params)
     return Approval.objects.get(pk=int(answer["approval"]["key"].partition(":")[2]))
 
 
@@ -149,6 +151,29 @@ def test_the_author_withdraws_without_a_lead(strict: Scene) -> None:
     done = approvals.decline(strict.quoter, f"approval:{approval.pk}")
 
     assert (done.state, done.decided_by_id, done.words) == (State.DECLINED, None, "Withdrawn by its author.")
+
+
+@pytest.mark.parametrize("subaccount", [None, 0])
+def test_who_quotes_on_one_account_withdraws_their_own_and_nobody_elses(strict: Scene, subaccount: int | None) -> None:
+    command, account, desk = commands["approval.decline"], strict.place.account.pk, strict.place.desk
+    limited: dict[str, Actor] = {}
+    for role in ("quoter", "trader", "viewer"):
+        person = make_person(desk)
+        grants_change(desk, user_id=person.pk, add=[Grant(role, account, subaccount)])
+        limited[role] = replace(actor_of(person), account_id=account)
+    theirs, mine = wants(strict), wants(strict, by=limited["quoter"])
+
+    def end(by: Actor, approval: Approval) -> Any:
+        if not may_open(by, command.permission, command.within):
+            raise NotAllowed
+        return command.handler(by, {"approval": f"approval:{approval.pk}"})
+
+    for role, actor in limited.items():
+        for approval in (theirs, mine):
+            if (role, approval) != ("quoter", mine):
+                assert code(lambda actor=actor, approval=approval: end(actor, approval)) == "not_allowed", role
+    assert end(limited["quoter"], mine)["approval"]["state"] == "declined"
+    assert end(strict.lead, theirs)["approval"]["state"] == "declined"
 
 
 def test_an_author_who_lost_the_right_sends_nothing(strict: Scene) -> None:

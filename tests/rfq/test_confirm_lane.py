@@ -1,6 +1,5 @@
 """A decided confirmation goes to its sender by the short way where one waits, else by Celery; nothing is lost by it."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,24 +13,9 @@ from apps.rfq.models import Confirmation
 from apps.rfq.services.confirmations import decide
 from tests.rfq.window import Window, state_of, window
 from tests.support.desk import eventually
-from tests.support.redis import redis_process, redis_url
+from tests.support.lane import PATIENCE, redis_process, redis_url, server
 
-__all__ = ["redis_process", "redis_url", "window"]
-
-PATIENCE = 60.0
-
-
-@pytest.fixture
-def server(redis_url: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
-    settings.REDIS_URL = redis_url
-    monkeypatch.setattr(lane, "GIVES_UP_AFTER", PATIENCE)  # however slow the machine is
-    monkeypatch.setattr(lane, "ATTENDED_FOR", 600_000)
-    monkeypatch.setattr(lane, "WAITS_FOR", 0.1)
-    lane.forget()
-    with redis.Redis.from_url(redis_url) as client:
-        client.flushall()
-        yield client
-    lane.forget()
+__all__ = ["redis_process", "redis_url", "server", "window"]
 
 
 def taken(server: redis.Redis) -> list[int]:

@@ -2,13 +2,14 @@
 
 import base64
 import json
+import select
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from apps.vault.signer.frames import Answer, Ask
 from apps.vault.signer.remote import RemoteSigner
 from apps.vault.signer.server import Keys, SignerServer
 from apps.vault.signing import KeySigner
-from tests.support.desk import PATIENCE
+from tests.support.desk import PATIENCE, eventually
 from tests.support.people import actor_of, key_pem, make_key, make_person
 
 pytestmark = pytest.mark.django_db
@@ -290,18 +291,142 @@ def test_a_line_that_waited_longer_serves_no_order(place: Path, named: RemoteSig
         line.close()
 
 
-def test_nonsense_on_the_socket_harms_nobody_else(place: Path, named: RemoteSigner) -> None:
-    parts = (b"\xff" * 64, struct.pack(">I", frames.MOST + 1), struct.pack(">I", 3) + b"\x91\xc1\x00", b"\x00\x00")
+@contextmanager
+def dialled(place: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(PATIENCE)
+        link.connect(str(place))
+        yield link
+
+
+def frame_of(question: Ask) -> bytes:
+    raw = frames._encode(question)
+    return struct.pack(">I", len(raw)) + raw
+
+
+def told(link: socket.socket) -> tuple[str, bool]:
+    """The code of the next answer, and whether the line has ended behind it."""
+    answer = frames.receive(link, frames.ANSWERS)
+    return ("" if answer is None else answer.code), heard(link) == b""
+
+
+SIGN = Ask("rest", "e:1", f"GET {ORDERS}", AT)
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b"\xff" * 64, "too_long"),
+        (struct.pack(">I", frames.MOST + 1), "too_long"),
+        (struct.pack(">I", 3) + b"\x91\xc1\x00", "not_known"),
+        (frame_of(SIGN) * 2, "one_at_a_time"),
+        (frame_of(SIGN) + b"\x00", "one_at_a_time"),
+        (b"\x00\x00", ""),
+        (frame_of(SIGN)[:-1], ""),
+    ],
+    ids=["long", "one byte too long", "unreadable", "two at once", "a piece behind it", "half a length", "cut off"],
+)
+def test_nonsense_on_the_socket_is_sent_away_and_harms_nobody_else(
+    place: Path, named: RemoteSigner, raw: bytes, code: str
+) -> None:
     with serving(place):
         assert place.stat().st_mode & 0o777 == 0o600
-        for raw in parts:
-            with socket.socket(socket.AF_UNIX) as link:
-                link.settimeout(PATIENCE)
-                link.connect(str(place))
-                link.sendall(raw)
-                link.shutdown(socket.SHUT_WR)
-                assert heard(link) == b""
+        with dialled(place) as link:
+            link.sendall(raw)
+            link.shutdown(socket.SHUT_WR)
+            assert told(link) == (code, True)
         verify(named.headers("GET", ORDERS, AT)["KALSHI-ACCESS-SIGNATURE"], f"{AT}GET{ORDERS}")
+
+
+def test_a_question_that_comes_too_slowly_ends_its_line_and_an_idle_line_stays(
+    place: Path, named: RemoteSigner, monkeypatch: Any
+) -> None:
+    with serving(place), dialled(place) as idle:
+        for begun in (b"\x00", frame_of(SIGN)[:9]):
+            with monkeypatch.context() as short:
+                short.setattr(server, "FRAME_WITHIN", 0.05)
+                with dialled(place) as link:
+                    link.sendall(begun)
+                    assert told(link) == ("too_slow", True)
+        idle.sendall(frame_of(SIGN))
+        assert frames.receive(idle, frames.ANSWERS) is not None
+
+
+def test_who_does_not_take_its_answers_holds_up_nobody(place: Path, named: RemoteSigner, monkeypatch: Any) -> None:
+    with serving(place) as keys, dialled(place) as link:
+        keys._missing = ["x" * (frames.MOST - 100)]  # an answer that no buffer takes
+        with monkeypatch.context() as short:
+            short.setattr(server, "TAKEN_WITHIN", 0.05)
+            link.sendall(frame_of(Ask("missing")))
+            wait_for_end(link)  # nothing is read until the signer has given up
+        with pytest.raises(ConnectionResetError, match="within a frame"):
+            frames.receive(link, frames.ANSWERS)
+        verify(named.headers("GET", ORDERS, AT)["KALSHI-ACCESS-SIGNATURE"], f"{AT}GET{ORDERS}")
+
+
+def wait_for_end(link: socket.socket) -> None:
+    """Wait until the other side has closed, without reading."""
+    poll = select.poll()
+    poll.register(link, select.POLLRDHUP)
+    assert poll.poll(PATIENCE * 1000), "the line stayed open"
+
+
+@pytest.mark.parametrize("name", ["LINES", "LINES_OF_ONE"])
+def test_lines_are_counted_and_one_too_many_is_sent_away(place: Path, monkeypatch: Any, name: str) -> None:
+    monkeypatch.setattr(server, name, 2)
+    with serving(place):
+        with dialled(place) as first, dialled(place) as second:
+            for link in (first, second):
+                link.sendall(frame_of(SIGN))
+                assert frames.receive(link, frames.ANSWERS) is not None
+            with dialled(place) as third:
+                assert told(third) == ("signer_busy", True)
+            first.sendall(frame_of(SIGN))
+            assert frames.receive(first, frames.ANSWERS) is not None
+
+        def one_more() -> bool:
+            with dialled(place) as link, suppress(OSError):
+                link.sendall(frame_of(SIGN))
+                answer = frames.receive(link, frames.ANSWERS)
+                return answer is not None and not answer.code
+            return False
+
+        eventually(one_more, what="a line in the place of one that ended")
+
+
+def test_one_program_asks_only_so_often_and_a_new_line_gives_it_no_more(place: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(server, "ASKS_A_SECOND", 1.0)
+    now = time.monotonic()
+    monkeypatch.setattr(server.time, "monotonic", lambda: now)
+    codes = []
+    with serving(place):
+        for _ in range(2):
+            with dialled(place) as link:
+                for _ in range(2):
+                    link.sendall(frame_of(SIGN))
+                    answer = frames.receive(link, frames.ANSWERS)
+                    assert answer is not None
+                    codes.append(answer.code)
+    assert codes == ["", "", "signer_busy", "signer_busy"]
+
+
+def test_long_texts_are_of_emergency_keys_alone_and_few_at_once(place: Path, keys: Keys, monkeypatch: Any) -> None:
+    long = "x" * (frames.USUAL + 1)
+    for question in (Ask("logon", "e:1", long), Ask("rest", long), Ask("ping", text=long)):
+        assert keys.answer(question).code == "too_long"
+    with serving(place) as others:
+        for _ in range(server.LARGE_AT_ONCE):
+            assert others.large.acquire(blocking=False)
+        with dialled(place) as link:
+            link.sendall(frame_of(Ask("emergency", text=long)))
+            assert told(link) == ("signer_busy", True)
+        with dialled(place) as link:
+            link.sendall(frame_of(Ask("emergency", text="[]")))
+            answer = frames.receive(link, frames.ANSWERS)
+            assert answer is not None
+            assert answer.code == "signer_busy"
+            link.sendall(frame_of(SIGN))
+            assert frames.receive(link, frames.ANSWERS) is not None
 
 
 def test_a_program_of_another_user_is_sent_away(place: Path, monkeypatch: Any) -> None:

@@ -50,7 +50,13 @@ def test_the_desk_opens_on_the_overview(browser: Client):
 @pytest.mark.django_db
 def test_the_sign_in_page_says_where_the_demo_logins_are_only_in_demo_mode(settings: Any):
     settings.DESK_MODE = "demo"
+    settings.DATA_DIR = settings.BASE_DIR / "var"
     assert b"var/demo-logins.json" in Client().get("/accounts/login/").content
+
+    settings.DATA_DIR = Path("/elsewhere/data")  # a stranger is not told where
+    page = Client().get("/accounts/login/").content
+    assert b"$DESK_DATA/demo-logins.json" in page
+    assert b"/elsewhere" not in page
 
     settings.DESK_MODE = "team"
     assert b"demo-logins" not in Client().get("/accounts/login/").content

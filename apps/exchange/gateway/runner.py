@@ -197,6 +197,8 @@ class Gateway:
         )
 
     def _interest(self, topic: bytes) -> None:
+        for taker in ports.interest_takers:
+            taker(topic.decode(errors="replace"))
         for environment, running in self.markets.items():
             if isinstance(running.feed, MarketFeed) and ticker_of(topic, environment) is not None:
                 running.feed.look()

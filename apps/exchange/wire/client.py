@@ -99,15 +99,13 @@ class ExchangeClient:
         self._sleep = sleep
         self._on_key_refused = on_key_refused
         self._preferred = 0
-        self._http = httpx.Client(
-            transport=transport or httpx.HTTPTransport(http2=False, retries=0, limits=_LIMITS, trust_env=False),
-            timeout=timeout,
-            follow_redirects=False,  # a signature goes to the host it was made for, nowhere else
-            trust_env=False,
-            headers={"User-Agent": "kalshi-desk", "Accept": "application/json"},
-        )
-        # What httpx puts together anew for each request, and what is the same for all of ours.
-        self._headers = dict(self._http.headers)
+        self._transport = transport or httpx.HTTPTransport(http2=False, retries=0, limits=_LIMITS, trust_env=False)
+        self._headers = {
+            "User-Agent": "kalshi-desk",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate",
+            "Connection": "keep-alive",
+        }
         self._timeout = timeout.as_dict()
 
     @property
@@ -116,7 +114,7 @@ class ExchangeClient:
         return self.clock.ms
 
     def close(self) -> None:
-        self._http.close()
+        self._transport.close()
 
     def get(self, path: str, *, params: Params | None = None, cost: int = 10, kind: Kind = "read") -> dict[str, Any]:
         """Read. Raises NotExecuted (Refused, RateLimited, NotSent, ReadFailed); nothing else."""
@@ -264,7 +262,7 @@ class ExchangeClient:
             json=json,
             extensions={**extensions, "timeout": self._timeout},
         )
-        response = self._http.send(request)
+        response = self._exchanged(request)
         if method != "GET":
             named = json.get("client_order_id", "") if isinstance(json, dict) else ""
             logger.info("%s %s %s: %s in %s ms", method, path, named, response.status_code, self._now_ms() - sent_ms)
@@ -277,6 +275,21 @@ class ExchangeClient:
             except Exception:
                 # The answer counts, whatever fails here.
                 logger.exception("a key that was refused could not be looked at")
+        return response
+
+    def _exchanged(self, request: httpx.Request) -> httpx.Response:
+        """Send one request as it is and read its answer whole.
+
+        Without what httpx's client adds: cookies, authentication, and redirects. A signature goes to the host that it
+        was made for, nowhere else.
+        """
+        response = self._transport.handle_request(request)
+        response.request = request
+        try:
+            response.read()
+        except BaseException:
+            response.close()
+            raise
         return response
 
 

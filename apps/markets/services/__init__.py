@@ -13,6 +13,7 @@ from apps.markets.services.catalogue import (
 from apps.markets.services.collections import collections_sync, combo_save
 from apps.markets.services.fee_changes import fee_changes_sync
 from apps.markets.services.lifecycle import lifecycle_apply
+from apps.markets.services.milestones import milestones_sync
 from apps.markets.services.watchlists import watchlist_create, watchlist_remove, watchlist_rename, watchlist_star
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "market_fetch",
     "markets_fetch",
     "markets_save",
+    "milestones_sync",
     "series_save",
     "watchlist_create",
     "watchlist_remove",

@@ -14,7 +14,7 @@ from apps.core.errors import DeskError, NotFound, WireFormatError
 from apps.core.grid import PriceGrid
 from apps.core.money import cents_text, count_text, dollars_text
 from apps.core.permissions import Actor, Permission
-from apps.core.prepared import Prepared
+from apps.core.prepared import Prepared, PreparedColumns
 from apps.exchange.models import ExchangeStatus
 from apps.markets.access import market_for
 from apps.markets.models import Market
@@ -32,10 +32,10 @@ _CLOSED = frozenset(
 )
 
 _USABLE = (ApiKey.Status.VALID, ApiKey.Status.UNTESTED)
-_keys = Prepared(
+_keys = PreparedColumns(
     lambda account_id: ApiKey.objects.filter(
         account_id=account_id, purpose=ApiKey.Purpose.REST_TRADE, status__in=_USABLE
-    )
+    ).values_list("pk")
 )
 _statuses = Prepared(lambda environment: ExchangeStatus.objects.filter(environment=environment))
 _groups = Prepared(lambda account_id, group_id: OrderGroup.objects.filter(account_id=account_id, group_id=group_id))

@@ -3,6 +3,7 @@
 Every row that matches must allow: a row of a series or a market narrows what wider rows say, it never widens it.
 """
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -84,10 +85,16 @@ def limits_in_force(
     named = [row for row in mine if row.series or row.ticker]
     rows = [row for row in mine if not (row.series or row.ticker)]
     if not any(row.user_id is None and row.account_id is None for row in rows):
-        rows.append(RiskLimit(desk_id=desk_id, **DEFAULTS))
+        rows.append(_defaults())
     if tickers and named:
         rows += [row for row in named if _is_meant(row, environment, tickers)]
     return _together(rows)
+
+
+@functools.cache
+def _defaults() -> RiskLimit:
+    """Return what holds where nobody said anything. Of no desk, and not to be changed."""
+    return RiskLimit(**DEFAULTS)
 
 
 def _is_meant(row: RiskLimit, environment: str, tickers: Sequence[str]) -> bool:

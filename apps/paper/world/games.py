@@ -32,7 +32,7 @@ class Rules:
 
 
 RULES = {
-    "basketball_game": Rules(periods=4, minutes=12, scores=88, points=(2, 2, 2, 3, 3, 1), reach=3),
+    "basketball_game": Rules(periods=4, minutes=12, scores=120, points=(2, 2, 2, 3, 3, 1), reach=3),
     "soccer_tournament_multi_leg": Rules(periods=2, minutes=45, scores=3, points=(1,), reach=1),
 }
 
@@ -147,12 +147,22 @@ def live_details(milestone: Milestone, game: Game, *, now_ms: int, with_players:
         "clock": clock_text(milestone, game),
         "home_points": game.home,
         "away_points": game.away,
+        "period_scores": period_scores(game),
         "last_play": play_details(milestone, game.plays[-1]) if game.plays else None,
         "updated_ts": now_ms // 1000,
     }
     if with_players and milestone.template.players:
         details["player_stats"] = _player_stats(milestone, game)
     return details
+
+
+def period_scores(game: Game) -> list[dict[str, object]]:
+    """What each side scored in each period that has begun."""
+    found: list[dict[str, object]] = []
+    for number in range(1, game.period + 1):
+        sums = {side: sum(p.points for p in game.plays if (p.period, p.side) == (number, side)) for side in SIDES}
+        found.append({"period": number, "home_points": sums["home"], "away_points": sums["away"]})
+    return found
 
 
 def clock_text(milestone: Milestone, game: Game) -> str:

@@ -77,6 +77,14 @@ _CITIES = (
     ("ATL", "Atlanta", 0.8),
     ("DET", "Detroit", 1.0),
 )
+_CLUBS = (
+    ("HARB", "Harbor", 1.2),
+    ("RIVR", "Riverside", 1.1),
+    ("HILL", "Hilltop", 1.0),
+    ("MILL", "Old Mill", 0.9),
+    ("BRDG", "Bridgeport", 1.0),
+    ("ORCH", "Orchard", 0.8),
+)
 
 TEMPLATES: tuple[Template, ...] = (
     Template(
@@ -239,5 +247,14 @@ TEMPLATES: tuple[Template, ...] = (
         ("NSIDC", "https://nsidc.org/"), "month", MONTH, tags=("Climate",), frequency="monthly",
         structure="deci_cent", markets=4, center=10.1, spread=0.25, step=Decimal("0.2"), volatility=0.02,
         popularity=2,
+    ),
+    Template(  # one begins and one ends each hour, so that there is always a game to look at
+        "KXCITYBALL", "City league basketball game", "Sports", "race",
+        "Who will win the city league game of {date}?",
+        "If {strike} wins the city league game that ends at {date}, then the market resolves to Yes.",
+        ("The city league", "https://example.com/city-league"), "hour", HOUR, events=3, tags=("Basketball",),
+        frequency="hourly", names=_CLUBS, per_event=2, volatility=0.06, popularity=6, settlement_timer_seconds=60,
+        target="basketball_team", milestone="basketball_game", game_minutes=120, players="basketball_player",
+        metadata={"competition": "City League", "competition_scope": "Game"},
     ),
 )  # fmt: skip

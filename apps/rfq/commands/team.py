@@ -104,8 +104,8 @@ def register() -> None:
         Topic("rfqteam", Permission.DESK_VIEW, scope="account", mode="rows", state=team_state, within=Within.ACCOUNT)
     )
     register_command(Command("approval.approve", Permission.RFQ_MANAGE, approve))
-    # A lead declines, its author withdraws: the service asks which.
-    register_command(Command("approval.decline", Permission.RFQ_PULL, decline))
+    # A lead declines, its author withdraws, wherever on the desk they may pull: the service asks which.
+    register_command(Command("approval.decline", Permission.RFQ_PULL, decline, Within.SUBACCOUNT))
     register_command(Command("approval.threshold", Permission.RFQ_MANAGE, threshold))
     register_topic(
         Topic(

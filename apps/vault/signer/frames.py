@@ -2,11 +2,14 @@
 
 import socket
 import struct
+import threading
+import time
 from typing import TypeVar
 
 import msgspec
 
 MOST = 1 << 20  # bytes of one frame; the longest is the list of emergency keys
+USUAL = 1 << 14  # bytes of every other question
 _LENGTH = struct.Struct(">I")
 
 
@@ -45,32 +48,63 @@ def send(link: socket.socket, message: Ask | Answer) -> None:
     link.sendall(_LENGTH.pack(len(raw)) + raw)
 
 
-def receive(link: socket.socket, decoder: msgspec.msgpack.Decoder[Message]) -> Message | None:
+class TooLong(ValueError):
+    """A frame that is longer than any of ours."""
+
+
+class TooMany(ValueError):
+    """A long frame while as many as may be are being read."""
+
+
+def receive(
+    link: socket.socket,
+    decoder: msgspec.msgpack.Decoder[Message],
+    *,
+    within: float | None = None,
+    large: threading.Semaphore | None = None,
+) -> Message | None:
     """Return the next message, None where the other side has ended in between.
 
+    Args:
+        within: seconds for all of a frame from its first byte on; between two there may be hours. None: the link's
+            own time-out for each piece.
+        large: gives a place to read a frame of more than USUAL bytes. None: no more than MOST is asked.
+
     Raises:
-        OSError: the line broke within a message, or said nothing for its time-out.
-        ValueError: what came is none of ours (msgspec.DecodeError is one).
+        OSError: the line broke within a message, or said nothing for its time (TimeoutError).
+        ValueError: what came is none of ours (msgspec.DecodeError is one), TooLong, TooMany.
     """
-    head = _exactly(link, _LENGTH.size)
-    if head is None:
+    if within is not None:
+        link.settimeout(None)
+    head = bytearray(link.recv(_LENGTH.size))
+    if not head:
         return None
+    until = None if within is None else time.monotonic() + within
+    _fill(link, head, _LENGTH.size, until)
     (length,) = _LENGTH.unpack(head)
     if length > MOST:
-        raise ValueError("a frame that is longer than any of ours")
-    raw = _exactly(link, length)
-    if raw is None:
-        raise ConnectionResetError("the line ended within a frame")
+        raise TooLong
+    place = large if large is not None and length > USUAL else None
+    if place is not None and not place.acquire(blocking=False):
+        raise TooMany
+    try:
+        raw = bytearray()
+        _fill(link, raw, length, until)
+    finally:
+        if place is not None:
+            place.release()
     return decoder.decode(raw)
 
 
-def _exactly(link: socket.socket, count: int) -> bytes | None:
-    found = bytearray()
+def _fill(link: socket.socket, found: bytearray, count: int, until: float | None) -> None:
+    """Read up to `count` bytes in all. until: of the monotonic clock, in seconds."""
     while len(found) < count:
+        if until is not None:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            link.settimeout(left)
         piece = link.recv(count - len(found))
         if not piece:
-            if found:
-                raise ConnectionResetError("the line ended within a frame")
-            return None
+            raise ConnectionResetError("the line ended within a frame")
         found += piece
-    return bytes(found)

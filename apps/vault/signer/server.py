@@ -17,6 +17,7 @@ import time
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from django.conf import settings
@@ -42,6 +43,30 @@ SIGNS_A_SECOND = 500.0  # of one key, twice as many at once: more than any tier 
 # bear the exchange's time.
 FROM_NOW_MS = 2 * 3_600_000
 EMERGENCY_FOR = 600.0  # seconds after which emergency keys have to be handed over again
+# What reaches the socket may be anything: each line has a thread of its own, and none of them takes from the others.
+LINES = 256  # open at once
+LINES_OF_ONE = 64  # of one program; ours keep sixteen, and one more for each thread that waits
+ASKS_A_SECOND = 2_000.0  # of one program, twice as many at once
+FRAME_WITHIN = 10.0  # seconds for all of a question
+TAKEN_WITHIN = 10.0  # seconds for its answer to be taken
+LARGE_AT_ONCE = 2  # lists of emergency keys, being read and opened
+
+
+class _Room:
+    """How much of something may be had now: `rate` a second, twice as much at once."""
+
+    def __init__(self) -> None:
+        self._left: float | None = None  # None: nothing was taken yet
+        self._filled_at = 0.0
+        self._lock = threading.Lock()
+
+    def take(self, rate: float) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            left = 2 * rate if self._left is None else min(2 * rate, self._left + (now - self._filled_at) * rate)
+            self._filled_at = now
+            self._left = left - 1 if left >= 1 else left
+            return left >= 1
 
 
 class _Held:
@@ -51,9 +76,7 @@ class _Held:
         self.signer = signer
         self.looked_at = time.monotonic()
         self.is_looking = False
-        self._room = 2 * SIGNS_A_SECOND
-        self._filled_at = self.looked_at
-        self._lock = threading.Lock()
+        self._room = _Room()
 
     def opened_again(self, signer: KeySigner) -> None:
         """A key of the emergency file, handed over once more: that gives it no more signatures than it had left."""
@@ -61,13 +84,8 @@ class _Held:
 
     def take(self) -> None:
         """Raises SignerBusy."""
-        with self._lock:
-            now = time.monotonic()
-            self._room = min(2 * SIGNS_A_SECOND, self._room + (now - self._filled_at) * SIGNS_A_SECOND)
-            self._filled_at = now
-            if self._room < 1:
-                raise SignerBusy
-            self._room -= 1
+        if not self._room.take(SIGNS_A_SECOND):
+            raise SignerBusy
 
 
 class Keys:
@@ -75,6 +93,7 @@ class Keys:
 
     def __init__(self, missing: Collection[str] = ()) -> None:
         self._missing = list(missing)
+        self.large = threading.BoundedSemaphore(LARGE_AT_ONCE)
         self._held: dict[str, _Held] = {}
         self._lock = threading.Lock()
         self._rows = ThreadPoolExecutor(1, thread_name_prefix="signer-rows")
@@ -103,6 +122,8 @@ class Keys:
         self._held.clear()
 
     def _values(self, question: Ask) -> list[str]:
+        if question.what != "emergency" and len(question.text) + len(question.ref) > frames.USUAL:
+            raise DeskError("too_long", _TOO_LONG)
         match question.what:
             case "open":
                 signer = self._look(_row_ref(question.ref)).result(timeout=30).signer
@@ -125,7 +146,12 @@ class Keys:
             case "missing":
                 return self._missing
             case "emergency":
-                return self._emergency(question.text)
+                if not self.large.acquire(blocking=False):
+                    raise DeskError("signer_busy", _LARGE)
+                try:
+                    return self._emergency(question.text)
+                finally:
+                    self.large.release()
         raise DeskError("not_known", "The signer does not know this question.")
 
     def _signer(self, ref: str) -> KeySigner:
@@ -188,6 +214,15 @@ class Keys:
         return found
 
 
+class _Program:
+    """Who is at the other end of some lines: how many there are, and what may still be asked now."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.left_at = 0.0  # when the last of them ended, of the monotonic clock
+        self.room = _Room()
+
+
 class SignerServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     """Listens at a path that only this user may reach, and where it has peers, other users, its group."""
 
@@ -198,6 +233,8 @@ class SignerServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def __init__(self, path: Path, keys: Keys, peers: Collection[int] = ()) -> None:
         self.keys = keys
         self._users = {os.geteuid(), *peers}
+        self._programs: dict[int, _Program] = {}  # by process id; 0: those that this system does not tell apart
+        self._lock = threading.Lock()
         path.unlink(missing_ok=True)
         before = os.umask(0o117 if peers else 0o177)
         try:
@@ -208,19 +245,112 @@ class SignerServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def verify_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> bool:
         assert isinstance(request, socket.socket)
         uid = peer_uid(request)
-        if uid is None or uid in self._users:
+        if uid is not None and uid not in self._users:
+            logger.error("a program of user %s asked for signatures and was sent away", uid)
+            return False
+        if self._enter(request):
             return True
-        logger.error("a program of user %s asked for signatures and was sent away", uid)
+        deny(request, "signer_busy", "Too many lines to the signer are open at once. Nothing was sent.", within=0.0)
         return False
+
+    def process_request(self, request: Any, client_address: object) -> None:
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread could be started
+            self._leave(request)
+            raise
+
+    def process_request_thread(self, request: Any, client_address: object) -> None:
+        # Its end is not known once it is closed.
+        program = _peer(request)[0]
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._left(program)
+
+    def room_of(self, request: socket.socket) -> _Room:
+        return self._programs[_peer(request)[0]].room
+
+    def _enter(self, request: socket.socket) -> bool:
+        number = _peer(request)[0]
+        with self._lock:
+            # Whoever dials again at once has asked as much as before: it is known until its room is full again.
+            full_at = time.monotonic() - 2
+            self._programs = {key: one for key, one in self._programs.items() if one.lines or one.left_at > full_at}
+            program = self._programs.get(number)
+            mine = program.lines if program is not None else 0
+            if sum(one.lines for one in self._programs.values()) >= LINES or (number and mine >= LINES_OF_ONE):
+                logger.error("process %s opened one line too many: it has %s", number, mine)
+                return False
+            if program is None:
+                program = self._programs[number] = _Program()
+            program.lines += 1
+        return True
+
+    def _leave(self, request: socket.socket) -> None:
+        self._left(_peer(request)[0])
+
+    def _left(self, number: int) -> None:
+        with self._lock:
+            program = self._programs[number]
+            program.lines -= 1
+            program.left_at = time.monotonic()
 
 
 class _Line(socketserver.BaseRequestHandler):
+    """One line: a question, its answer, the next question."""
+
     server: SignerServer
+    request: socket.socket
 
     def handle(self) -> None:
-        with contextlib.suppress(OSError, ValueError):  # whoever asked is gone, or is none of ours
-            while (question := frames.receive(self.request, frames.ASKS)) is not None:
-                frames.send(self.request, self.server.keys.answer(question))
+        with contextlib.suppress(OSError):  # whoever asked is gone
+            refusal = self._serve()
+            if refusal is not None:
+                deny(self.request, *refusal, within=TAKEN_WITHIN)
+
+    def _serve(self) -> tuple[str, str] | None:
+        """Answer until the other side has ended; return the code and the words of what it is sent away with."""
+        keys, room = self.server.keys, self.server.room_of(self.request)
+        while True:
+            try:
+                question = frames.receive(self.request, frames.ASKS, within=FRAME_WITHIN, large=keys.large)
+            except TimeoutError:
+                return "too_slow", f"A question has to be whole within {FRAME_WITHIN:.0f} s. Nothing was sent."
+            except frames.TooLong:
+                return "too_long", _TOO_LONG
+            except frames.TooMany:
+                return "signer_busy", _LARGE
+            except ValueError:
+                return "not_known", "The signer could not read this question. Nothing was sent."
+            if question is None:
+                return None
+            if _has_more(self.request):
+                return "one_at_a_time", "The next question is asked after the answer. Nothing was sent."
+            answer = keys.answer(question) if room.take(ASKS_A_SECOND) else Answer([], "signer_busy", _TOO_OFTEN)
+            self.request.settimeout(TAKEN_WITHIN)
+            frames.send(self.request, answer)
+
+
+_TOO_LONG = "This question is longer than any of ours. Nothing was sent."
+_TOO_OFTEN = "This program asks the signer too often at once. Nothing was sent; try again in a second."
+_LARGE = "Other lists of emergency keys are being opened. Nothing was sent; try again in a second."
+
+
+def deny(link: socket.socket, code: str, text: str, *, within: float) -> None:
+    """Say why the line ends, as far as the other side takes it."""
+    logger.warning("a line to the signer was ended: %s", code)
+    link.settimeout(within)
+    with contextlib.suppress(OSError):
+        frames.send(link, Answer([], code, text))
+
+
+def _has_more(link: socket.socket) -> bool:
+    """Whether something stands behind the question that was read."""
+    link.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        return bool(link.recv(1, socket.MSG_PEEK))
+    return False
 
 
 def _row_ref(ref: str) -> str:
@@ -251,8 +381,13 @@ def _takes_off(verb: str, path: str) -> bool:
 
 def peer_uid(link: socket.socket) -> int | None:
     """Return the user at the other end, None where the system does not say."""
+    return _peer(link)[1]
+
+
+def _peer(link: socket.socket) -> tuple[int, int | None]:
+    """Return the process (0 where nobody says, or it is of another container) and the user at the other end."""
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None:
-        return None
-    _, uid, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
-    return int(uid)
+        return 0, None
+    pid, uid, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
+    return int(pid), int(uid)

@@ -326,6 +326,7 @@ function showSibling(line, row) {
 
 function showPosition() {
   const shown = positionView(position, sideBook(book, "yes"));
+  ladder.showAverage(shown.average === null || shown.side === "yes" ? shown.average : DOLLAR - shown.average);
   const set = (/** @type {string} */ name, /** @type {string} */ text, tone = 0) => {
     const cell = root.querySelector(`[data-field="${name}"]`);
     if (!cell) return;

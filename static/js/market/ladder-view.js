@@ -5,7 +5,7 @@
  * animation frame. Rows never move under a pointer: while it is over the ladder, and while a click
  * sends orders, the spread row and the centre stay where they are.
  */
-import { formatCount, formatPrice } from "../core/fixed.js";
+import { DOLLAR, formatCount, formatPrice } from "../core/fixed.js";
 import { barScale, bookLevels, bookWords, centrePrice, compactCount, ownByPrice, sideBook } from "./ladder-model.js";
 import { mirrored, shownStep } from "./grid.js";
 import { createTint } from "./tint.js";
@@ -67,6 +67,8 @@ export function createLadder(root, options) {
   let centredOn = null;
   /** @type {{price: number, count: number} | null} */
   let last = null;
+  /** What the open contracts cost on average, on the YES leg. @type {number | null} */
+  let average = null;
   /** @type {Traded[]} */
   let traded = [];
   /** Marks on rows: which class is where. @type {Map<string, number | null>} */
@@ -212,6 +214,7 @@ export function createLadder(root, options) {
     mark("is-best-bid", book.bestBid);
     mark("is-best-ask", book.bestAsk);
     mark("is-last", last?.price ?? null);
+    markAverage();
     drawArrows();
     drawSpread();
     if (!isLocked && !(isHeld && isCentred)) centre();
@@ -236,6 +239,19 @@ export function createLadder(root, options) {
     if (before !== null) lines.get(before)?.row.classList.remove(name);
     if (price !== null) lines.get(price)?.row.classList.add(name);
     marks.set(name, price);
+  }
+
+  /** The row nearest to the average cost, which itself need not be on the grid. */
+  function markAverage() {
+    const seen = average === null || view === "yes" ? average : DOLLAR - average;
+    const near = (/** @type {number} */ price) => Math.abs(price - (seen ?? 0));
+    const at =
+      seen === null ? null : order.reduce((best, price) => (near(price) < near(best) ? price : best), order[0] ?? 0);
+    const before = marks.get("is-average") ?? null;
+    if (before === at) return;
+    if (before !== null) lines.get(before)?.price.removeAttribute("title");
+    mark("is-average", at);
+    if (at !== null) lines.get(at)?.price.setAttribute("title", "What your contracts cost on average, before fees");
   }
 
   /** The newest trades as arrows at their prices: up where the shown side was bought. */
@@ -338,6 +354,12 @@ export function createLadder(root, options) {
     showTrades(trade, trades) {
       last = trade;
       traded = trades.slice(0, MARKED_TRADES);
+      queue();
+    },
+    /** @param {number | null} price what the open contracts cost on average, on the YES leg */
+    showAverage(price) {
+      if (price === average) return;
+      average = price;
       queue();
     },
     /** @param {Side} next */

@@ -8,9 +8,10 @@ import { createKeyedRows } from "./keyed-rows.js";
 
 const HEADS = {
   orders: ["Time", "Side", "Contracts", "Price", "Filled", "Terms", "Queue", "State", ""],
+  done: ["Time", "Side", "Contracts", "Price", "Filled", "Terms", "Fee / predicted", "State", ""],
   fills: ["Time", "Side", "Contracts", "Price", "Role", "Fee", "", "", ""],
 };
-const NUMERIC = new Set(["Contracts", "Price", "Filled", "Fee", "Queue"]);
+const NUMERIC = new Set(["Contracts", "Price", "Filled", "Fee", "Fee / predicted", "Queue"]);
 const SHOWN_AT_MOST = 200; // the Orders page shows all of them
 const CHANGING = new Set(["committed", "sending", "unknown"]);
 const EMPTY = {
@@ -122,6 +123,20 @@ export function createOrdersTable(panel, options) {
     return element;
   }
 
+  /** What its fills cost in fees, beside what our model gives for the same fills. @param {Row} row */
+  function feeCell(row) {
+    if (!toUnits(row.filled, 2) || !row.fees) return cell("-", "num");
+    const dollars = (/** @type {string} */ raw) => formatMoney(toUnits(raw, 6));
+    const element = cell(
+      row.fees_predicted ? `${dollars(row.fees)} / ${dollars(row.fees_predicted)}` : dollars(row.fees),
+      "num",
+    );
+    const isOff = row.fees_predicted && toUnits(row.fees, 6) !== toUnits(row.fees_predicted, 6);
+    element.title = isOff ? "The exchange charged something else than our model gives" : "";
+    element.classList.toggle("is-ask", Boolean(isOff));
+    return element;
+  }
+
   /** How much is done, with what the fills cost in fees beside what our model gave for them. @param {Row} row */
   function filledCell(row) {
     const element = cell(row.state === "unknown" ? "?" : formatCount(toUnits(row.filled, 2)), "num");
@@ -155,7 +170,7 @@ export function createOrdersTable(panel, options) {
       cell(priceText(shownPrice(row)), "num"),
       filledCell(row),
       cell(terms(row)),
-      queueCell(row),
+      tab === "done" ? feeCell(row) : queueCell(row),
       badge(words.toLowerCase(), kind, row.error || row.ended || row.evidence || words),
     );
     const last = document.createElement("td");
@@ -213,9 +228,10 @@ export function createOrdersTable(panel, options) {
       const place = panel.querySelector(`[data-count="${name}"]`);
       if (place) place.textContent = String(count);
     }
-    const names = tab === "fills" ? HEADS.fills : HEADS.orders;
-    if (head.dataset.kind !== String(tab === "fills")) {
-      head.dataset.kind = String(tab === "fills");
+    const kind = tab === "fills" || tab === "done" ? tab : "orders";
+    const names = HEADS[kind];
+    if (head.dataset.kind !== kind) {
+      head.dataset.kind = kind;
       const line = document.createElement("tr");
       for (const name of names) {
         const th = document.createElement(name ? "th" : "td");

@@ -32,7 +32,7 @@ export function createChancesChart(root, { zone, colors }) {
       attributionLogo: false,
     },
     grid: { vertLines: { visible: false } },
-    rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.1, bottom: 0.08 } },
+    rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.03, bottom: 0.03 } },
     timeScale: {
       borderVisible: false,
       timeVisible: true,
@@ -49,6 +49,8 @@ export function createChancesChart(root, { zone, colors }) {
       lineWidth: 2,
       priceLineVisible: false,
       crosshairMarkerRadius: 3,
+      // A chance lies between 0 and 100 %: the axis has no room beyond.
+      autoscaleInfoProvider: () => ({ priceRange: { minValue: 0, maxValue: 100 } }),
       priceFormat: { type: "custom", minMove: 0.1, formatter: (/** @type {number} */ value) => `${value.toFixed(1)}%` },
     }),
   );

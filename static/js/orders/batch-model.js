@@ -57,6 +57,8 @@ const word = (text) =>
  */
 export function plainNumber(text, hasDecimalComma) {
   const bare = text.trim().replace(/(\d)[\s_'\u00a0\u202f](?=\d{3}(\D|$))/g, "$1");
+  // Nothing has three decimals but dollars below one, so this groups thousands in any table.
+  if (/^[1-9]\d{0,2}(,\d{3})+$/.test(bare)) return bare.replaceAll(",", "");
   if (hasDecimalComma) return bare.replace(/\.(?=\d{3}(\D|$))/g, "").replace(",", ".");
   return bare.replace(/,(?=\d{3}(\D|$))/g, "");
 }

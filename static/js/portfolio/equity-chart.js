@@ -7,6 +7,9 @@ import { shifted } from "./zone-shift.js";
 /** @typedef {[number, string | null, string, string | null]} Point Unix ms; equity, cash, positions in dollars */
 /** @typedef {import("../../vendor/lightweight-charts.js").UTCTimestamp} UTCTimestamp */
 
+const LEAST_SPAN = 1; // dollars from the top of the chart to its bottom
+const LEAST_SHARE = 0.0005; // of the equity
+
 /** @param {string} name */
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -29,6 +32,15 @@ export function createEquityChart(root, { zone }) {
   const area = chart.addSeries(AreaSeries, {
     lineWidth: 2,
     priceLineVisible: false,
+    // A day that hardly moves is shown as a line that hardly moves, not stretched over cents.
+    autoscaleInfoProvider: (/** @type {() => import("lightweight-charts").AutoscaleInfo | null} */ own) => {
+      const found = own();
+      if (!found?.priceRange) return found;
+      const { minValue, maxValue } = found.priceRange;
+      const missing = Math.max(LEAST_SPAN, Math.abs(maxValue) * LEAST_SHARE) - (maxValue - minValue);
+      if (missing <= 0) return found;
+      return { ...found, priceRange: { minValue: minValue - missing / 2, maxValue: maxValue + missing / 2 } };
+    },
     priceFormat: {
       type: "custom",
       minMove: 0.01,

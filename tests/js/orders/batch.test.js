@@ -179,6 +179,7 @@ test("an order that is to expire says when, and on a day that exists", () => {
 
 test("spaces only leave a number between its thousands", () => {
   assert.equal(plainNumber("12 345 678", false), "12345678");
+  assert.deepEqual([plainNumber("1,000", true), plainNumber("0,125", true)], ["1000", "0.125"]);
   assert.equal(plainNumber("5 2", false), "5 2");
   assert.deepEqual(line({ ...GOOD, price: "5 2" }).item, null);
 });

@@ -1,0 +1,25 @@
+"""What the milestone panel asks for on demand."""
+
+from django.http import Http404, JsonResponse
+from django.views.decorators.http import require_safe
+
+from apps.accounts.middleware import DeskRequest
+from apps.accounts.permissions import requires
+from apps.core.errors import DeskError, NotFound
+from apps.core.permissions import Permission
+from apps.markets.milestone_live import plays
+from apps.markets.milestone_pages import milestone_for
+from apps.markets.views import environment_of
+
+
+@requires(Permission.MARKET_VIEW)
+@require_safe
+def milestone_plays(request: DeskRequest, milestone_id: str) -> JsonResponse:
+    """Play by play of a game, newest first."""
+    try:
+        row = milestone_for(request.actor, environment=environment_of(request), milestone_id=milestone_id)
+        return JsonResponse(plays(row))
+    except NotFound as exc:
+        raise Http404(exc.text) from exc
+    except DeskError as exc:
+        return JsonResponse({"error": exc.text}, status=502)
