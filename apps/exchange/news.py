@@ -23,7 +23,7 @@ from apps.exchange.wire.schemas.rest import Schedule
 
 logger = logging.getLogger(__name__)
 
-SHOWN_AT_MOST = 5
+SHOWN_AT_MOST = 3  # lines over a page; the rest is on the exchange's own page
 KEPT_AT_MOST = 200  # of one environment; the exchange lists all that it ever said
 TEXT_AT_MOST = 2_000
 TOLD_AT_MOST = 300  # of the text, in a live frame
