@@ -57,6 +57,7 @@ exchange.AccountLimits            r    rac  r    -
 exchange.GatewayLease             r    r    racd -
 markets.Series                    r    rac  r    -
 markets.SeriesFeeChange           r    racd r    -
+markets.IncentiveProgram          r    racd r    -
 markets.Event                     r    rac  r    -
 markets.Market                    r    rac  rac  -
 markets.Collection                r    rac  r    -

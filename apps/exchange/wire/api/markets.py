@@ -13,6 +13,7 @@ from apps.exchange.wire.schemas.rest import (
     BookLevels,
     Candlestick,
     Event,
+    IncentiveProgram,
     Market,
     PublicTrade,
     Schedule,
@@ -63,6 +64,20 @@ def get_fee_changes(
     """Return the dated changes of fees that are to come, and with `show_historical` those that were; not paged."""
     params = {"series_ticker": series_ticker, "show_historical": show_historical or None}
     return many(SeriesFeeChange, client.get("/series/fee_changes", params=params), key="series_fee_change_arr")
+
+
+def get_incentive_programs(
+    client: ExchangeClient, *, status: Literal["all", "active", "upcoming", "closed", "paid_out"] = "all"
+) -> Iterator[IncentiveProgram]:
+    """Yield programs, page by page; their cursor has a name of its own. Rows that move may come twice."""
+    cursor: str | None = None
+    while True:
+        body = client.get("/incentive_programs", params={"status": status, "limit": 1000, "cursor": cursor})
+        yield from many(IncentiveProgram, body, key="incentive_programs")
+        following = body.get("next_cursor")
+        if not following or not isinstance(following, str) or following == cursor:
+            return
+        cursor = following
 
 
 def get_events(

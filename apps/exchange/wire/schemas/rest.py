@@ -225,6 +225,22 @@ class Schedule(Wire):
     maintenance_windows: list[MaintenanceWindow] | None = None
 
 
+class IncentiveProgram(Wire):
+    """period_reward: for the whole period, centi-cents (1/10,000 dollar). discount_factor_bps: 1/10,000."""
+
+    id: str
+    market_ticker: str
+    incentive_type: str
+    start_date: str
+    end_date: str
+    period_reward: int
+    paid_out: bool = False
+    incentive_description: str | None = ""
+    market_id: str | None = None
+    discount_factor_bps: int | None = None
+    target_size_fp: str | None = None
+
+
 class SeriesFeeChange(Wire):
     """The fees of a series from a moment on. fee_multiplier is a JSON number on the wire; it is a rate, never money."""
 
