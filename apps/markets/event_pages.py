@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
 
 from apps.core.money import cents_text, count_text
 from apps.core.permissions import Actor
@@ -17,6 +16,7 @@ from apps.markets.list_pages import finest_step
 from apps.markets.milestone_pages import milestones_of
 from apps.markets.models import Market
 from apps.markets.selectors import OPEN_STATUSES, Outcome
+from apps.markets.sources import sources_shown
 
 DOLLAR = Decimal(1)
 UNLISTED = "unlisted"  # the catalogue's own word: the exchange no longer lists it
@@ -107,7 +107,7 @@ def event_context(actor: Actor, environment: str, ticker: str) -> dict[str, Any]
         "rules": _rules(view.outcomes),
         "rules_secondary": first.rules_secondary if first else "",
         "milestones": milestones_of(environment, ticker),
-        "sources": _sources(view.series.settlement_sources if view.series else []),
+        "sources": sources_shown(view.series.settlement_sources if view.series else []),
     }
 
 
@@ -133,18 +133,3 @@ def _rules(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
         if outcome.market.rules_primary:
             found.setdefault(outcome.market.rules_primary, []).append(outcome.market)
     return [{"text": text, "markets": markets} for text, markets in found.items()]
-
-
-def _sources(raw: Any) -> list[dict[str, str]]:
-    """Names of settlement sources; an address only where a browser may safely follow it."""
-    found = []
-    for source in raw if isinstance(raw, list) else []:
-        if not isinstance(source, dict) or not source.get("name"):
-            continue
-        url = str(source.get("url") or "")
-        try:
-            is_web = urlsplit(url).scheme in ("http", "https")
-        except ValueError:
-            is_web = False
-        found.append({"name": str(source["name"]), "url": url if is_web else ""})
-    return found

@@ -1,4 +1,4 @@
-"""What the milestone panel asks for on demand."""
+"""What the Event and Market pages ask for on demand, beside prices."""
 
 from django.http import Http404, JsonResponse
 from django.views.decorators.http import require_safe
@@ -7,6 +7,8 @@ from apps.accounts.middleware import DeskRequest
 from apps.accounts.permissions import requires
 from apps.core.errors import DeskError, NotFound
 from apps.core.permissions import Permission
+from apps.markets.access import event_for
+from apps.markets.event_facts import event_metadata
 from apps.markets.milestone_live import plays
 from apps.markets.milestone_pages import milestone_for
 from apps.markets.views import environment_of
@@ -19,6 +21,19 @@ def milestone_plays(request: DeskRequest, milestone_id: str) -> JsonResponse:
     try:
         row = milestone_for(request.actor, environment=environment_of(request), milestone_id=milestone_id)
         return JsonResponse(plays(row))
+    except NotFound as exc:
+        raise Http404(exc.text) from exc
+    except DeskError as exc:
+        return JsonResponse({"error": exc.text}, status=502)
+
+
+@requires(Permission.MARKET_VIEW)
+@require_safe
+def event_metadata_read(request: DeskRequest, ticker: str) -> JsonResponse:
+    """Competition, scope and settlement sources of one event."""
+    try:
+        event = event_for(request.actor, environment=environment_of(request), ticker=ticker)
+        return JsonResponse(event_metadata(event))
     except NotFound as exc:
         raise Http404(exc.text) from exc
     except DeskError as exc:

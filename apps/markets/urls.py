@@ -12,6 +12,7 @@ urlpatterns = [
     path("watchlists/<int:watchlist_id>/rename/", list_views.watchlist_rename, name="watchlist_rename"),
     path("watchlists/<int:watchlist_id>/remove/", list_views.watchlist_remove, name="watchlist_remove"),
     path("events/<str:ticker>/", list_views.event_detail, name="event_detail"),
+    path("events/<str:ticker>/metadata.json", milestone_views.event_metadata_read, name="event_metadata"),
     path("milestones/<str:milestone_id>/plays.json", milestone_views.milestone_plays, name="milestone_plays"),
     path("<str:ticker>/", views.market_detail, name="market_detail"),
     path("<str:ticker>/candles.json", views.market_candles, name="market_candles"),

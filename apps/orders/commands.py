@@ -15,7 +15,7 @@ from typing import Any
 from apps.accounts.access import account_seen
 from apps.accounts.four_eyes import ApprovalNeeded
 from apps.core.errors import DeskError
-from apps.core.money import format_count, format_dollars
+from apps.core.money import format_count, format_dollars, format_price
 from apps.core.permissions import Actor, Permission, Within
 from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.core.timestamps import format_rfc3339, utc_now
@@ -53,7 +53,8 @@ def preview(actor: Actor, params: Params) -> Answer:
     "maker_before", "fee_maker", "fee_maker_worst" (of what may rest that long, else null)} or null),
     "maintenance" (the next within a day that it may rest into: {"text", "cancels" (whether the order is cancelled when
     trading pauses)} or null),
-    "worst_case", "payout", "opening", "closing", "position_after", "balance_after",
+    "fee_now": null | {"price" (the best now, in the side's prices), "fee", "fee_worst"} (of what takes at a price
+    better than its limit), "worst_case", "payout", "opening", "closing", "position_after", "balance_after",
     "tokens": {"cost", "left", "capacity", "rate", "degraded"}, "shown" (give it to `order.place`),
     "reasons": {part: words}, "limits": [{"name", "limit", "use" (with this order), "ok", "text",
     "within" ("in <series>"), "share" (thousandths of the limit)}] (use and share null: not known),
@@ -72,6 +73,7 @@ def preview(actor: Actor, params: Params) -> Answer:
         "maintenance": None
         if told.maintenance is None
         else {"text": maintenance_words(told.maintenance, now=utc_now()), "cancels": ticket.cancel_on_pause},
+        "fee_now": _fee_now(told.fee_now),
         "worst_case": _dollars(estimate.worst_case),
         "payout": format_dollars(estimate.payout),
         "opening": format_count(estimate.opening),
@@ -92,6 +94,13 @@ def preview(actor: Actor, params: Params) -> Answer:
         if refusal is None
         else {"code": refusal.code, "text": refusal.text, "fields": dict(refusal.fields)},
     }
+
+
+def _fee_now(now: services.FeeNow | None) -> Answer | None:
+    if now is None:
+        return None
+    price = format_price(now.price)
+    return {"price": price, "fee": _dollars(now.one_fill), "fee_worst": _dollars(now.worst_split)}
 
 
 def _fee_details(fees: FeeDetails | None, ticket: OrderTicket) -> Answer:

@@ -71,6 +71,10 @@ class FeeDetails:
         """As `as_maker`, of what rests until another schedule holds."""
         return _fees(schedule, is_bid=self.is_bid, price=self.price, count=self.count, is_taker=False)
 
+    def taking_at(self, yes_price: Decimal) -> tuple[Decimal, Decimal]:
+        """Of one fill and of the worst split at another price: a better one nearer to 50c costs a larger fee."""
+        return _fees(self.schedule, is_bid=self.is_bid, price=yes_price, count=self.count, is_taker=True)
+
     @property
     def trade(self) -> Decimal:
         """Of one fill, before it is rounded."""

@@ -293,6 +293,7 @@ def test_pickers_hold_what_one_may_see(place: Place) -> None:
         "/orders/",
         "/history/search/",
         "/monitor/",
+        "/team/approvals/",
     ]
     assert reverse("history_taxlots") not in shown.content.decode()
     assert reverse("monitor_kill") not in browser.get("/monitor/").content.decode()

@@ -31,7 +31,7 @@ def test_the_history_is_complete_by_itself_and_read_again_when_asked(open_page: 
     page = open_history(open_page("trader"))
     # Rows that came while the page was open have no button of the whole page yet.
     page.reload()
-    page.get_by_role("button", name="Read Deposits now").click()
+    page.get_by_role("button", name="Read now: Deposits").click()
     expect(page.get_by_text("1 data set is read now.")).to_be_visible()
     expect(page.locator("[data-summary]")).to_have_text(WHOLE, timeout=PATIENCE)
 

@@ -10,7 +10,7 @@ from django.core.cache import cache
 
 from apps.core import ports
 from apps.core.permissions import Permission
-from apps.core.timestamps import from_unix_ms, utc_now
+from apps.core.timestamps import from_unix_ms
 from apps.core.topics import TopicName
 from apps.exchange import live
 from apps.exchange.wire.api.milestones import get_game_stats, get_live_data, get_milestones
@@ -30,6 +30,7 @@ from tests.support.people import client_of, make_account, make_desk, make_person
 
 pytestmark = pytest.mark.django_db
 MINUTE_MS = 60_000
+BEGIN_MS = 496_000 * 60 * MINUTE_MS + 10 * MINUTE_MS  # ten minutes past an hour, whatever the time is
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -43,7 +44,7 @@ class World:
     """A paper exchange in the middle of a basketball game, with a meeting that is weeks away."""
 
     def __init__(self) -> None:
-        self.paper = InProcessPaper()
+        self.paper = InProcessPaper(now_ms=BEGIN_MS)
         exchange = self.paper.exchange
         self.game = list_template(exchange, "KXCITYBALL").event.ticker
         self.meeting = list_template(exchange, "KXFED").event.ticker
@@ -149,7 +150,9 @@ def test_one_odd_milestone_hides_no_other_and_an_empty_list_removes_nothing(worl
     assert len(json.dumps(row.details)) < 1_000
     assert list(row.links.values_list("event_ticker", flat=True)) == ["KXA-1"]
 
-    assert services.milestones_sync("paper", client=answering({"milestones": []}), is_full=True).removed == 0
+    empty = answering({"milestones": []})
+    now = from_unix_ms(world.now_ms)
+    assert services.milestones_sync("paper", client=empty, is_full=True, now=now).removed == 0
     assert Milestone.objects.filter(environment="paper").count() == 3
 
 
@@ -221,7 +224,9 @@ def test_a_removed_milestone_leaves_no_frame_behind(world: World, live_redis: An
     world.sync()
     row = world.row(world.game)
     milestone_live.live_data_publish("paper", [row.milestone_id], client=world.client)
-    Milestone.objects.filter(pk=row.pk).update(starts_at=utc_now() - 3 * WINDOW, ends_at=utc_now() - 2 * WINDOW)
+    Milestone.objects.filter(pk=row.pk).update(
+        starts_at=from_unix_ms(world.now_ms) - 3 * WINDOW, ends_at=from_unix_ms(world.now_ms) - 2 * WINDOW
+    )
     world.sync()
     assert live.state_read(str(TopicName("milestone", "paper", row.milestone_id))) is None
 

@@ -17,6 +17,7 @@ from apps.orders import selectors
 from apps.orders.access import orders_visible_to
 from apps.orders.models import Order, OrderIntent
 from apps.orders.services import fills_record, intent_send, order_apply
+from apps.orders.services.quotes import Quotes
 from apps.orders.tickets import ticket_from_params
 from tests.orders.conftest import TICKER, Place, Published, make_ticket
 from tests.orders.scripted import ScriptedExchange
@@ -253,3 +254,27 @@ def test_a_ticket_made_in_code_equals_one_from_the_socket(place: Place) -> None:
     key = uuid.uuid4()
 
     assert ticket_from_params(place.trader, params(idempotency_key=str(key))) == make_ticket(place, idempotency_key=key)
+
+
+def test_a_preview_says_the_fee_where_a_better_price_costs_a_larger_one(
+    place: Place, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quotes = Quotes(bid=Decimal("0.20"), ask=Decimal("0.50"))
+    monkeypatch.setattr("apps.orders.services.preview.quotes_of", lambda *_: quotes)
+
+    taking = run("order.preview", place.viewer, **params(price="0.80"))
+    selling = run("order.preview", place.viewer, **params(side="buy_no", price="0.90"))
+
+    assert taking["fee_now"]["price"] == "0.5000"
+    assert Decimal(taking["fee_now"]["fee"]) > Decimal(taking["fee"])
+    assert selling["fee_now"]["price"] == "0.8000"  # in the prices of NO
+    assert run("order.preview", place.viewer, **params(price="0.50"))["fee_now"] is None  # at its limit
+    assert run("order.preview", place.viewer, **params(price="0.49"))["fee_now"] is None  # it rests
+    assert run("order.preview", place.viewer, **params(price="0.56", post_only=True))["fee_now"] is None
+
+
+def test_a_fee_at_old_prices_is_not_said(place: Place, published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = Quotes(bid=Decimal("0.20"), ask=Decimal("0.50"), is_live=False)
+    monkeypatch.setattr("apps.orders.services.preview.quotes_of", lambda *_: old)
+
+    assert run("order.preview", place.viewer, **params(price="0.56"))["fee_now"] is None

@@ -11,8 +11,10 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.test import Client
 
+from apps.accounts.grant_changes import grants_change
 from apps.accounts.models import User
 from apps.audit.models import AuditEntry
+from apps.core.permissions import Grant
 from apps.orders.models import CancelIntent, OrderIntent
 from apps.orders.pages.export import export_chunks, safe_cell
 from apps.orders.pages.filters import BlotterFilter
@@ -357,3 +359,28 @@ def test_the_way_back_after_a_cancel_never_leaves_the_desk(place: Place, client:
     answer = client.post("/orders/cancel/", {**form, "next": "https://evil.example/"})
 
     assert answer["Location"] == "/orders/"
+
+
+def test_a_cancel_of_everything_says_how_far_it_goes(place: Place) -> None:
+    order = make_order(place)
+    person = make_person(place.desk)
+    grants_change(place.desk, user_id=person.pk, add=[Grant("trader", place.account.pk, order.subaccount)])
+    limited = client_of(person)
+
+    theirs = limited.post("/orders/cancel-all/").content.decode()
+    whole = client_as(place, "trader").post("/orders/cancel-all/").content.decode()
+
+    assert "that you may cancel in the account" in theirs
+    assert "everybody on this desk" not in theirs
+    assert "all subaccounts and markets" in whole
+    assert "everybody on this desk" in whole
+
+
+def test_the_csv_says_why_an_order_ended_as_the_grid_does(place: Place) -> None:
+    make_intent(place, state="refused", error_text="Too little cash.", evidence="Found at 12:00.")
+    make_intent(place, state="unknown", evidence="Not found yet.")
+    make_intent(place, state="committed", evidence="Nothing to say.")
+
+    rows = read_csv(client_as(place, "lead").post("/orders/export.csv", {"tab": "all"}))
+
+    assert sorted(row["reason"] for row in rows) == ["", "Not found yet.", "Too little cash."]

@@ -30,7 +30,7 @@ from apps.orders.services.limit_rows import limits_of
 from apps.orders.services.limits import LimitUse, limits_use
 from apps.orders.services.lookup import intent_resolve, order_lookup
 from apps.orders.services.pauses import desk_account_ids, pause_release, pause_set, pauses_in_force
-from apps.orders.services.preview import OrderPreview, order_preview
+from apps.orders.services.preview import FeeNow, OrderPreview, order_preview
 from apps.orders.services.queueing import queue_positions_apply, queue_positions_read, queued_accounts
 from apps.orders.services.recover import spill_replay
 from apps.orders.services.send import intent_send, intents_expire, intents_interrupted
@@ -44,6 +44,7 @@ __all__ = [
     "BatchLine",
     "CancelAllResult",
     "CancelManyResult",
+    "FeeNow",
     "LimitUse",
     "OrderPreview",
     "Seen",

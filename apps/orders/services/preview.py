@@ -15,15 +15,26 @@ from apps.exchange.wire.limits import Level
 from apps.markets.access import market_for
 from apps.orders.access import require_on
 from apps.orders.costs import CostEstimate, cost_estimate
+from apps.orders.models import BookSide
 from apps.orders.services.checks import holding_of, order_check
 from apps.orders.services.gate import gate_check
 from apps.orders.services.limits import LimitUse, limit_refusal, limits_use
 from apps.orders.services.pauses import pause_check
+from apps.orders.services.quotes import quotes_of
 from apps.orders.services.recover import spill_check
 from apps.orders.services.shown import shown_of
 from apps.orders.tickets import GOOD_TILL_CANCELED, OrderTicket
 
 MAINTENANCE_AHEAD = timedelta(days=1)  # what rests may rest longer; the weekly window would else be told always
+
+
+@dataclass(frozen=True, slots=True)
+class FeeNow:
+    """The fee of an order that takes at once at the best price, which is better than its limit. Dollars."""
+
+    price: Decimal  # in the prices of the ticket's side
+    one_fill: Decimal
+    worst_split: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,7 @@ class OrderPreview:
     shown: str  # for `order.place`, see services.shown
     tokens: Level  # of the account's write bucket now
     maintenance: Window | None = None  # the next one within a day that the order may rest into
+    fee_now: FeeNow | None = None
 
     @property
     def position_after(self) -> Decimal | None:
@@ -91,6 +103,7 @@ def order_preview(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
         shown=shown_of(market, estimate),
         tokens=limiter_for(account).levels()["write"],
         maintenance=_maintenance(ticket, account.environment, now),
+        fee_now=_fee_now(ticket, estimate, environment=account.environment),
     )
 
 
@@ -100,3 +113,17 @@ def _maintenance(ticket: OrderTicket, environment: str, now: datetime) -> Window
     window = news.maintenance_near(news.schedule_of(environment), now, ahead=MAINTENANCE_AHEAD)
     ends = ticket.expires_at
     return None if window is None or (ends is not None and ends <= window.start) else window
+
+
+def _fee_now(ticket: OrderTicket, estimate: CostEstimate, *, environment: str) -> FeeNow | None:
+    """None where the order rests, where it would fill at its limit, and where the book is not known as of now."""
+    if estimate.fees is None or ticket.is_post_only:
+        return None
+    quotes = quotes_of(environment, ticket.ticker)
+    if quotes is None or not quotes.is_live:
+        return None
+    limit, is_bid = ticket.yes_price, ticket.book_side == BookSide.BID
+    best = quotes.ask if is_bid else quotes.bid
+    if best is None or (best >= limit if is_bid else best <= limit):
+        return None
+    return FeeNow(ticket.in_own_prices(best), *estimate.fees.taking_at(best))

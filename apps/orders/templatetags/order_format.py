@@ -8,6 +8,7 @@ from typing import Any
 from django import template
 
 from apps.core.money import cents_text, count_text, dollars_text
+from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import from_unix_ms
 from apps.orders.pages.export import average_price
 from apps.orders.pages.filters import SIDE_WORDS, entered_side
@@ -64,6 +65,16 @@ def order_average(row: Row) -> str:
 
 def _is_in_no_prices(row: Row) -> bool:
     return entered_side(row["entered_as"], row["book_side"]).endswith("_no")
+
+
+@register.simple_tag
+def cancel_reach(actor: object) -> str:
+    """How far a cancel of everything goes for this person: "desk", "account" (the selected one), or "part" of it."""
+    if not isinstance(actor, Actor):
+        return "part"
+    if actor.may(Permission.ORDER_CANCEL):
+        return "desk"
+    return "account" if actor.may_on(Permission.ORDER_CANCEL, actor.account_id, None) else "part"
 
 
 @register.filter

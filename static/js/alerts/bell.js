@@ -65,6 +65,7 @@ export function startBell() {
       hour: "2-digit",
       minute: "2-digit",
       second: "2-digit",
+      timeZoneName: "short",
     });
     const state = standing(alert);
     const icon = element("span", { class: `notice__icon notice__icon--${alert.level}` });

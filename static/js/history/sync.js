@@ -44,8 +44,9 @@ function nodeOf(row) {
   const key = /** @type {HTMLInputElement | null} */ (node.querySelector("input[name='key']"));
   if (key) key.value = row.key;
   const [now, full] = node.querySelectorAll("button");
-  setAttribute(now ?? null, "aria-label", `Read ${row.label} ${row.scope} now`);
-  setAttribute(full ?? null, "aria-label", `Read ${row.label} ${row.scope} from the beginning`);
+  const name = [row.label, row.scope].filter(Boolean).join(" ");
+  setAttribute(now ?? null, "aria-label", `Read now: ${name}`);
+  setAttribute(full ?? null, "aria-label", `From the beginning: ${name}`);
   const place = placeOf(row.key);
   const next = [...body.children].find(
     (other) => placeOf(/** @type {HTMLElement} */ (other).dataset["row"] ?? "") > place,

@@ -4,6 +4,7 @@ import { shownStep } from "./grid.js";
 
 /**
  * @typedef {object} GateFacts
+ * @property {boolean} [isLinked] false: this page has no connection to the desk
  * @property {string} feed state of the book: "live", "stale", "down"
  * @property {string} feedWords why it is not live
  * @property {boolean | null} exchangeActive null: not known yet
@@ -20,6 +21,7 @@ import { shownStep } from "./grid.js";
 
 const ENDED = "No more orders are taken here.";
 const SHUT = "No more orders are taken here, and no cancels: the exchange takes what still rests off itself.";
+const UNLINKED = "Nothing goes from this page until it is back, cancels neither. What rests stays on the book.";
 const WAIT = "No order goes until that changes; cancels still do.";
 const REOPENS = "No order goes until it opens again; the exchange then cancels every order that rests here.";
 const STAYS = "What rests stays on the book, unless it was to be cancelled on a pause.";
@@ -72,6 +74,9 @@ export function gateWords(facts) {
       return { reason: "The exchange has paused this market", next: REOPENS };
   }
   if (facts.closeMs && facts.nowMs >= facts.closeMs) return { reason: "The market has closed", next: SHUT };
+  // Without the desk nothing is known of the exchange, and no button of this page reaches anything.
+  if (facts.isLinked === false)
+    return { reason: `No connection to the desk (${facts.feedWords || "connecting"})`, next: UNLINKED };
   // Before the feed: sessions break during a pause, and the pause is why.
   const until = facts.resume ? ` until ${facts.resume}` : "";
   const weekly = isMaintenance(facts.nowMs) ? ", for its weekly maintenance (Thursdays 3:00 to 5:00 in New York)" : "";

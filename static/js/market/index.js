@@ -369,6 +369,7 @@ function showFeed() {
 
 function showGate() {
   const { reason, next } = gateWords({
+    isLinked: desk.socket.link.state === "live",
     feed: root.dataset.feed ?? "down",
     feedWords: feedReason,
     pause: pauseReason,

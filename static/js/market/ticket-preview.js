@@ -1,5 +1,5 @@
 /** What the desk says an order would cost: its lines in words, and what changed since they were shown. No DOM here. */
-import { formatCount, formatMoney, toUnits } from "../core/fixed.js";
+import { formatCount, formatMoney, formatPrice, toUnits } from "../core/fixed.js";
 
 /** @typedef {Record<string, any>} Preview the answer of `order.preview` */
 
@@ -118,6 +118,15 @@ export function previewLine(name, data) {
     case "fee":
       if (raw === null) return line("not known");
       return line(`${dollars(raw)} / ${dollars(data.fee_worst)}`, feeTitle(data));
+    case "fee_now": {
+      if (!raw) return { text: "-", title: "", isPresent: false };
+      const fees = `${dollars(raw.fee)} / ${dollars(raw.fee_worst)}`;
+      const price = formatPrice(toUnits(raw.price, 4), { step: toUnits(raw.price, 4) % 100 ? 10 : 100 });
+      return line(
+        `${fees} at ${price}`,
+        "It takes at once, at better prices than its limit. Nearer to 50¢ the fee is larger.",
+      );
+    }
     case "fee_maker":
       if (raw === undefined) return { text: "-", title: "", isPresent: false };
       if (raw === null) return line("not known");

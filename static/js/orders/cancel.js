@@ -3,7 +3,7 @@ import { desk } from "../frame/desk.js";
 import { element, setText } from "../frame/dom.js";
 import { toast } from "../frame/toasts.js";
 import { DeskRefusal, post } from "./desk-http.js";
-import { plural, scopeLines, scopeWords } from "./scope.js";
+import { plural, reachWords, scopeLines, scopeWords } from "./scope.js";
 
 /** @typedef {import("./row-model.js").BlotterRow} BlotterRow */
 
@@ -11,9 +11,9 @@ const LOST = "The answer was lost. The list shows what becomes of each order; ca
 
 /**
  * @param {HTMLDialogElement} dialog
- * @param {{account: string, cancelAllUrl: string}} where
+ * @param {{account: string, cancelAllUrl: string, reach: string}} where
  */
-export function createCancels(dialog, { account, cancelAllUrl }) {
+export function createCancels(dialog, { account, cancelAllUrl, reach }) {
   const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (dialog.querySelector(selector));
 
   /**
@@ -84,7 +84,7 @@ export function createCancels(dialog, { account, cancelAllUrl }) {
       const beyond = unknown
         ? ` ${plural(unknown, "order")} with an unknown outcome cannot be cancelled before it is known what they are.`
         : "";
-      const text = `Everything that works in the account ${accountName}: all subaccounts and markets, of everybody.${beyond}`;
+      const text = `${reachWords(accountName, reach)}: everything that works.${beyond}`;
       if (!(await ask(`Cancel ${what}`, text, scopeLines(working)))) return;
       try {
         const done = await post(cancelAllUrl, { account_id: account, confirmed: "yes" });

@@ -110,14 +110,14 @@ export function orderColumns({ format, zone, now, canCancel, titleOf }) {
     text("side", "Side", 84, (row) => row.side, {
       cellRenderer: (/** @type {Cell} */ { data }) => (data ? badge(data.isBid ? "buy" : "sell", data.side) : ""),
     }),
-    figure("price", "Price", 56, (row) => row.price, price, tinted),
-    figure("count", "Contracts", 72, (row) => row.count, count, tinted),
-    figure("filled", "Filled", 58, (row) => row.filled, count, tinted),
+    figure("price", "Price", 66, (row) => row.price, price, tinted),
+    figure("count", "Contracts", 86, (row) => row.count, count, tinted),
+    figure("filled", "Filled", 66, (row) => row.filled, count, tinted),
     figure("remaining", "Left", 58, (row) => row.remaining, count, tinted),
     figure(
       "average",
       "Average",
-      64,
+      74,
       (row) => row.average,
       (units) => price(units, 1),
     ),

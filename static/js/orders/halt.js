@@ -4,7 +4,7 @@ import { desk } from "../frame/desk.js";
 import { element, setAttribute, setText } from "../frame/dom.js";
 import { announce, toast } from "../frame/toasts.js";
 import { barWords, gateLine, haltDeed, pauseLine, runLine } from "./halt-model.js";
-import { plural, scopeLines, scopeWords } from "./scope.js";
+import { plural, reachWords, scopeLines, scopeWords } from "./scope.js";
 import { toUnits } from "../core/fixed.js";
 
 /** @typedef {import("./halt-model.js").Frame} Frame */
@@ -16,7 +16,7 @@ const LOST = "The answer was lost. The top bar shows what is in force; doing it 
 const root = /** @type {HTMLElement} */ (document.querySelector("[data-halt]"));
 const opener = /** @type {HTMLButtonElement | null} */ (root.querySelector("[data-halt-open]"));
 const dialog = /** @type {HTMLDialogElement | null} */ (root.querySelector("dialog"));
-const { account = "", accountName = "", person = "", peopleUrl = "" } = root.dataset;
+const { account = "", accountName = "", person = "", peopleUrl = "", reach = "part" } = root.dataset;
 const clock = new Intl.DateTimeFormat("en-GB", { timeZone: desk.data.time_zone, timeStyle: "medium" });
 /** @type {Frame | null} */
 let frame = null;
@@ -94,10 +94,7 @@ function showDialog() {
   const known = state && state.version >= 0;
   const scope = !known ? "reading what works" : rows.length ? scopeWords(rows) : "nothing is working now";
   const beyond = whom() === "desk" ? " The desk's other accounts are cancelled too." : "";
-  setText(
-    part("scope"),
-    `In the account ${accountName}, all subaccounts and markets, of everybody: ${scope}.${beyond}`,
-  );
+  setText(part("scope"), `${reachWords(accountName, reach)}: ${scope}.${beyond}`);
   part("lines").replaceChildren(
     ...(cancelBox().checked ? scopeLines(rows, 5).map((line) => element("li", { text: line })) : []),
   );

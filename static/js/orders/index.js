@@ -81,6 +81,7 @@ function workingRows() {
 const cancels = createCancels(/** @type {HTMLDialogElement} */ (find("[data-confirm]")), {
   account,
   cancelAllUrl,
+  reach: root.dataset.reach ?? "part",
 });
 const changes = createChanges(/** @type {HTMLDialogElement} */ (find("[data-change]")), {
   mayAmend: desk.may("order.place"),

@@ -18,6 +18,16 @@ export function scopeWords(rows) {
 }
 
 /**
+ * Where a cancel of everything acts, as far as this person's rights go.
+ * @param {string} accountName
+ * @param {string} reach "desk" or "account": all of it; "part": what they hold a role on
+ */
+export const reachWords = (accountName, reach) =>
+  reach === "part"
+    ? `In the account ${accountName}, in all markets and of everybody, where you may cancel`
+    : `In the account ${accountName}, all subaccounts and markets, of everybody`;
+
+/**
  * Lines for the dialog: one for each market, the largest first.
  * @param {Scoped[]} rows
  * @param {number} [atMost]

@@ -3,6 +3,7 @@ import { formatAge } from "../core/age.js";
 import { formatCount, formatMoney, formatPrice, toUnits } from "../core/fixed.js";
 import { shownPrice, sideWords } from "../market/orders-table.js";
 import { headline, isActive, isUndecided, leftMs } from "../rfq/confirm/model.js";
+import { subjectOutcomeFirst } from "../rfq/confirm/words.js";
 
 /** @typedef {Record<string, any>} Row */
 /** @typedef {{format: import("../core/fixed.js").PriceFormat, nameOf: (ticker: string) => string}} Look */
@@ -77,7 +78,7 @@ export function requestsOf(rows, look) {
       const cost = row["target_cost"] ? formatMoney(toUnits(row["target_cost"], 6)) : "";
       return {
         key: String(row["key"]),
-        name: String(row["title"]),
+        name: subjectOutcomeFirst(/** @type {any} */ (row)),
         size: size || cost,
         yes: best("buy_yes"),
         no: best("buy_no"),
@@ -101,7 +102,7 @@ export function windowsOf(rows, { format }, now) {
       const waits = isUndecided(row, now);
       return {
         key: String(row["key"]),
-        name: String(row["title"]),
+        name: subjectOutcomeFirst(/** @type {any} */ (row)),
         text: headline(row, format),
         state: waits
           ? `${(Math.floor(leftMs(row, now) / 100) / 10).toFixed(1)} s to decide`
@@ -151,7 +152,7 @@ export function happenedOf({ fills, orders, rfqs, confirms }, look, atMost) {
       key: String(row["key"]),
       atMs: row["closed_ms"],
       ...kind,
-      text: `${row["title"]}: ${row["state_text"]}`,
+      text: `${subjectOutcomeFirst(/** @type {any} */ (row))}: ${row["state_text"]}`,
       href: "/rfq/",
     });
   }

@@ -106,3 +106,12 @@ test("a close by the exchange's own schedule says when it opens, unless the exch
   assert.equal(words({}), "");
   assert.match(words({ tradingActive: false, resume: "11:30" }), /paused at the exchange until 11:30/);
 });
+
+test("without the desk no cancel is promised, whatever else was known", () => {
+  for (const known of [{}, { tradingActive: false }, { pause: "Your trading is paused" }]) {
+    const told = gateWords({ ...OPEN, ...known, isLinked: false, feed: "stale", feedWords: "stale 7 s: no network" });
+    assert.equal(told.reason, "No connection to the desk (stale 7 s: no network)");
+    assert.match(told.next, /cancels neither/);
+  }
+  assert.match(gateWords({ ...OPEN, isLinked: false, status: "settled" }).reason, /has settled/);
+});

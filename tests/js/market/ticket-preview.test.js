@@ -22,6 +22,12 @@ test("the fee says both splits, and its parts on a closer look", () => {
   assert.equal(previewLine("fee_maker", {}).isPresent, false);
 });
 
+test("an order that takes at a better price than its limit says the fee there, which may be larger", () => {
+  const fee_now = { price: "0.8500", fee: "0.480000", fee_worst: "0.490000" };
+  assert.equal(previewLine("fee_now", { ...DATA, fee_now }).text, "$0.48 / $0.49 at 85¢");
+  assert.equal(previewLine("fee_now", { ...DATA, fee_now: null }).isPresent, false);
+});
+
 test("tokens say what the order takes and when it has to wait", () => {
   assert.equal(previewLine("tokens", DATA).text, "10 of 80 left");
   assert.equal(previewLine("tokens", { tokens: { ...DATA.tokens, left: 4 } }).text, "10 of 4 left, waits for more");

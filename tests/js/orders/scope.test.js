@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { scopeLines, scopeWords } from "../../../static/js/orders/scope.js";
+import { reachWords, scopeLines, scopeWords } from "../../../static/js/orders/scope.js";
 
 test("a scope is said with orders, markets and contracts", () => {
   const rows = [
@@ -17,4 +17,9 @@ test("the lines name the largest markets first and count the rest", () => {
   const rows = ["A", "B", "C"].map((ticker, at) => ({ ticker, remaining: (at + 1) * 100 }));
   assert.deepEqual(scopeLines(rows, 2), ["C: 1 order, 3 left", "B: 1 order, 2 left", "and 1 more market"]);
   assert.deepEqual(scopeLines([]), []);
+});
+
+test("who may cancel only a part of an account is not told that all of it goes", () => {
+  assert.match(reachWords("main", "account"), /all subaccounts/);
+  assert.doesNotMatch(reachWords("main", "part"), /all subaccounts/);
 });

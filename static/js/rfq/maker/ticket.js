@@ -170,7 +170,7 @@ export function createTicket(ticket, { account, gridUrl, offers, latest, openOn,
       "size",
       row["target_cost"] && !Number(row["contracts"])
         ? `${sizeWords(/** @type {any} */ (row))} of cost`
-        : `${sizeWords(/** @type {any} */ (row))} contracts`,
+        : `${sizeWords(/** @type {any} */ (row))} contract${Number(row["contracts"]) === 1 ? "" : "s"}`,
     );
     fact("book", `${priceWords(row["book_bid"], format)} / ${priceWords(row["book_ask"], format)}`);
     fact(
