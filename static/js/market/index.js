@@ -399,6 +399,13 @@ for (const line of root.querySelectorAll("[data-siblings] tr[data-ticker]")) {
   });
 }
 
+const current = /** @type {HTMLElement | null} */ (root.querySelector("[data-siblings] [aria-current]"));
+if (current) {
+  // In a long list the market itself is in sight.
+  const list = find(".market__siblings");
+  list.scrollTop = current.offsetTop + current.offsetHeight / 2 - list.clientHeight / 2;
+}
+
 let period = Number(root.querySelector("[data-period][aria-current='true']")?.getAttribute("data-period") ?? "60");
 for (const button of root.querySelectorAll("[data-period]")) {
   button.addEventListener("click", () => {
