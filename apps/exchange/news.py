@@ -15,7 +15,7 @@ from apps.core.errors import WireFormatError
 from apps.core.timestamps import format_rfc3339, parse_rfc3339, utc_now
 from apps.exchange import clients, hours
 from apps.exchange.models import Announcement, ExchangeSchedule
-from apps.exchange.wire.api.markets import get_announcements, get_schedule
+from apps.exchange.wire.api.notices import get_announcements, get_schedule
 from apps.exchange.wire.client import ExchangeClient
 from apps.exchange.wire.errors import ReadFailed, Refused
 from apps.exchange.wire.schemas.rest import Announcement as WireAnnouncement

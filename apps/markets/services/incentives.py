@@ -11,7 +11,7 @@ from apps.core.errors import WireFormatError
 from apps.core.money import parse_count
 from apps.core.timestamps import parse_rfc3339, utc_now
 from apps.exchange.clients import environment_client
-from apps.exchange.wire.api.markets import get_incentive_programs
+from apps.exchange.wire.api.notices import get_incentive_programs
 from apps.exchange.wire.client import ExchangeClient
 from apps.exchange.wire.schemas.rest import IncentiveProgram as WireProgram
 from apps.markets.models import IncentiveProgram

@@ -9,14 +9,11 @@ from apps.exchange.wire.api.calls import many, one, pages, segment
 from apps.exchange.wire.client import ExchangeClient
 from apps.exchange.wire.errors import missing_object
 from apps.exchange.wire.schemas.rest import (
-    Announcement,
     BookLevels,
     Candlestick,
     Event,
-    IncentiveProgram,
     Market,
     PublicTrade,
-    Schedule,
     Series,
     SeriesFeeChange,
     Status,
@@ -25,16 +22,6 @@ from apps.exchange.wire.schemas.rest import (
 
 def get_exchange_status(client: ExchangeClient) -> Status:
     return one(Status, client.get("/exchange/status"), is_read=True)
-
-
-def get_announcements(client: ExchangeClient) -> list[Announcement]:
-    """Return all that the exchange announces to everybody, inactive ones too."""
-    return many(Announcement, client.get("/exchange/announcements"), key="announcements")
-
-
-def get_schedule(client: ExchangeClient) -> Schedule:
-    """Return the trading hours, in the time of New York, and the maintenance windows that are planned."""
-    return one(Schedule, client.get("/exchange/schedule"), is_read=True, key="schedule")
 
 
 def get_user_data_timestamp(client: ExchangeClient) -> str:
@@ -64,20 +51,6 @@ def get_fee_changes(
     """Return the dated changes of fees that are to come, and with `show_historical` those that were; not paged."""
     params = {"series_ticker": series_ticker, "show_historical": show_historical or None}
     return many(SeriesFeeChange, client.get("/series/fee_changes", params=params), key="series_fee_change_arr")
-
-
-def get_incentive_programs(
-    client: ExchangeClient, *, status: Literal["all", "active", "upcoming", "closed", "paid_out"] = "all"
-) -> Iterator[IncentiveProgram]:
-    """Yield programs, page by page; their cursor has a name of its own. Rows that move may come twice."""
-    cursor: str | None = None
-    while True:
-        body = client.get("/incentive_programs", params={"status": status, "limit": 1000, "cursor": cursor})
-        yield from many(IncentiveProgram, body, key="incentive_programs")
-        following = body.get("next_cursor")
-        if not following or not isinstance(following, str) or following == cursor:
-            return
-        cursor = following
 
 
 def get_events(
