@@ -6,6 +6,7 @@ import { startBar } from "./bar.js";
 import { desk } from "./desk.js";
 import { csrfToken, element, setText } from "./dom.js";
 import { startIdle } from "./idle.js";
+import { startNews } from "./news.js";
 import { createPalette } from "./palette.js";
 import { announce } from "./toasts.js";
 
@@ -193,5 +194,6 @@ watchMenus();
 watchLink();
 watchRights();
 startBar(document);
+startNews(document);
 desk.start();
 startIdle();
