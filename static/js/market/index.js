@@ -51,6 +51,8 @@ let exchange = {
   exchange_active: /** @type {boolean | null} */ (null),
   trading_active: /** @type {boolean | null} */ (null),
   resume_at: /** @type {string | null} */ (null),
+  hours_open: /** @type {boolean | null} */ (null),
+  hours_text: "",
 };
 
 const tape = createTape(/** @type {HTMLTableSectionElement} */ (find("[data-tape]")), { look, limit: 60 });
@@ -373,6 +375,7 @@ function showGate() {
     pause: pauseReason,
     exchangeActive: exchange.exchange_active,
     tradingActive: exchange.trading_active,
+    closed: exchange.hours_open === false ? (exchange.hours_text ?? "") : "",
     resume: exchange.resume_at ? resumeTime.format(new Date(exchange.resume_at)) : "",
     status: marketStatus,
     result: marketResult,

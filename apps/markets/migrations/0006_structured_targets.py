@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("markets", "0004_milestones"),
+        ("markets", "0005_incentive_programs"),
     ]
 
     operations = [
