@@ -36,6 +36,8 @@ class MarketFilterForm(forms.Form):
     category = forms.CharField(max_length=80, required=False)
     series = forms.CharField(max_length=80, required=False)
     tag = forms.CharField(max_length=80, required=False)
+    competition = forms.CharField(max_length=120, required=False)
+    scope = forms.CharField(max_length=80, required=False)
     status = forms.ChoiceField(choices=STATUSES, required=False)
     closes = forms.ChoiceField(choices=CLOSES, required=False)
     spread = forms.DecimalField(
@@ -55,6 +57,8 @@ class MarketFilterForm(forms.Form):
         "category": "There is no such category.",
         "series": "There is no such series.",
         "tag": "There is no such tag.",
+        "competition": "There is no such competition.",
+        "scope": "There is no such scope.",
         "status": "Choose one of the listed statuses.",
         "closes": "Choose one of the listed closing times.",
         "spread": "A spread is a number of cents from 0 to 100, such as 2 or 0.5.",

@@ -16,7 +16,7 @@ from apps.markets import selectors
 from apps.markets.access import environment_for
 from apps.markets.forms import CLOSES, CLOSES_WITHIN, PAGE_LENGTH, REWARDS, STARRED_LIST, STATUSES
 from apps.markets.incentives import rewards_now
-from apps.markets.models import Market, Series, Watchlist
+from apps.markets.models import Market, SearchFilter, Series, Watchlist
 from apps.markets.services.watchlists import SHARING, STARRED, can_edit
 
 SERIES_SHOWN = 300
@@ -94,6 +94,8 @@ def market_filter(environment: str, chosen: Mapping[str, Any], lists: Lists) -> 
         text=chosen["q"],
         category=chosen["category"],
         series=chosen["series"],
+        competition=chosen["competition"],
+        scope=chosen["scope"],
         series_in=_series_of_tag(environment, chosen["tag"]) if chosen["tag"] else None,
         status="" if status == "all" else status,
         closes_after=now if within else None,
@@ -219,6 +221,8 @@ FILTER_NAMES = (
     "category",
     "series",
     "tag",
+    "competition",
+    "scope",
     "status",
     "closes",
     "spread",
@@ -247,7 +251,7 @@ COLUMNS = (
 
 
 def choices_context(environment: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """What the filter's fields offer: two queries."""
+    """What the filter's fields offer: three queries."""
     every = selectors.series_list(environment)
     category = chosen["category"]
     series = [one for one in every if not category or one.category == category]
@@ -256,10 +260,28 @@ def choices_context(environment: str, chosen: Mapping[str, Any]) -> dict[str, An
         "categories": selectors.categories(environment),
         "series_choices": _with_chosen(series, every, chosen["series"]),
         "has_more_series": len(series) > SERIES_SHOWN,
-        "tags": sorted({str(tag) for one in series for tag in one.tags} | ({chosen["tag"]} - {""})),
+        **_offered(environment, chosen, {str(tag) for one in series for tag in one.tags}),
         "statuses": STATUSES,
         "closes": CLOSES,
         "rewards": REWARDS,
+    }
+
+
+def _offered(environment: str, chosen: Mapping[str, Any], tags: set[str]) -> dict[str, Any]:
+    """What the exchange offers to look for, and what the catalogue has or the address names beside it."""
+    row = SearchFilter.objects.filter(environment=environment).first()
+    by_category: dict[str, list[str]] = row.tags if row else {}
+    category, competition, scope = chosen["category"], chosen["competition"], chosen["scope"]
+    offered = by_category.get(category, []) if category else [one for found in by_category.values() for one in found]
+    sports: list[dict[str, Any]] = row.sports if row else []
+    named = [one for sport in sports for one in sport["competitions"]]
+    of_one = [name for one in named if one["name"] == competition for name in one["scopes"]]
+    scopes = of_one or [name for sport in sports for name in sport["scopes"]]
+    return {
+        "tags": sorted(tags.union(offered, {chosen["tag"]} - {""})),
+        "sports": sports,
+        "other_competition": "" if any(one["name"] == competition for one in named) else competition,
+        "scopes": sorted({*scopes, scope} - {""}),
     }
 
 

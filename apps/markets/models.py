@@ -73,6 +73,8 @@ class Event(models.Model):
     sub_title = models.CharField(max_length=300, blank=True)
     category = models.CharField(max_length=80, blank=True)
     is_mutually_exclusive = models.BooleanField(default=False)
+    competition = models.CharField(max_length=120, blank=True, default="", db_index=True)  # of sports
+    competition_scope = models.CharField(max_length=80, blank=True, default="")
     strike_date = models.DateTimeField(null=True)
     fee_type_override = models.CharField(max_length=60, null=True)
     fee_multiplier_override = models.CharField(max_length=20, null=True)
@@ -198,6 +200,17 @@ class StructuredTarget(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["environment", "target_id"], name="target_once")]
+
+
+class SearchFilter(models.Model):
+    """What the exchange offers to look for, as it was read last (docs: GET /search/..), one row per environment."""
+
+    environment = models.CharField(max_length=12, choices=Environment.choices, unique=True)
+    tags = models.JSONField(default=dict)  # category -> [tag]
+    sports = models.JSONField(
+        default=list
+    )  # [{"sport", "scopes": [..], "competitions": [{"name", "scopes"}]}], in order
+    read_at = models.DateTimeField()
 
 
 class Watchlist(models.Model):

@@ -116,10 +116,17 @@ def event_row(environment: str, raw: Raw) -> Event:
         sub_title=_text(raw.get("sub_title"), 300),
         category=_text(raw.get("category"), 80),
         is_mutually_exclusive=raw.get("mutually_exclusive") is True,
+        competition=_metadata(raw, "competition", 120),
+        competition_scope=_metadata(raw, "competition_scope", 80),
         strike_date=_read(raw.get("strike_date"), parse_rfc3339),
         fee_type_override=_text(raw.get("fee_type_override"), 60) or None,
         fee_multiplier_override=_decimal_text(raw.get("fee_multiplier_override")),
     )
+
+
+def _metadata(raw: Raw, name: str, most: int) -> str:
+    found = raw.get("product_metadata")
+    return _text(found.get(name), most) if isinstance(found, dict) else ""
 
 
 def market_row(environment: str, raw: Raw, *, event: Event) -> Market:

@@ -63,6 +63,8 @@ class MarketFilter:
     closes_before: datetime | None = None
     closes_after: datetime | None = None
     tickers: Sequence[str] | None = None  # of a watchlist; an empty one shows nothing
+    competition: str = ""
+    scope: str = ""  # of a competition: "Game", "Futures", ..
     series_in: Sequence[str] | None = None  # of a tag; an empty one shows nothing
     max_spread: Decimal | None = None  # dollars; leaves out markets that are not quoted on both sides
     min_volume_24h: Decimal | None = None  # contracts
@@ -355,6 +357,10 @@ def _filtered(environment: str, query: QuerySet[Market], chosen: MarketFilter) -
         query = query.filter(status__in=STATUS_FILTERS.get(chosen.status, (chosen.status,)))
     if chosen.category:
         query = query.filter(event__category=chosen.category)
+    if chosen.competition:
+        query = query.filter(event__competition=chosen.competition)
+    if chosen.scope:
+        query = query.filter(event__competition_scope=chosen.scope)
     if chosen.series:
         query = query.filter(series_ticker=chosen.series)
     if chosen.event:

@@ -102,6 +102,7 @@ def milestones_environment_sync(environment: str) -> None:
     try:
         services.milestones_sync(environment)
         services.targets_sync(environment)
+        services.search_filters_sync(environment)
     except (ExchangeError, DeskError) as exc:
         logger.warning("milestones of %s were not synced, beat tries again: %s", environment, exc)
     finally:

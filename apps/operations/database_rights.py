@@ -64,6 +64,7 @@ markets.Collection                r    rac  r    -
 markets.Milestone                 r    racd -    -
 markets.MilestoneEvent            r    racd -    -
 markets.StructuredTarget          r    rac  -    -
+markets.SearchFilter              r    rac  -    -
 markets.Watchlist                 racd r    r    -
 orders.OrderIntent                rac  rac  rac  -
 orders.Order                      rc   rac  rac  -

@@ -5,6 +5,8 @@ export const FIELDS = [
   "category",
   "series",
   "tag",
+  "competition",
+  "scope",
   "status",
   "closes",
   "spread",

@@ -5,7 +5,7 @@ from typing import Literal
 
 from apps.exchange.wire.api.calls import many, one, segment
 from apps.exchange.wire.client import ExchangeClient
-from apps.exchange.wire.schemas.event_facts import EventMetadata, ForecastPoint
+from apps.exchange.wire.schemas.event_facts import CategoryTags, EventMetadata, ForecastPoint, SportFilters
 
 
 def get_event_metadata(client: ExchangeClient, event_ticker: str) -> EventMetadata:
@@ -38,3 +38,13 @@ def get_forecast(
         kind="bulk",
     )
     return many(ForecastPoint, body, key="forecast_history")
+
+
+def get_category_tags(client: ExchangeClient) -> CategoryTags:
+    """Public."""
+    return one(CategoryTags, client.get("/search/tags_by_categories", kind="bulk"), is_read=True)
+
+
+def get_sport_filters(client: ExchangeClient) -> SportFilters:
+    """Public."""
+    return one(SportFilters, client.get("/search/filters_by_sport", kind="bulk"), is_read=True)

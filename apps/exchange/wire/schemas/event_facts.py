@@ -26,3 +26,19 @@ class ForecastPoint(Wire):
     event_ticker: str = ""
     period_interval: int = 0
     percentile_points: list[Any] | None = None
+
+
+class SportFilter(Wire):
+    """Of one sport: scopes [".."], competitions {name: {"scopes": [".."]}}."""
+
+    scopes: list[Any] | None = None
+    competitions: dict[str, Any] | None = None
+
+
+class SportFilters(Wire):
+    filters_by_sports: dict[str, Any] | None = None
+    sport_ordering: list[Any] | None = None
+
+
+class CategoryTags(Wire):
+    tags_by_categories: dict[str, Any] | None = None

@@ -14,7 +14,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from apps.accounts.invitations import first_invitation
 from apps.exchange.services import status_refresh
-from apps.markets.services import catalogue_sync, milestones_sync, targets_sync
+from apps.markets.services import catalogue_sync, milestones_sync, search_filters_sync, targets_sync
 from apps.web import demo
 from apps.web.npm import FILES
 
@@ -39,6 +39,7 @@ class Command(BaseCommand):
             catalogue_sync("paper")
             milestones_sync("paper")
             targets_sync("paper")
+            search_filters_sync("paper")
             status_refresh("paper")
         else:
             self._first_person()
