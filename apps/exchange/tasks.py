@@ -5,6 +5,7 @@ import logging
 from celery import shared_task
 
 from apps.accounts.permissions import task_permission
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import DeskError
 from apps.core.permissions import Permission
 from apps.exchange import selectors, services, warm
@@ -17,6 +18,7 @@ __all__ = ["key_test", "key_test_enqueue", "status_refresh", "warm"]  # `warm` l
 
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
+@reaches_disk_later()
 def status_refresh() -> None:
     """Refresh the status of every environment that has an active account. Beat runs this every 10 s."""
     for environment in selectors.environments_in_use():
