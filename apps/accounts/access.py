@@ -17,6 +17,7 @@ from apps.accounts.grants import MAX_SUBACCOUNT, all_roles, grants_read, within
 from apps.accounts.models import Desk, Environment, ExchangeAccount, Membership, User
 from apps.accounts.sign_ins import is_idle as session_is_idle
 from apps.accounts.sign_ins import is_over as session_is_over
+from apps.accounts.step_up import proofs_of
 from apps.core.errors import NotFound
 from apps.core.permissions import MASKED_VIEWER, Actor, Permission, Reach, Role
 from apps.core.prepared import Prepared
@@ -106,7 +107,12 @@ def presence_judged(user_id: int, session: Mapping[str, Any]) -> tuple[Presence 
         subaccount = 0
     if account is not None:
         subaccount = _subaccount_selected(nowhere, account.pk, subaccount)
-    actor = replace(nowhere, account_id=account.pk if account else None, subaccount=subaccount)
+    actor = replace(
+        nowhere,
+        account_id=account.pk if account else None,
+        subaccount=subaccount,
+        proofs=proofs_of(user_id, session),
+    )
     presence = Presence(actor, membership, desk, account, subaccount)
     return presence, need_of(desk, all_roles(membership), user_id, session)
 

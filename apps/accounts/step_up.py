@@ -1,14 +1,17 @@
 """Sensitive acts ask again who is there, unless the person proved it in the last five minutes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 from allauth.account import app_settings
 from allauth.account.adapter import get_adapter
-from allauth.account.internal.flows.login import get_authentication_records
+from allauth.account.internal.flows.login import (
+    _AUTHENTICATION_METHODS_USER_SESSION_KEY,
+    AUTHENTICATION_METHODS_SESSION_KEY,
+)
 from allauth.mfa.models import Authenticator
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -25,13 +28,25 @@ def is_fresh(request: HttpRequest) -> bool:
 
     Where the person has a second factor, by that: a password alone proves nothing of them any more.
     """
-    user = cast(User, request.user)
-    records = get_authentication_records(request, user)
-    if Authenticator.objects.filter(user=user).exists():
-        records = [record for record in records if record["method"] == "mfa"]
-    newest = max((record["at"] for record in records), default=0)
-    age = time.time() - newest
-    return bool(0 <= age < app_settings.REAUTHENTICATION_TIMEOUT)
+    user_id = cast(User, request.user).pk
+    return is_proven(user_id, proofs_of(user_id, request.session))
+
+
+def is_proven(user_id: int, proofs: Iterable[tuple[str, float]]) -> bool:
+    """`is_fresh` of what a session holds. Asks the database where there is a proof that is young enough."""
+    now = time.time()
+    fresh = {method for method, at in proofs if 0 <= now - at < app_settings.REAUTHENTICATION_TIMEOUT}
+    if not fresh:
+        return False
+    return "mfa" in fresh or not Authenticator.objects.filter(user_id=user_id).exists()
+
+
+def proofs_of(user_id: int, session: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+    """Return how and when (Unix s) a session proved this person, as the sign-in library keeps it."""
+    records = session.get(AUTHENTICATION_METHODS_SESSION_KEY)
+    if session.get(_AUTHENTICATION_METHODS_USER_SESSION_KEY) != str(user_id) or not isinstance(records, list):
+        return ()
+    return tuple((str(one["method"]), float(one["at"])) for one in records)
 
 
 def steps_up(back: str) -> Callable[[AnyView], AnyView]:

@@ -38,6 +38,7 @@ urlpatterns = [
     path("team/chain/", trail_views.trail_checks, name="trail_checks"),
     path("team/chain/check/", trail_views.trail_check, name="trail_check"),
     path("join/", team_views.join, name="join"),
+    path("confirm/", views.confirm_self, name="confirm_self"),
     path("accounts-select/", views.account_select, name="account_select"),
     path("desks-select/", views.desk_select, name="desk_select"),
 ]

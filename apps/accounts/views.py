@@ -12,6 +12,7 @@ from apps.accounts import kept, services
 from apps.accounts.forms import AccountSelectForm, DeskSelectForm, PreferencesForm
 from apps.accounts.models import User
 from apps.accounts.permissions import requires
+from apps.accounts.step_up import confirm_first, is_fresh
 from apps.core.errors import DeskError
 from apps.core.permissions import Actor, Permission
 
@@ -29,6 +30,13 @@ def account_select(request: HttpRequest) -> HttpResponse:
     actor: Actor = request.actor  # type: ignore[attr-defined]
     services.account_select(actor, request.session, **form.choice())
     return _back(request)
+
+
+@requires(Permission.SELF)
+@require_GET
+def confirm_self(request: HttpRequest) -> HttpResponse:
+    """Prove who is there, in a window beside the page that asks for it (static/js/frame/step-up.js)."""
+    return render(request, "accounts/confirmed.html") if is_fresh(request) else confirm_first(request, "confirm_self")
 
 
 @requires(Permission.SELF)

@@ -209,6 +209,8 @@ class Actor:
     account_id: int | None = None
     subaccount: int = 0
     grants: frozenset[Grant] = frozenset()  # beside the roles, each on less than the desk
+    # How and when (Unix s) their session has proved who they are (apps.accounts.step_up); of nobody's session: never.
+    proofs: tuple[tuple[str, float], ...] = ()
 
     def may(self, permission: Permission) -> bool:
         """On all of the desk. A grant on one account does not count: ask `may_on` where that is enough."""

@@ -299,6 +299,7 @@ class RiskLimit(models.Model):
     approve_notional = MoneyField(null=True, help_text="A dearer order needs a second person")
     # Minutes in which one person's orders on one side of a market are one order to the two above; null: 10, 0: none.
     approve_within = models.PositiveIntegerField(null=True)
+    ask_again_notional = MoneyField(null=True, help_text="Of a dearer order's author is asked again who they are")
     set_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     set_at = models.DateTimeField()
 

@@ -5,6 +5,7 @@ from typing import cast
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from apps.accounts.four_eyes import ApprovalNeeded
@@ -38,6 +39,9 @@ def order_place(request: DeskRequest, ticker: str) -> HttpResponse:
     except DeskError as refused:
         exc = order_asked(request.actor, refused) if isinstance(refused, ApprovalNeeded) else refused
         errors = exc.fields or {"general": exc.text}
+        if exc.code == "ask_again":
+            where = reverse("confirm_self")
+            errors = {"general": f"{exc.text} Open {where} in another tab, prove it there, then place the order again."}
         if not errors.keys() & {"price", "count", "expires_at"}:
             errors = {"general": " ".join(errors.values())}
         context = market_context(request, market, ticket=typed, errors=errors)

@@ -9,7 +9,7 @@ from apps.core.money import format_dollars, format_price, parse_count, parse_dol
 from apps.orders.forms import cents_typed
 from apps.orders.models import RiskLimit
 from apps.orders.pages.limits import LABELS
-from apps.orders.services.limit_rows import SUMMED
+from apps.orders.services.limit_rows import ASK_AGAIN, SUMMED
 
 _TEXT_AT_MOST = 40
 HINTS = {
@@ -24,6 +24,7 @@ HINTS = {
     "approve_count": "contracts",
     "approve_notional": "dollars",
     SUMMED: "minutes",
+    ASK_AGAIN: "dollars",
 }
 _PLACES = ("all", "series", "market")
 

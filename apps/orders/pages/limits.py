@@ -20,6 +20,7 @@ from apps.orders.pages.blotter import people_of
 from apps.orders.services.day_loss import LossStanding, loss_standing
 from apps.orders.services.limit_changes import Changed, changed_of, limit_history
 from apps.orders.services.limit_rows import (
+    ASK_AGAIN,
     DEFAULTS,
     EVERYWHERE,
     OF_RFQS,
@@ -48,6 +49,7 @@ LABELS = {
     "approve_count": ("Four eyes above (contracts)", ""),
     "approve_notional": ("Four eyes above (dollars)", ""),
     SUMMED: ("Four eyes: summed over", ""),
+    ASK_AGAIN: ("Asks who you are above", ""),
 }
 # The same for the heads of columns, of which there are many.
 _HEADS = {
@@ -60,6 +62,7 @@ _HEADS = {
     "max_open_quotes": "Quotes",
     "max_daily_loss": "Day's loss",
     "approve_count": "Four eyes above",
+    ASK_AGAIN: "Asks again above",
 }
 _ALWAYS = tuple(DEFAULTS)  # columns that are shown even when no row fills them
 # rfq -> orders: account id -> its open requests and quotes, as (person, name of the limit, the markets of it).
@@ -86,7 +89,7 @@ def limit_words(name: str, value: Decimal | int | None) -> str:
     if value is None:
         return "-"
     match name:
-        case "max_notional" | "max_daily_loss" | "approve_notional":
+        case "max_notional" | "max_daily_loss" | "approve_notional" | "ask_again_notional":
             return dollars_text(Decimal(value))
         case "price_band":
             return cents_text(Decimal(value))
@@ -107,7 +110,7 @@ def limits_context(actor: Actor, account: ExchangeAccount | None, *, now: dateti
         if name in _ALWAYS or (name != SUMMED and any(getattr(row, name) is not None for row in rows))
     ]
     if "approve_notional" in names and "approve_count" not in names:
-        names.insert(-1, "approve_count")  # both thresholds share a column
+        names.insert(names.index("approve_notional"), "approve_count")  # both thresholds share a column
     has_default = any((row.user_id, row.account_id, row.series, row.ticker) == (None, None, "", "") for row in rows)
     return {
         "account": account,

@@ -31,8 +31,10 @@ from apps.orders.access import require_somewhere
 from apps.orders.costs import CostEstimate
 from apps.orders.models import OrderIntent
 from apps.orders.services import send
+from apps.orders.services.ask_again import ask_again_check
 from apps.orders.services.checks import account_check, holding_of, market_check, order_check
 from apps.orders.services.gate import gate_note
+from apps.orders.services.limit_rows import InForce
 from apps.orders.services.order_approval import approval_refuse
 from apps.orders.services.routes import route_of
 from apps.orders.services.shown import shown_of
@@ -59,6 +61,7 @@ class BatchLine:
     worst_case: Decimal | None = None
     estimate: CostEstimate | None = None
     shown: str = ""  # for `order.batch`, see services.shown
+    ask_again: DeskError | None = None  # its author has to prove who they are before it is sent
 
 
 def batch_check(
@@ -82,7 +85,7 @@ def batch_check(
         try:
             if ticket.idempotency_key.int and ticket.idempotency_key in keys:
                 raise DeskError("key_twice", "Two lines carry the same key. Paste the table again.")
-            estimate, shown = _line_check(actor, ticket, before=before, spent=spent, now=now)
+            estimate, shown, force = _line_check(actor, ticket, before=before, spent=spent, now=now)
         except DeskError as exc:
             lines.append(BatchLine(number, exc))
             continue
@@ -90,13 +93,13 @@ def batch_check(
         before.append(ticket)
         spent += estimate.cost + (estimate.fee_one_fill or Decimal(0))
         worst = (estimate.fee_worst_split, estimate.worst_case)
-        lines.append(BatchLine(number, None, estimate.cost, *worst, estimate, shown))
+        lines.append(BatchLine(number, None, estimate.cost, *worst, estimate, shown, _asks_again(actor, force, ticket)))
     return sorted(lines, key=lambda line: line.number)
 
 
 def _line_check(
     actor: Actor, ticket: OrderTicket, *, before: Sequence[OrderTicket], spent: Decimal, now: datetime
-) -> tuple[CostEstimate, str]:
+) -> tuple[CostEstimate, str, InForce]:
     account = account_check(actor, ticket.account_id, ticket.subaccount)
     force = may_trade_check(actor, ticket, account=account, now=now, before=before)
     approval_refuse(actor, force, ticket, now=now, before=before)
@@ -108,7 +111,15 @@ def _line_check(
         text = f"With the lines before it this needs {total}; the balance is {cash}."
         raise DeskError("insufficient_funds", text, fields={"count": text})
     market = market_check(actor, account.environment, ticket.ticker, now=now)
-    return estimate, shown_of(market, estimate)
+    return estimate, shown_of(market, estimate), force
+
+
+def _asks_again(actor: Actor, force: InForce, ticket: OrderTicket) -> DeskError | None:
+    try:
+        ask_again_check(actor, force, ticket)
+    except DeskError as exc:
+        return exc
+    return None
 
 
 def batch_submit(
@@ -125,7 +136,7 @@ def batch_submit(
 
     Raises:
         NotAllowed, NotFound: role, or another desk's account.
-        DeskError: `batch_refused`, with what is wrong by line number. Nothing was stored.
+        DeskError: `batch_refused`, with what is wrong by line number; `ask_again`. Nothing was stored.
     """
     require_somewhere(actor, Permission.ORDER_PLACE)
     now = now or utc_now()
@@ -136,6 +147,9 @@ def batch_submit(
     if wrong:
         fields = {str(line.number): line.error.text for line in wrong if line.error}
         raise DeskError("batch_refused", f"{len(wrong)} of the lines cannot be sent, so none was.", fields=fields)
+    for line in checked:
+        if line.ask_again is not None:
+            raise line.ask_again
     estimates = {line.number: line.estimate for line in checked if line.estimate is not None}
     try:
         with reaches_disk_later(), transaction.atomic():

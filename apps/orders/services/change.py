@@ -18,6 +18,7 @@ from apps.orders import events, queue
 from apps.orders.access import order_for, require_on, require_somewhere
 from apps.orders.costs import cost_estimate
 from apps.orders.models import BookSide, ChangeIntent, Order
+from apps.orders.services.ask_again import ask_again_check
 from apps.orders.services.checks import (
     account_check,
     count_check,
@@ -27,6 +28,7 @@ from apps.orders.services.checks import (
     market_check,
 )
 from apps.orders.services.gate import gate_check
+from apps.orders.services.limit_rows import InForce
 from apps.orders.services.limits import limits_check
 from apps.orders.services.order_approval import approval_refuse
 from apps.orders.services.pauses import pause_check
@@ -82,7 +84,8 @@ def change_submit(actor: Actor, order: Order, wish: Wish, *, now: datetime | Non
         return known
     _order_check(order, wish)
     if wish.kind == Kind.AMEND:
-        amend_check(actor, order, price=_price(order, wish), count=wish.count, now=now, shown=wish.shown)
+        held = amend_check(actor, order, price=_price(order, wish), count=wish.count, now=now, shown=wish.shown)
+        ask_again_check(actor, *held)
     try:
         with transaction.atomic():
             return _known(actor, order, wish) or _commit(actor, order, wish, now=now)
@@ -131,10 +134,12 @@ def _decrease_check(order: Order, rest: Decimal) -> None:
         raise _field("not_smaller", "remaining", text)
 
 
-def amend_check(actor: Actor, order: Order, *, price: Decimal, count: Decimal, now: datetime, shown: str = "") -> None:
+def amend_check(
+    actor: Actor, order: Order, *, price: Decimal, count: Decimal, now: datetime, shown: str = ""
+) -> tuple[InForce, OrderTicket]:
     """May this order become this now? Asked when the change is submitted, and again before it is sent.
 
-    Raises DeskError.
+    Returns the limits that hold, and what would rest. Raises DeskError.
     """
     if count <= order.filled_count:
         text = f"{count_text(order.filled_count)} are filled already: the total must be larger."
@@ -156,6 +161,7 @@ def amend_check(actor: Actor, order: Order, *, price: Decimal, count: Decimal, n
     _funds_check(order, price=price, rest=ticket.count)
     force = limits_check(actor, ticket, account=account, now=now, instead_of=order)
     approval_refuse(actor, force, ticket, now=now, instead_of=order)
+    return force, ticket
 
 
 def amended_ticket(order: Order, *, price: Decimal, count: Decimal) -> OrderTicket:

@@ -33,8 +33,9 @@ THRESHOLDS: Final = ("approve_count", "approve_notional")
 SUMMED: Final = "approve_within"  # minutes in which orders are one to the thresholds of the row
 SUMMED_MINUTES: Final = 10  # where a threshold is set and nothing else is said
 SUMMED_MOST: Final = 1_440
-NAMES: Final = (*DEFAULTS, *OF_RFQS, "max_daily_loss", *THRESHOLDS, SUMMED)
-DOLLARS: Final = ("max_notional", "max_daily_loss", "approve_notional")
+ASK_AGAIN: Final = "ask_again_notional"  # above it the author proves again who they are: services.ask_again
+NAMES: Final = (*DEFAULTS, *OF_RFQS, "max_daily_loss", *THRESHOLDS, SUMMED, ASK_AGAIN)
+DOLLARS: Final = ("max_notional", "max_daily_loss", "approve_notional", ASK_AGAIN)
 WHOLE: Final = ("orders_per_minute", *OF_RFQS, SUMMED)  # figures that are numbers of things, not decimals
 
 _rows = Prepared(lambda desk_id: RiskLimit.objects.filter(desk_id=desk_id))
@@ -112,7 +113,7 @@ def _together(rows: Iterable[RiskLimit]) -> InForce:
     of_one, counted = found.of_one, found.counted
     for row in rows:
         within = Within(row.series, row.ticker)
-        for name in (*OF_ONE, *THRESHOLDS):
+        for name in (*OF_ONE, *THRESHOLDS, ASK_AGAIN):
             value = getattr(row, name)
             if value is not None and (name not in of_one or value < of_one[name]):
                 of_one[name] = value

@@ -19,6 +19,7 @@ from apps.core.money import cents_text, count_text, dollars_text
 from apps.core.permissions import Actor, Permission
 from apps.markets.models import Market
 from apps.orders.models import Order, OrderIntent
+from apps.orders.services.ask_again import ask_again_check
 from apps.orders.services.checks import holding_of
 from apps.orders.services.limit_rows import InForce
 from apps.orders.services.limits import notional_of
@@ -52,7 +53,10 @@ def approval_why(force: InForce, ticket: OrderTicket, lately: Lately) -> str:
 def approval_gate(
     actor: Actor, ticket: OrderTicket, force: InForce, *, approval: ChangeRequest | None, now: datetime
 ) -> None:
-    """Let it pass below the threshold, or with the approval of exactly this ticket. Raises as `four_eyes.gate`."""
+    """Let it pass below the threshold, or with the approval of exactly this ticket.
+
+    Raises as `four_eyes.gate`; DeskError `ask_again` where nobody else is asked, but the author is.
+    """
     if approval is not None:
         gate(actor.desk_id, KIND, "", params_of(ticket), approval=approval)
         return
@@ -60,6 +64,7 @@ def approval_gate(
     if approval_why(force, ticket, lately):
         together = f", {lately.words}" if not approval_why(force, ticket, Lately()) else ""
         raise ApprovalNeeded(KIND, f"{_title(ticket)}{together}"[:200], params_of(ticket))
+    ask_again_check(actor, force, ticket)
 
 
 def approval_refuse(

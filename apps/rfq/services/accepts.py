@@ -20,7 +20,7 @@ from apps.rfq import queue
 from apps.rfq.events import requests as events
 from apps.rfq.models import Accept, Approval, ReceivedQuote, Rfq
 from apps.rfq.services.four_eyes import accept_content, accept_size, gate, is_covered
-from apps.rfq.services.limits import limits_check, market_tickers
+from apps.rfq.services.limits import ask_again_check, limits_check, market_tickers
 from apps.rfq.services.requests import account_check
 from apps.rfq.services.team import owner_check
 
@@ -75,6 +75,9 @@ def accept_submit(
                     rfq, quote_id=quote_id, buys=buys, price_seen=price_seen, idempotency_key=idempotency_key
                 )
                 gate(rfq.desk_id, size, content, approval=approval)
+                if approval is None and not is_auto:
+                    tickers = (*filter(None, (rfq.ticker,)), *market_tickers(rfq.legs))
+                    ask_again_check(actor, rfq.account, size=size, tickers=tickers)
             return _commit(
                 actor, rfq, quote, buys=buys, price_seen=price_seen, key=idempotency_key, is_auto=is_auto, now=now
             )

@@ -14,8 +14,10 @@ from django.db.models import Q
 from apps.accounts.models import ExchangeAccount
 from apps.core.errors import DeskError
 from apps.core.money import count_text, dollars_text
+from apps.core.permissions import Actor
 from apps.core.rfq import QuoteState, RfqState
 from apps.core.timestamps import utc_now
+from apps.orders.services.ask_again import cost_check
 from apps.orders.services.day_loss import loss_refusal
 from apps.orders.services.limit_rows import Figure, InForce, Within, limits_in_force
 from apps.orders.services.limits import LimitUse
@@ -74,6 +76,14 @@ def limits_check(
     refused = "" if kind == "request" else loss_stop(account, user_id=user_id)
     if refused:
         raise DeskError("limit_max_daily_loss", refused, fields={FIELDS[kind]: refused})
+
+
+def ask_again_check(actor: Actor, account: ExchangeAccount, *, size: Size, tickers: Sequence[str] = ()) -> None:
+    """Of a quote or an accept by hand, above the limit of that name. Raises DeskError `ask_again`."""
+    force = limits_in_force(
+        account.desk_id, user_id=actor.user_id, account_id=account.pk, environment=account.environment, tickers=tickers
+    )
+    cost_check(actor, force, size.cost)
 
 
 def loss_stop(account: ExchangeAccount, *, user_id: int) -> str:

@@ -29,7 +29,7 @@ from apps.rfq.offers import Offer
 from apps.rfq.services.books_wanted import books_ask, tickers_of
 from apps.rfq.services.four_eyes import gate, offer_content, offer_size
 from apps.rfq.services.last_look import prices_of
-from apps.rfq.services.limits import limits_check, market_tickers
+from apps.rfq.services.limits import ask_again_check, limits_check, market_tickers
 from apps.rfq.services.requests import account_check
 from apps.rfq.services.team import owner_check
 from apps.rfq.windows import windows_of
@@ -76,7 +76,10 @@ def quote_submit(
         return known
     account, _ = quote_check(actor, offer, incoming, now=now)
     if grounds.rule_version is None:  # what a rule may quote, a lead saw when arming it
-        gate(actor.desk_id, offer_size(incoming, offer.prices), offer_content(offer), approval=approval)
+        size = offer_size(incoming, offer.prices)
+        gate(actor.desk_id, size, offer_content(offer), approval=approval)
+        if approval is None:
+            ask_again_check(actor, account, size=size, tickers=quote_place(incoming)["tickers"])
     if not (grounds.book or {}).get("reference"):
         # What the last look measures moves from.
         seen = prices_of(account.environment, incoming).as_book()

@@ -6,7 +6,9 @@
 import { createClock } from "../core/clock.js";
 import { createKeys } from "../core/keys.js";
 import { createSocket, watchTab } from "../core/socket.js";
+import { withStepUp } from "../core/step-up.js";
 import { createTopics } from "../core/topics.js";
+import { confirmSelf } from "./step-up.js";
 
 /**
  * @typedef {object} FrameData
@@ -34,6 +36,7 @@ function build() {
   clock.observe(data.now_ms, null);
   const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/`;
   const socket = createSocket({ open: () => new WebSocket(address) });
+  socket.command = withStepUp(socket.command, confirmSelf);
   socket.onClock((serverMs, sentAt) => clock.observe(serverMs, sentAt));
   return {
     data,

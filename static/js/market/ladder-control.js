@@ -91,7 +91,7 @@ export function createLadderControl(root, ladder, keys, actions) {
     if (!drag) return;
     if (Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > DRAG_PX) drag.isMoving = true;
     root.toggleAttribute("data-dragging", drag.isMoving);
-    if (drag.isMoving) ladder.point(placeUnder(event)?.price ?? null);
+    if (drag.isMoving) ladder.aim(placeUnder(event)?.price ?? null);
   });
   window.addEventListener("pointerup", (event) => {
     const dropped = drag;
@@ -111,7 +111,7 @@ export function createLadderControl(root, ladder, keys, actions) {
   }
 
   function endDrag() {
-    if (drag?.isMoving) ladder.point(hasFocus() ? pointed : null);
+    ladder.aim(null);
     drag = null;
     root.removeAttribute("data-dragging");
   }

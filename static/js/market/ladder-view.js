@@ -421,6 +421,8 @@ export function createLadder(root, options) {
         ? found.filter((each) => ((each.side === "bid") === (view === "yes")) === (column === "bid"))
         : found;
     },
+    /** Mark the row where a drag would end, without moving any. @param {number | null} price */
+    aim: (price) => mark("is-aimed", price),
     /** @param {number | null} price puts the keyboard's mark on a row and brings it into view */
     point(price) {
       mark("is-pointed", price);

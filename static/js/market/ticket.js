@@ -256,6 +256,7 @@ export function createTicket(form, options) {
       return;
     }
     say("");
+    const words = submitWords();
     setState("sending");
     const slow = window.setTimeout(() => state === "sending" && setState("long"), TAKING_LONG_MS);
     const before = shown?.about === about ? shown.data["shown"] : null;
@@ -288,6 +289,7 @@ export function createTicket(form, options) {
       return;
     }
     attempt.taken();
+    say(`Recorded: ${words}. The list shows what becomes of it.`, "good");
     setState("done");
     form.dispatchEvent(new CustomEvent("ticket:placed", { detail: answer.value, bubbles: true }));
   }

@@ -32,7 +32,8 @@ import { plural } from "./scope.js";
 
 const GOOD_FOR_MS = 3_000; // a dry run this young need not be asked for again
 const ABSENT_MS = 3_000;
-const REMEMBERED_MS = 3_600_000; // what ended longer ago may be in the list no more
+const REMEMBERED_MS = 600_000;
+const LIST_ENDS = 500; // of what ended the list holds so many: in a full one the batch may be missing
 const MOST_FILE_BYTES = 512 * 1_024;
 
 const root = /** @type {HTMLElement} */ (document.querySelector("[data-module='batch']"));
@@ -196,7 +197,7 @@ function awaitArrival() {
   if (isHere) {
     isLost = false;
     say("The batch arrived. What becomes of each line shows below.", "good");
-  } else if (isFresh && !absentTimer) {
+  } else if (isFresh && !absentTimer && rows.size < LIST_ENDS) {
     absentTimer = window.setTimeout(() => {
       absentTimer = 0;
       isLost = false;
