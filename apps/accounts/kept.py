@@ -1,6 +1,7 @@
 """How a person likes the lists of a desk, kept on the server so that every browser of theirs shows the same."""
 
 import json
+import re
 from typing import Any
 
 from django.db import transaction
@@ -24,6 +25,10 @@ KEYS = frozenset(
         "portfolio.view",
     }
 )
+# What a person has read and put away, in the frame of every page; no page writes it by `preference_keep`.
+_PUT_AWAY = "frame.put_away"
+PUT_AWAY_AT_MOST = 100
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 VALUE_AT_MOST = 8_192  # bytes of JSON: a grid of 20 columns takes about 2,000
 
 
@@ -63,6 +68,33 @@ def preferences_of(actor: Actor, prefix: str) -> dict[str, Any]:
         user_id=actor.user_id, desk_id=actor.desk_id, key__in=[key for key in KEYS if key.startswith(f"{prefix}.")]
     )
     return dict(rows.values_list("key", "value"))
+
+
+def put_away(actor: Actor, name: str) -> None:
+    """Never show the actor this announcement again, wherever they sit; the last PUT_AWAY_AT_MOST are remembered.
+
+    Raises NotAllowed; DeskError `bad_input` for what is no name of one.
+    """
+    if not actor.may(Permission.MARKET_VIEW):
+        raise NotAllowed
+    if not _DIGEST.fullmatch(name):
+        raise DeskError("bad_input", "This is no announcement.")
+    with transaction.atomic():
+        row, _ = Preference.objects.select_for_update().get_or_create(
+            user_id=actor.user_id,
+            desk_id=actor.desk_id,
+            key=_PUT_AWAY,
+            defaults={"value": [], "changed_at": utc_now()},
+        )
+        row.value = [*(one for one in row.value if one != name), name][-PUT_AWAY_AT_MOST:]
+        row.changed_at = utc_now()
+        row.save(update_fields=["value", "changed_at"])
+
+
+def put_away_by(actor: Actor) -> set[str]:
+    """Return the names of what the actor has put away."""
+    own = Preference.objects.filter(user_id=actor.user_id, desk_id=actor.desk_id, key=_PUT_AWAY)
+    return set(own.values_list("value", flat=True).first() or [])
 
 
 def _refuse(name: str) -> None:

@@ -43,6 +43,7 @@ _accounts = Prepared(lambda account_id: ExchangeAccount.objects.filter(pk=accoun
 _keys = PreparedColumns(
     lambda account_id: _live_keys(account_id).values_list("pk", "version", "purpose", "key_id", "sealing_key_id")
 )
+_limits = Prepared(lambda account_id: AccountLimits.objects.filter(account_id=account_id))
 
 # What a client was built from; a difference means that it must be built anew.
 Fingerprint = tuple[Any, ...]
@@ -117,7 +118,7 @@ def limiter_for(account: ExchangeAccount) -> SharedLimiter:
     member = account.exchange_user_id or f"account-{account.pk}"
     limiter = _limiter(settings.REDIS_URL, f"{account.environment}:{member}")
     _limits_read_at[account.pk] = time.monotonic()
-    limits = AccountLimits.objects.filter(account_id=account.pk).first()
+    limits = _limits.first(account.pk)
     if limits is not None:
         limiter.configure(
             read=Budget(rate=limits.read_rate, capacity=limits.read_capacity),

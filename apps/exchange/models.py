@@ -16,6 +16,30 @@ class ExchangeStatus(models.Model):
     error = models.CharField(max_length=200, blank=True)
 
 
+class Announcement(models.Model):
+    """What an environment told everybody (docs: GET /exchange/announcements), as it last stood."""
+
+    environment = models.CharField(max_length=12, choices=Environment.choices)
+    digest = models.CharField(max_length=64)  # of kind, text and time: the exchange gives no ids
+    kind = models.CharField(max_length=20)  # info | warning | error, or a newer word
+    message = models.CharField(max_length=2000)
+    delivered_at = models.DateTimeField()
+    is_active = models.BooleanField()
+    seen_at = models.DateTimeField()  # when the exchange last listed it
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "digest"], name="announcement_once")]
+
+
+class ExchangeSchedule(models.Model):
+    """Trading hours and maintenance windows of an environment, as it last gave them (docs: GET /exchange/schedule)."""
+
+    environment = models.CharField(max_length=12, choices=Environment.choices, unique=True)
+    standard_hours = models.JSONField(default=list)
+    maintenance_windows = models.JSONField(default=list)
+    read_at = models.DateTimeField()
+
+
 class AccountLimits(models.Model):
     """Token buckets of one account as GET /account/limits last gave them (docs:rate_limits)."""
 

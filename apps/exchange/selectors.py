@@ -9,7 +9,7 @@ from django.conf import settings
 
 from apps.accounts.models import ExchangeAccount
 from apps.core.timestamps import format_rfc3339, unix_ms_now
-from apps.exchange import clients, live
+from apps.exchange import clients, live, news
 from apps.exchange.models import AccountLimits, ExchangeStatus
 from apps.vault.models import ApiKey
 
@@ -78,6 +78,7 @@ def status_frame(environment: str) -> dict[str, Any]:
         "feed_why": feed.why,
         "feed_ms": feed.frame_ms,
         "clock_offset_ms": row.clock_offset_ms if row else None,
+        **news.news_frame(environment),
     }
 
 

@@ -20,6 +20,7 @@ CLOSES = (
     ("7d", "in 7 days"),
     ("30d", "in 30 days"),
 )
+REWARDS = (("", "Any reward"), ("now", "With a reward now"))
 CLOSES_WITHIN = {
     "1h": timedelta(hours=1),
     "1d": timedelta(days=1),
@@ -41,6 +42,7 @@ class MarketFilterForm(forms.Form):
         min_value=Decimal(0), max_value=Decimal(100), decimal_places=2, max_digits=5, required=False
     )
     volume = forms.DecimalField(min_value=Decimal(0), decimal_places=2, max_digits=14, required=False)
+    rewards = forms.ChoiceField(choices=REWARDS, required=False)
     list = forms.RegexField(r"^(starred|[0-9]{1,18})$", required=False)
     # The list that stars change while all markets are shown: how a list is filled.
     star = forms.RegexField(r"^[0-9]{1,18}$", required=False)
@@ -57,6 +59,7 @@ class MarketFilterForm(forms.Form):
         "closes": "Choose one of the listed closing times.",
         "spread": "A spread is a number of cents from 0 to 100, such as 2 or 0.5.",
         "volume": "A volume is a number of contracts, such as 1000.",
+        "rewards": "Choose one of the listed rewards.",
         "list": "There is no such list.",
         "star": "There is no such list.",
         "sort": f"Markets are sorted by {', '.join(SORTS)}.",

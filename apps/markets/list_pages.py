@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from apps.core.errors import NotFound
-from apps.core.money import format_count, format_price
+from apps.core.money import format_count, format_dollars, format_price
 from apps.core.permissions import Actor
 from apps.core.timestamps import to_unix_ms, utc_now
 from apps.markets import selectors
 from apps.markets.access import environment_for
-from apps.markets.forms import CLOSES, CLOSES_WITHIN, PAGE_LENGTH, STARRED_LIST, STATUSES
+from apps.markets.forms import CLOSES, CLOSES_WITHIN, PAGE_LENGTH, REWARDS, STARRED_LIST, STATUSES
+from apps.markets.incentives import rewards_now
 from apps.markets.models import Market, Series, Watchlist
 from apps.markets.services.watchlists import SHARING, STARRED, can_edit
 
@@ -99,6 +100,7 @@ def market_filter(environment: str, chosen: Mapping[str, Any], lists: Lists) -> 
         closes_before=now + within if within else None,
         max_spread=None if chosen["spread"] is None else chosen["spread"] * CENT,
         min_volume_24h=chosen["volume"],
+        is_rewarded=chosen["rewards"] == "now",
         tickers=tickers,
         sort=chosen["sort"] or "volume",
     )
@@ -115,8 +117,15 @@ def rows_context(actor: Actor, environment: str, chosen: Mapping[str, Any]) -> d
         offset=chosen["offset"] or 0,
     )
     starred = lists.target_tickers
+    rewards = rewards_now(environment, [market.ticker for market in page.markets])
     return {
-        "rows": [row_data(market, is_starred=market.ticker in starred) for market in page.markets],
+        "rows": [
+            {
+                **row_data(market, is_starred=market.ticker in starred),
+                "reward": None if market.ticker not in rewards else format_dollars(rewards[market.ticker]),
+            }
+            for market in page.markets
+        ],
         "total": page.total,
         "offset": page.offset,
         "list": {"id": lists.target.pk if lists.target else None, "name": lists.target_name},
@@ -205,7 +214,20 @@ def refused_context(
     }
 
 
-FILTER_NAMES = ("q", "category", "series", "tag", "status", "closes", "spread", "volume", "list", "star", "sort")
+FILTER_NAMES = (
+    "q",
+    "category",
+    "series",
+    "tag",
+    "status",
+    "closes",
+    "spread",
+    "volume",
+    "rewards",
+    "list",
+    "star",
+    "sort",
+)
 # Column id -> words; what may be hidden. static/js/markets/columns.js defines what each shows.
 COLUMNS = (
     ("bid_size", "Bid size"),
@@ -217,6 +239,7 @@ COLUMNS = (
     ("volume", "Volume"),
     ("open_interest", "Open interest"),
     ("position", "My position"),
+    ("reward", "Reward"),
     ("close_ms", "Closes"),
     ("status", "Status"),
     ("category", "Category"),
@@ -236,6 +259,7 @@ def choices_context(environment: str, chosen: Mapping[str, Any]) -> dict[str, An
         "tags": sorted({str(tag) for one in series for tag in one.tags} | ({chosen["tag"]} - {""})),
         "statuses": STATUSES,
         "closes": CLOSES,
+        "rewards": REWARDS,
     }
 
 

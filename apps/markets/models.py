@@ -3,7 +3,7 @@ from django.db import models
 from django.db.models import Q
 
 from apps.accounts.models import Desk, Environment
-from apps.core.fields import CountField, PriceField
+from apps.core.fields import CountField, MoneyField, PriceField
 
 
 class Series(models.Model):
@@ -40,6 +40,27 @@ class SeriesFeeChange(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["environment", "exchange_id"], name="fee_change_once")]
+
+
+class IncentiveProgram(models.Model):
+    """What the exchange pays for activity on one market, now or soon (docs: GET /incentive_programs)."""
+
+    environment = models.CharField(max_length=12, choices=Environment.choices)
+    exchange_id = models.CharField(max_length=80)
+    market_ticker = models.CharField(max_length=120)
+    kind = models.CharField(max_length=20)  # liquidity | volume, or a newer word
+    description = models.CharField(max_length=300, blank=True)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    reward = MoneyField()  # dollars, of the whole period, to all who take part
+    target_size = CountField(null=True)
+    discount_bps = models.PositiveIntegerField(null=True)  # 1/10,000
+    is_paid_out = models.BooleanField(default=False)
+    seen_at = models.DateTimeField()  # when the exchange last listed it
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "exchange_id"], name="incentive_once")]
+        indexes = [models.Index(fields=["environment", "market_ticker"])]
 
 
 class Event(models.Model):

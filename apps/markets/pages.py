@@ -9,6 +9,7 @@ from apps.accounts.middleware import DeskRequest
 from apps.core.errors import DeskError
 from apps.core.permissions import Permission
 from apps.markets import selectors
+from apps.markets.incentives import rewards_words
 from apps.markets.milestone_pages import milestones_of
 from apps.markets.models import Market
 
@@ -51,6 +52,7 @@ def market_context(
         "price_ranges": market.price_ranges,
         "periods": [{**period, "is_default": period["minutes"] == DEFAULT_PERIOD} for period in PERIODS],
         "fee_words": _fee_words(market),
+        "rewards": rewards_words(market.environment, market.ticker),
         "tick_words": _tick_words(market),
         "sources": ", ".join(
             str(source["name"])

@@ -19,6 +19,7 @@ from apps.exchange.clients import environment_client
 from apps.exchange.wire.api.calls import segment
 from apps.exchange.wire.errors import ExchangeError
 from apps.markets.fee_changes import series_fees
+from apps.markets.incentives import rewarded_now
 from apps.markets.models import Event, Market, Series, Watchlist
 
 LIST_AT_MOST = 500
@@ -65,6 +66,7 @@ class MarketFilter:
     series_in: Sequence[str] | None = None  # of a tag; an empty one shows nothing
     max_spread: Decimal | None = None  # dollars; leaves out markets that are not quoted on both sides
     min_volume_24h: Decimal | None = None  # contracts
+    is_rewarded: bool = False  # only where an incentive program runs
     sort: str = "volume"
 
 
@@ -87,7 +89,7 @@ def markets_list(
     chosen = filters or MarketFilter()
     limit = max(1, min(limit, LIST_AT_MOST))
     offset = max(0, offset)
-    query = _filtered(Market.objects.filter(environment=environment), chosen)
+    query = _filtered(environment, Market.objects.filter(environment=environment), chosen)
     total = query.count()
     ordered = query.select_related("event").order_by(*_ordering(chosen.sort))
     return MarketPage(list(ordered[offset : offset + limit]), total, limit, offset)
@@ -337,7 +339,7 @@ def _candle_price(raw: Any) -> str | None:
 # --- plumbing --------------------------------------------------------------------------------
 
 
-def _filtered(query: QuerySet[Market], chosen: MarketFilter) -> QuerySet[Market]:
+def _filtered(environment: str, query: QuerySet[Market], chosen: MarketFilter) -> QuerySet[Market]:
     for word in chosen.text.split()[:8]:
         query = query.filter(
             Q(ticker__icontains=word)
@@ -365,6 +367,8 @@ def _filtered(query: QuerySet[Market], chosen: MarketFilter) -> QuerySet[Market]
         query = query.filter(ticker__in=list(chosen.tickers))
     if chosen.series_in is not None:
         query = query.filter(series_ticker__in=list(chosen.series_in))
+    if chosen.is_rewarded:
+        query = query.filter(ticker__in=rewarded_now(environment).values("market_ticker"))
     if chosen.min_volume_24h is not None:
         query = query.filter(volume_24h__gte=chosen.min_volume_24h)
     if chosen.max_spread is not None:

@@ -21,6 +21,7 @@ LOCK_SECONDS = 300
 LIVE_DATA_SECONDS = 3
 LIVE_DATA_LOCK_SECONDS = 60
 FEE_CHANGES_EVERY = 3600  # seconds
+INCENTIVES_EVERY = 590  # a little under ten minutes, so that every tenth pass reads them
 
 
 @shared_task(ignore_result=True)
@@ -46,6 +47,7 @@ def catalogue_environment_sync(environment: str) -> None:
     finally:
         cache.delete(lock)
     _now_and_then(environment, "fee-changes", FEE_CHANGES_EVERY, services.fee_changes_sync)
+    _now_and_then(environment, "incentives", INCENTIVES_EVERY, services.incentives_sync)
 
 
 def _now_and_then(environment: str, name: str, seconds: int, sync: Callable[[str], object]) -> None:

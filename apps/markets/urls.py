@@ -1,11 +1,12 @@
 from django.urls import path
 
-from apps.markets import list_views, milestone_views, views
+from apps.markets import incentive_views, list_views, milestone_views, views
 
 urlpatterns = [
     path("", list_views.markets, name="markets"),
     path("rows.json", list_views.market_rows, name="market_rows"),
     path("search.json", list_views.market_search, name="market_search"),
+    path("rewards/", incentive_views.rewards, name="market_rewards"),
     path("watchlists/star/", list_views.watchlist_star, name="watchlist_star"),
     path("watchlists/create/", list_views.watchlist_create, name="watchlist_create"),
     path("watchlists/<int:watchlist_id>/rename/", list_views.watchlist_rename, name="watchlist_rename"),

@@ -17,7 +17,7 @@ from redis.retry import Retry
 from apps.accounts.models import ExchangeAccount
 from apps.core import ports
 from apps.core.timestamps import from_unix_ms, utc_now
-from apps.exchange import live
+from apps.exchange import live, news
 from apps.exchange.models import ExchangeStatus, GatewayLease
 from apps.exchange.selectors import environments_in_use, feed_state, limits_frame
 from apps.fix.models import FixSession
@@ -189,6 +189,7 @@ def _feeds(now: datetime) -> Iterator[Part]:
         status = ExchangeStatus.objects.filter(environment=environment).first()
         yield _exchange(environment, status, now)
         yield _clock(environment, status)
+        yield from _news(environment, now)
 
 
 def _exchange(environment: str, status: ExchangeStatus | None, now: datetime) -> Part:
@@ -203,6 +204,16 @@ def _exchange(environment: str, status: ExchangeStatus | None, now: datetime) ->
     if now - status.checked_at > timedelta(minutes=1):
         return Part(name, label, "warning", f"last asked {_age(now - status.checked_at)} ago", 1, "exchange")
     return Part(name, label, "ok", "trading", 1, "exchange")
+
+
+def _news(environment: str, now: datetime) -> Iterator[Part]:
+    """What the exchange warns of, while it does: announcements, and maintenance within the hour."""
+    for one in news.notices(environment, now=now):
+        if one.level != "info":
+            text = one.text if len(one.text) <= 200 else f"{one.text[:199]}…"
+            name = one.key[:12] or "maintenance"
+            label = f"{'Announcement' if one.key else 'Maintenance'}, {environment}"
+            yield Part(f"announcement_{name}_{environment}", label, "warning", text.rstrip("."), 1, "exchange")
 
 
 def _clock(environment: str, status: ExchangeStatus | None) -> Part:

@@ -51,10 +51,13 @@ audit.AuditEntry                  ra   ra   ra   ra
 audit.ChainCheck                  ra   rc   -    -
 vault.ApiKey                      rac  rc   r    rc
 exchange.ExchangeStatus           r    rac  rac  -
+exchange.Announcement             r    racd r    -
+exchange.ExchangeSchedule         r    rac  r    -
 exchange.AccountLimits            r    rac  r    -
 exchange.GatewayLease             r    r    racd -
 markets.Series                    r    rac  r    -
 markets.SeriesFeeChange           r    racd r    -
+markets.IncentiveProgram          r    racd r    -
 markets.Event                     r    rac  r    -
 markets.Market                    r    rac  rac  -
 markets.Collection                r    rac  r    -

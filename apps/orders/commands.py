@@ -20,6 +20,7 @@ from apps.core.permissions import Actor, Permission, Within
 from apps.core.ports import Command, Topic, register_command, register_topic
 from apps.core.timestamps import format_rfc3339, utc_now
 from apps.core.topics import TopicName
+from apps.exchange.news import maintenance_words
 from apps.orders import events, selectors, services
 from apps.orders.access import order_for
 from apps.orders.control_commands import limit_text
@@ -50,6 +51,8 @@ def preview(actor: Actor, params: Params) -> Answer:
     fills contract by contract), "fee_maker", "fee_maker_worst", "fee_free_until" (RFC 3339: no fee before it),
     "fee_change" (the next dated one: {"at", "taker", "maker" (rates from then on, null: not known), "taker_before",
     "maker_before", "fee_maker", "fee_maker_worst" (of what may rest that long, else null)} or null),
+    "maintenance" (the next within a day that it may rest into: {"text", "cancels" (whether the order is cancelled when
+    trading pauses)} or null),
     "fee_now": null | {"price" (the best now, in the side's prices), "fee", "fee_worst"} (of what takes at a price
     better than its limit), "worst_case", "payout", "opening", "closing", "position_after", "balance_after",
     "tokens": {"cost", "left", "capacity", "rate", "degraded"}, "shown" (give it to `order.place`),
@@ -67,6 +70,9 @@ def preview(actor: Actor, params: Params) -> Answer:
         "fee": _dollars(estimate.fee_one_fill),
         "fee_worst": _dollars(estimate.fee_worst_split),
         **_fee_details(estimate.fees, ticket),
+        "maintenance": None
+        if told.maintenance is None
+        else {"text": maintenance_words(told.maintenance, now=utc_now()), "cancels": ticket.cancel_on_pause},
         "fee_now": _fee_now(told.fee_now),
         "worst_case": _dollars(estimate.worst_case),
         "payout": format_dollars(estimate.payout),

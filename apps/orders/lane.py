@@ -8,6 +8,7 @@ happen stands in SQL, the claim sends at most once however often an id comes, an
 Celery, what was lost. Where no worker says that it waits at the list, the caller takes Celery's way at once.
 """
 
+import contextlib
 import functools
 import logging
 import threading
@@ -23,6 +24,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from apps.core.trace import trace_id, tracing
+from apps.exchange.ahead import Pending
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +51,14 @@ _PUT = "if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end redis.call('LPUS
 
 
 class Handed(msgspec.Struct, array_like=True):
-    """What lies in the list: which intent, and the trace of the click."""
+    """What lies in the list: which intent, and the trace of the click.
+
+    intent_id 0: an order of this account is being checked.
+    """
 
     intent_id: int
     trace: str
+    account_id: int = 0
 
 
 _decode = msgspec.json.Decoder(Handed).decode
@@ -71,6 +77,26 @@ def hand_over(intent_id: int, *, to: Lane = ORDERS) -> bool:
         logger.info("%s of %s goes the long way (%s)", intent_id, to.list, type(exc).__name__)
         return False
     return bool(put)
+
+
+class Announced:
+    """Word to the senders that an order of an account is being checked: they wake up and make themselves ready.
+
+    Nothing of it is needed. It says nothing of the order, nothing is claimed or sent for it, and a sender that never
+    hears it sends as well. `end` is called however the checks end.
+    """
+
+    def __init__(self, account_id: int, *, to: Lane = ORDERS) -> None:
+        self._pending: Pending | None = None
+        with contextlib.suppress(redis.RedisError, OSError):
+            raw = msgspec.json.encode(Handed(0, trace_id(), account_id))
+            self._pending = Pending(_client(settings.REDIS_URL), (("EVALSHA", _sha(settings.REDIS_URL), 2, *to, raw),))
+
+    def end(self) -> None:
+        """Take in what Redis says to it, which is there by now; it changes nothing."""
+        if self._pending is not None:
+            with contextlib.suppress(redis.RedisError, OSError):
+                self._pending.read()
 
 
 @functools.lru_cache(maxsize=4)
@@ -101,10 +127,19 @@ class Attendants:
     Args:
         send: sends one intent by its id; what it raises is logged, as a task's would be.
         at: which list they wait at.
+        warm: called with the account of an order that is announced; what it raises is logged.
     """
 
-    def __init__(self, send: Callable[[int], object], *, lanes: int = LANES, at: Lane = ORDERS) -> None:
+    def __init__(
+        self,
+        send: Callable[[int], object],
+        *,
+        lanes: int = LANES,
+        at: Lane = ORDERS,
+        warm: Callable[[int], object] = lambda account_id: None,
+    ) -> None:
         self._send = send
+        self._warm = warm
         self._at = at
         self._ending = threading.Event()
         self.threads = [
@@ -157,7 +192,10 @@ class Attendants:
         try:
             handed = _decode(raw)
             with tracing(handed.trace):
-                self._send(handed.intent_id)
+                if handed.intent_id:
+                    self._send(handed.intent_id)
+                else:
+                    self._warm(handed.account_id)
         except Exception:
             # The intent is as the send left it; the sweep looks after it.
             logger.exception("%s: what was taken was not sent by the lane", self._at.list)

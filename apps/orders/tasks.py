@@ -147,7 +147,7 @@ def _worker_started(sender: Any = None, **_: object) -> None:
     queue.enqueue(queue.ACCOUNTS_RECONCILE)
     queues = set(getattr(sender, "app", current_app).amqp.queues.consume_from)
     if "orders" in queues:
-        _attendants.append(lane.Attendants(order_send))
+        _attendants.append(lane.Attendants(order_send, warm=services.sender_warm))
         _attendants[-1].start()
     if _SENDS & queues:
         # On its own: an exchange that cannot be reached must not keep the first cancel waiting.

@@ -15,6 +15,7 @@ from apps.core.permissions import MASKED_VIEWER, Actor, Permission
 from apps.core.timestamps import unix_ms_now
 from apps.monitoring.selectors import kill_state_of
 from apps.portfolio.models import Balance
+from apps.web.news import notices_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ def _signed_in(request: HttpRequest, user: User) -> dict[str, object]:
     theme = request.COOKIES.get("desk-theme", "")
     name = user.display_name or user.get_username()
     pages = list(_pages(actor, request.path))
+    shown = notices_for(actor, account.environment) if actor and account else None
     values: dict[str, Any] = {
         "theme": theme if theme in User.Theme.values else user.theme,
         "palette": "blue-orange" if user.is_colour_blind_palette else "standard",
@@ -81,6 +83,7 @@ def _signed_in(request: HttpRequest, user: User) -> dict[str, object]:
         "account": account,
         "subaccount": subaccount,
         "kill": kill_state_of(actor) if actor else None,
+        "notices": shown.lines if shown else [],
         "accounts": _accounts(actor, subaccount) if actor else [],
         "person": {
             "name": name,
@@ -106,6 +109,7 @@ def _signed_in(request: HttpRequest, user: User) -> dict[str, object]:
         "sees_desk": bool(actor and actor.may(Permission.DESK_VIEW)),
         "sees_account": bool(actor and actor.may_on(Permission.DESK_VIEW, actor.account_id, None)),
         "pages": [{"url": page["url"], "label": page["label"]} for page in pages],
+        "news_seen": shown.known if shown else [],
         "now_ms": unix_ms_now(),
         "idle_s": settings.SESSION_IDLE_S,
     }

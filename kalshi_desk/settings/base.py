@@ -283,6 +283,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "audit-heads": {"task": "apps.accounts.tasks.audit_heads_note", "schedule": 60.0},
     "accounts-changes-expire": {"task": "apps.accounts.tasks.changes_expire", "schedule": 60.0},
     "exchange-status": {"task": "apps.exchange.tasks.status_refresh", "schedule": 10.0},
+    "exchange-news": {"task": "apps.exchange.tasks.news_sync", "schedule": 60.0},
     "markets-catalogue": {"task": "apps.markets.tasks.catalogue_sync", "schedule": 60.0},
     "markets-milestones": {"task": "apps.markets.tasks.milestones_sync", "schedule": 60.0},
     "markets-live-data": {

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import redis
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.core import durability
 from apps.exchange.ahead import Pending
@@ -14,9 +16,8 @@ from apps.exchange.wire.client import Ahead
 from apps.monitoring.models import KillRun
 from apps.orders import killed
 from apps.orders.models import OrderIntent
-from apps.orders.services import ahead, intent_send, intent_submit, send
+from apps.orders.services import ahead, intent_send, intent_submit, send, sender_warm
 from apps.orders.services.quotes import QuotesAsked
-from apps.orders.tickets import OrderTicket
 from tests.orders.conftest import Place, make_ticket
 from tests.orders.scripted import ScriptedExchange
 from tests.support.redis import redis_process, redis_url
@@ -123,7 +124,125 @@ def test_a_check_that_fails_leaves_no_question_open(place: Place, monkeypatch: p
     assert dropped == ["quotes"]
 
 
-def _broken(actor: object, ticket: OrderTicket, **_: object) -> None:
+def test_a_sender_that_warms_up_only_reads(
+    place: Place, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(send, "_last", (None, 0.0))
+    sender_warm(place.account.pk)  # nothing was sent yet
+    intent = sent(place)
+    before = OrderIntent.objects.filter(pk=intent.pk).values().get()
+    waiting = intent_submit(place.trader, make_ticket(place))
+    exchange.requests.clear()
+
+    sender_warm(place.account.pk)  # a moment later there is nothing to be done
+    monkeypatch.setattr(send, "WARM_FOR", -1.0)
+    with CaptureQueriesContext(connection) as asked:
+        sender_warm(place.account.pk)
+
+    assert asked.captured_queries
+    assert all(query["sql"].lstrip().startswith("SELECT") for query in asked.captured_queries)
+    assert exchange.requests == []
+    assert OrderIntent.objects.filter(pk=intent.pk).values().get() == before
+    waiting.refresh_from_db()
+    assert waiting.state == State.COMMITTED
+
+
+def test_a_sender_that_may_not_send_warms_up_without_a_word(
+    place: Place, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent(place)
+    monkeypatch.setattr(send, "WARM_FOR", -1.0)
+    monkeypatch.setattr(killed, "is_set", lambda: True)
+
+    sender_warm(place.account.pk)
+
+    assert len(exchange.requests) == 1
+
+
+class Client:
+    """Signs, and says what became of it."""
+
+    def __init__(self) -> None:
+        self.signed: list[Ahead] = []
+
+    def sign_ahead(self, method: str, path: str) -> Ahead:
+        self.signed.append(Ahead(None, None, path, 0))
+        return self.signed[-1]
+
+    def is_signed(self, path: str, signed: Ahead) -> bool:
+        return True
+
+
+def test_a_signature_is_asked_for_once_and_serves_one_order_of_its_account_and_key(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead.forget()  # of other tests
+    dropped: list[Ahead] = []
+    monkeypatch.setattr(Ahead, "drop", lambda one: dropped.append(one))
+    clients: list[Any] = [Client(), Client()]
+    monkeypatch.setattr(ahead, "client_for", lambda account_id, write: clients[0])
+    kept, account_id = ahead._signed, place.account.pk
+
+    ahead.sign_ahead(account_id)
+    ahead.sign_ahead(account_id)
+    [first] = clients[0].signed
+    assert kept.take(account_id + 1, clients[0]) is None
+    assert kept.take(account_id, clients[0]) is first
+    assert kept.take(account_id, clients[0]) is None
+    assert dropped == []
+
+    ahead.sign_ahead(account_id)
+    assert kept.take(account_id, clients[1]) is None  # the key was replaced meanwhile
+    assert dropped == clients[0].signed[1:]
+
+    ahead.sign_ahead(account_id)
+    clients.reverse()
+    ahead.sign_ahead(account_id)
+    assert dropped == clients[1].signed[1:]
+    for number in range(ahead.KEPT_MOST):
+        ahead.sign_ahead(account_id + 1 + number)
+    assert dropped[-1] is clients[0].signed[0]
+    ahead.forget()
+    assert len(dropped) == 2 + 1 + ahead.KEPT_MOST
+
+
+def test_an_account_whose_orders_go_another_way_is_not_signed_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client: Any = Client()
+    monkeypatch.setattr(ahead, "client_for", lambda account_id, write: client)
+    monkeypatch.setattr(ahead, "route_of", lambda account_id: object())
+
+    ahead.sign_ahead(place.account.pk)
+
+    assert client.signed == []
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_what_was_announced_is_ended_however_the_checks_end(
+    place: Place, monkeypatch: pytest.MonkeyPatch, breaks: bool
+) -> None:
+    said: list[str] = []
+
+    class Announced:
+        def __init__(self, account_id: int) -> None:
+            said.append("announced")
+
+        def end(self) -> None:
+            said.append("ended")
+
+    monkeypatch.setattr("apps.orders.lane.Announced", Announced)
+    if breaks:
+        monkeypatch.setattr("apps.orders.services.submit.account_check", _broken)
+        with pytest.raises(RuntimeError, match="broke"):
+            intent_submit(place.trader, make_ticket(place))
+    else:
+        intent_submit(place.trader, make_ticket(place))
+
+    assert said == ["announced", "ended"]
+
+
+def _broken(actor: object, *_: object, **__: object) -> None:
     raise RuntimeError("broke")
 
 

@@ -13,6 +13,7 @@ from apps.core.errors import DeskError
 from apps.core.money import format_dollars
 from apps.core.ports import commands
 from apps.core.timestamps import format_rfc3339, from_unix_ms, to_unix_ms, utc_now
+from apps.exchange.models import ExchangeSchedule
 from apps.exchange.wire.client import ExchangeClient
 from apps.exchange.wire.errors import ExchangeError
 from apps.markets import services
@@ -23,7 +24,7 @@ from apps.orders.services import orders_reconcile
 from apps.orders.services.fee_check import fees_predict
 from apps.paper.engine.fees import FeeSchedule as PaperSchedule
 from apps.paper.testing import LINEAR, SERIES, InProcessPaper
-from tests.orders.conftest import Place, Published, make_market, make_ticket
+from tests.orders.conftest import TICKER, Place, Published, make_market, make_ticket
 from tests.orders.test_paper import Queued, others_order, place_order, use_key
 from tests.support.catalogue import CatalogueExchange
 from tests.support.paper import paper
@@ -137,6 +138,27 @@ def test_the_ticket_says_what_changes_and_what_an_order_that_rests_would_pay_the
     assert ask() is None  # the event's own fees win
     Event.objects.update(fee_type_override=None, fee_multiplier_override=None)
     assert ask()["taker"] == "0.035"
+
+
+def test_the_ticket_of_an_order_that_may_rest_into_maintenance_says_so(place: Place) -> None:
+    now = utc_now()
+    window = {
+        "start_datetime": format_rfc3339(now + timedelta(hours=5)),
+        "end_datetime": format_rfc3339(now + timedelta(hours=7)),
+    }
+    ExchangeSchedule.objects.create(environment="paper", maintenance_windows=[window], read_at=now)
+    actor = replace(place.trader, account_id=place.account.pk)
+
+    def ask(**over: Any) -> Any:
+        values = {"ticker": TICKER, "side": "buy_yes", "price": "0.5600", "count": "10.00", **over}
+        return commands["order.preview"].handler(actor, values)["maintenance"]
+
+    assert ask()["text"].startswith("Maintenance from ")
+    assert (ask()["cancels"], ask(cancel_on_pause=True)["cancels"]) == (False, True)
+    assert ask(time_in_force="immediate_or_cancel") is None
+    assert ask(expires_at=window["start_datetime"]) is None
+    ExchangeSchedule.objects.update(maintenance_windows=[])
+    assert ask() is None
 
 
 def _listed(*changes: tuple[str, str, datetime]) -> Any:

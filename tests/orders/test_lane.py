@@ -44,6 +44,37 @@ def test_what_is_handed_over_is_sent_under_the_trace_of_its_click(server: redis.
     assert sent == [(17, click)]
 
 
+def test_who_hears_of_an_order_that_is_being_checked_sends_nothing(server: redis.Redis) -> None:
+    sent: list[int] = []
+    warmed: list[tuple[int, str]] = []
+    there = lane.Attendants(sent.append, lanes=2, warm=lambda account_id: warmed.append((account_id, trace_id())))
+    there.start()
+    eventually(lambda: server.exists(lane.ATTENDED), what="somebody at the list")
+    try:
+        with tracing() as click:
+            announced = lane.Announced(5)
+            announced.end()
+            announced.end()
+            assert lane.hand_over(17)
+        eventually(lambda: sent and warmed, what="both words")
+    finally:
+        there.stop()
+        for thread in there.threads:
+            thread.join(PATIENCE)
+
+    assert (sent, warmed) == ([17], [(5, click)])
+
+
+def test_an_order_is_announced_to_nobody_and_to_a_redis_that_is_away(
+    server: redis.Redis, settings: Any, tmp_path: Any
+) -> None:
+    lane.Announced(5).end()
+    assert server.llen(lane.LIST) == 0
+
+    settings.REDIS_URL = f"unix://{tmp_path / 'gone.sock'}"
+    lane.Announced(5).end()
+
+
 def test_nothing_is_put_where_nobody_waits(server: redis.Redis) -> None:
     assert lane.hand_over(17) is False
     assert server.llen(lane.LIST) == 0
@@ -115,7 +146,8 @@ def test_a_new_order_goes_the_short_way_and_a_lost_one_the_long_way(
 
     intent = intent_submit(place.trader, make_ticket(place))
 
-    assert server.llen(lane.LIST) == 1
+    # It was announced, then handed over.
+    assert [lane._decode(raw).intent_id for raw in server.lrange(lane.LIST, 0, -1)] == [intent.pk, 0]
     assert long_way == []
     intents_sweep(now=utc_now() + timedelta(seconds=3))
     assert (queue.ORDER_SEND, intent.pk) in long_way

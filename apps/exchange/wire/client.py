@@ -52,6 +52,16 @@ class Ahead:
         self._signing = None
         return signing.headers()
 
+    def with_tokens(self, taking: Taking | None) -> "Ahead":
+        """Add the tokens to what was asked for a signature alone."""
+        self._taking = taking
+        return self
+
+    def is_signed(self, path: str, now_ms: int) -> bool:
+        """Whether there is a signature that stays fresh while an order is checked."""
+        age = now_ms - self._at_ms
+        return self._signing is not None and path == self._path and 0 <= age <= SIGNED_AHEAD_MOST // 2
+
     def drop(self) -> None:
         """Let go of what was not used. A second time does nothing."""
         for one in (self._taking, self._signing):
@@ -139,14 +149,29 @@ class ExchangeClient:
         """
         return self._call("POST", path, params=params, json=json, cost=cost, kind=kind, on_sent=on_sent, ahead=ahead)
 
-    def ask_ahead(self, method: str, path: str, *, cost: int, kind: Kind) -> Ahead:
-        """Ask for the tokens and the signature of a request that is sent a moment later, or never. Raises nothing."""
-        at_ms, full_path = self._now_ms(), REST_PREFIX + path
+    def ask_ahead(self, method: str, path: str, *, cost: int, kind: Kind, signed: Ahead | None = None) -> Ahead:
+        """Ask for the tokens and the signature of a request that is sent a moment later, or never. Raises nothing.
+
+        signed: what `sign_ahead` of this client gave for it; not to be used afterwards.
+        """
         taking = None if self._takes_ahead is None else self._takes_ahead.take_begin(cost, kind=kind)
+        if signed is not None:
+            if signed.is_signed(REST_PREFIX + path, self._now_ms()):
+                return signed.with_tokens(taking)
+            signed.drop()
+        return self.sign_ahead(method, path).with_tokens(taking)
+
+    def sign_ahead(self, method: str, path: str) -> Ahead:
+        """Ask for the signature of a request that may be made within the next half second. Raises nothing."""
+        at_ms, full_path = self._now_ms(), REST_PREFIX + path
         signing = None
         if self._signs_ahead is not None:
             signing = self._signs_ahead.headers_begin(method, full_path, at_ms + (self.clock.ms or 0))
-        return Ahead(taking, signing, full_path, at_ms)
+        return Ahead(None, signing, full_path, at_ms)
+
+    def is_signed(self, path: str, signed: Ahead) -> bool:
+        """Whether `ask_ahead` would use this signature now."""
+        return signed.is_signed(REST_PREFIX + path, self._now_ms())
 
     def put(
         self, path: str, *, params: Params | None = None, json: Any = None, cost: int = 10, kind: Kind = "write"

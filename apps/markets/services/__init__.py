@@ -12,6 +12,7 @@ from apps.markets.services.catalogue import (
 )
 from apps.markets.services.collections import collections_sync, combo_save
 from apps.markets.services.fee_changes import fee_changes_sync
+from apps.markets.services.incentives import incentives_sync
 from apps.markets.services.lifecycle import lifecycle_apply
 from apps.markets.services.milestones import milestones_sync
 from apps.markets.services.watchlists import watchlist_create, watchlist_remove, watchlist_rename, watchlist_star
@@ -24,6 +25,7 @@ __all__ = [
     "event_fetch",
     "event_save",
     "fee_changes_sync",
+    "incentives_sync",
     "lifecycle_apply",
     "market_fetch",
     "markets_fetch",

@@ -67,6 +67,7 @@ _ALL = (
     Kind("break", "Health", "two sources differ for over a minute", "warning", narrows="market"),
     Kind("feed", "Health", "a feed is stale or down", "danger"),
     Kind("exchange", "Health", "the exchange pauses, or cannot be asked", "warning"),
+    Kind("announcement", "Health", "the exchange announces a warning, or maintenance within the hour", "warning"),
     Kind("fix", "Health", "a FIX session is down", "warning"),
     Kind("health", "Health", "another part of the desk is not well", "warning"),
     Kind("test", "Test", "somebody presses the test button"),

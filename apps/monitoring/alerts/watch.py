@@ -20,7 +20,8 @@ from apps.orders.pages.limits import use_of_everybody
 _NOT_TOLD = ("trading", "doubt_", "tokens_")
 BREAK_AFTER = timedelta(minutes=1)
 BREAKS_AT_ONCE = 200
-HEALTH_KINDS = frozenset({"feed", "exchange", "fix", "health"})
+HEALTH_KINDS = frozenset({"feed", "exchange", "announcement", "fix", "health"})
+_LINKS = {"fix": "/fix/", "announcement": "/exchange/"}
 LIMIT_KINDS = frozenset({"limit.near", "limit.full"})
 KINDS = HEALTH_KINDS | LIMIT_KINDS | {"break"}
 
@@ -123,7 +124,7 @@ def _parts(desk_id: int, now: datetime) -> Iterator[Bad]:
             level=part.level,
             title=f"{'Down' if part.level == 'danger' else 'Not well'}: {part.label}",
             text=f"{part.why[:1].upper()}{part.why[1:]}.",
-            link="/fix/" if kind == "fix" else "/monitor/",
+            link=_LINKS.get(kind, "/monitor/"),
             account_id=int(account) if part.group == "account" and account.isdecimal() else None,
         )
 

@@ -33,7 +33,7 @@ from apps.orders.services.pauses import desk_account_ids, pause_release, pause_s
 from apps.orders.services.preview import FeeNow, OrderPreview, order_preview
 from apps.orders.services.queueing import queue_positions_apply, queue_positions_read, queued_accounts
 from apps.orders.services.recover import spill_replay
-from apps.orders.services.send import intent_send, intents_expire, intents_interrupted
+from apps.orders.services.send import intent_send, intents_expire, intents_interrupted, sender_warm
 from apps.orders.services.submit import intent_submit
 from apps.orders.services.sweep import intents_sweep
 from apps.orders.services.sync import orders_reconcile, sync_failed
@@ -93,6 +93,7 @@ __all__ = [
     "queue_positions_apply",
     "queue_positions_read",
     "queued_accounts",
+    "sender_warm",
     "spill_replay",
     "sync_failed",
 ]

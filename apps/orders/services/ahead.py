@@ -5,6 +5,7 @@ again) and the signature is thrown away where it was made.
 """
 
 import contextlib
+import threading
 from typing import Self
 
 from apps.core.errors import DeskError
@@ -14,6 +15,54 @@ from apps.exchange.wire.client import Ahead, ExchangeClient
 from apps.orders.models import OrderIntent
 from apps.orders.services.quotes import QuotesAsked
 from apps.orders.services.routes import route_of
+
+KEPT_MOST = 8  # signatures; each holds a line to the signer
+
+
+class _Signed:
+    """Signatures that were asked for when an order was announced, and that no order has used: one per account."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[int, tuple[ExchangeClient, Ahead]] = {}
+
+    def ask(self, account_id: int, client: ExchangeClient) -> None:
+        with self._lock:
+            known, kept = self._kept.pop(account_id, (client, None))
+            if kept is not None and known is not client:  # of a key that was replaced
+                kept.drop()
+                kept = None
+            self._kept[account_id] = client, api.create_order_sign(client, kept)
+            while len(self._kept) > KEPT_MOST:
+                self._kept.pop(next(iter(self._kept)))[1].drop()
+
+    def take(self, account_id: int, client: ExchangeClient) -> Ahead | None:
+        with self._lock:
+            known, kept = self._kept.pop(account_id, (client, None))
+        if kept is not None and known is not client:
+            kept.drop()
+            return None
+        return kept
+
+    def forget(self) -> None:
+        with self._lock:
+            while self._kept:
+                self._kept.popitem()[1][1].drop()
+
+
+_signed = _Signed()
+
+
+def sign_ahead(account_id: int) -> None:
+    """Have the next create of this account signed while it is still being checked. Nothing is claimed or sent."""
+    with contextlib.suppress(DeskError):
+        if route_of(account_id) is None:
+            _signed.ask(account_id, client_for(account_id, write=True))
+
+
+def forget() -> None:
+    """Let go of what was signed and not used (tests, and a process that ends)."""
+    _signed.forget()
 
 
 class AskedAhead:
@@ -26,7 +75,7 @@ class AskedAhead:
         with contextlib.suppress(DeskError):
             if route_of(intent.account_id) is None:
                 self.client = client_for(intent.account_id, write=True)
-                self.request = api.create_order_ahead(self.client)
+                self.request = api.create_order_ahead(self.client, _signed.take(intent.account_id, self.client))
         self.quotes = QuotesAsked(intent.account.environment, intent.ticker)
 
     def __enter__(self) -> Self:

@@ -1,14 +1,16 @@
 """What an order would cost, said before it is placed. Nothing is stored or sent."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from apps.accounts.access import account_get_on
 from apps.core.errors import DeskError
 from apps.core.permissions import Actor, Permission
 from apps.core.timestamps import utc_now
+from apps.exchange import news
 from apps.exchange.clients import limiter_for
+from apps.exchange.hours import Window
 from apps.exchange.wire.limits import Level
 from apps.markets.access import market_for
 from apps.orders.access import require_on
@@ -21,7 +23,9 @@ from apps.orders.services.pauses import pause_check
 from apps.orders.services.quotes import quotes_of
 from apps.orders.services.recover import spill_check
 from apps.orders.services.shown import shown_of
-from apps.orders.tickets import OrderTicket
+from apps.orders.tickets import GOOD_TILL_CANCELED, OrderTicket
+
+MAINTENANCE_AHEAD = timedelta(days=1)  # what rests may rest longer; the weekly window would else be told always
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class OrderPreview:
     limits: list[LimitUse]
     shown: str  # for `order.place`, see services.shown
     tokens: Level  # of the account's write bucket now
+    maintenance: Window | None = None  # the next one within a day that the order may rest into
     fee_now: FeeNow | None = None
 
     @property
@@ -97,8 +102,17 @@ def order_preview(actor: Actor, ticket: OrderTicket, *, now: datetime | None = N
         limits,
         shown=shown_of(market, estimate),
         tokens=limiter_for(account).levels()["write"],
+        maintenance=_maintenance(ticket, account.environment, now),
         fee_now=_fee_now(ticket, estimate, environment=account.environment),
     )
+
+
+def _maintenance(ticket: OrderTicket, environment: str, now: datetime) -> Window | None:
+    if ticket.time_in_force != GOOD_TILL_CANCELED:
+        return None
+    window = news.maintenance_near(news.schedule_of(environment), now, ahead=MAINTENANCE_AHEAD)
+    ends = ticket.expires_at
+    return None if window is None or (ends is not None and ends <= window.start) else window
 
 
 def _fee_now(ticket: OrderTicket, estimate: CostEstimate, *, environment: str) -> FeeNow | None:

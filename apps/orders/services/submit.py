@@ -16,7 +16,7 @@ from apps.core.permissions import Actor, Permission
 from apps.core.prepared import Prepared
 from apps.core.prepared_writes import PreparedInsert
 from apps.core.timestamps import utc_now
-from apps.orders import events, queue
+from apps.orders import events, lane, queue
 from apps.orders.access import require_on
 from apps.orders.costs import CostEstimate
 from apps.orders.models import OrderIntent
@@ -59,13 +59,17 @@ def intent_submit(
     known = known_intent(actor, ticket)
     if known is not None:
         return known
-    account = account_check(actor, ticket.account_id, ticket.subaccount)
-    asked = QuotesAsked(account.environment, ticket.ticker)
+    announced = lane.Announced(ticket.account_id)
     try:
-        estimate = order_check(actor, ticket, account=account, now=now)
-        force = may_trade_check(actor, ticket, account=account, now=now, asked=asked)
+        account = account_check(actor, ticket.account_id, ticket.subaccount)
+        asked = QuotesAsked(account.environment, ticket.ticker)
+        try:
+            estimate = order_check(actor, ticket, account=account, now=now)
+            force = may_trade_check(actor, ticket, account=account, now=now, asked=asked)
+        finally:
+            asked.drop()
     finally:
-        asked.drop()
+        announced.end()
     approval_gate(actor, ticket, force, approval=approval, now=now)
     killpoints.reach("submit.checked")
     try:

@@ -10,7 +10,8 @@ const REFRESH_MS = 500;
 
 /**
  * What the exchange says about itself, in words.
- * @param {{exchange_active: boolean | null, trading_active: boolean | null, resume_at: string | null}} status
+ * @param {{exchange_active: boolean | null, trading_active: boolean | null, resume_at: string | null,
+ *   hours_open?: boolean | null, hours_text?: string, maintenance?: {start: string, text: string} | null}} status
  * @param {number} nowMs
  * @returns {{text: string, tip: string, level: "ok" | "warning" | "danger" | ""}}
  */
@@ -18,15 +19,30 @@ export function exchangeWords(status, nowMs) {
   if (status.exchange_active === null || status.exchange_active === undefined) {
     return { text: "Exchange -", tip: "The exchange's status has not been read yet.", level: "" };
   }
+  const hours = status.hours_text ? ` ${status.hours_text}.` : "";
+  const planned = status.maintenance ? ` ${status.maintenance.text}.` : "";
   const resumeMs = status.resume_at ? Date.parse(status.resume_at) : NaN;
   const resume = Number.isNaN(resumeMs) ? "" : ` back in ${formatCountdown(resumeMs - nowMs)}`;
   if (!status.exchange_active) {
-    return { text: `Exchange paused${resume}`, tip: "The exchange accepts nothing now.", level: "danger" };
+    return {
+      text: `Exchange paused${resume}`,
+      tip: `The exchange accepts nothing now.${planned || hours}`,
+      level: "danger",
+    };
   }
   if (!status.trading_active) {
-    return { text: `Trading paused${resume}`, tip: "Orders are not matched now; you can watch.", level: "warning" };
+    return {
+      text: `Trading paused${resume}`,
+      tip: `Orders are not matched now; you can watch.${planned || hours}`,
+      level: "warning",
+    };
   }
-  return { text: "Trading open", tip: "The exchange and trading are active.", level: "ok" };
+  if (status.maintenance) {
+    const minutes = Math.ceil((Date.parse(status.maintenance.start) - nowMs) / 60_000);
+    const text = minutes > 0 ? `Maintenance in ${minutes} min` : "Maintenance now";
+    return { text, tip: `Trading is still open.${planned}`, level: "warning" };
+  }
+  return { text: "Trading open", tip: `The exchange and trading are active.${hours}`, level: "ok" };
 }
 
 /**

@@ -21,6 +21,7 @@ import { confirmSelf } from "./step-up.js";
  * @property {boolean} sees_desk whether they see all of the desk, not only what is selected
  * @property {boolean} sees_account whether they see all of the selected account
  * @property {{url: string, label: string}[]} pages
+ * @property {string[]} news_seen announcements of the exchange that the page shows, or that the person put away
  * @property {number} now_ms
  * @property {number} idle_s seconds without an act after which the sign-in ends; 0: it does not
  */

@@ -6,6 +6,7 @@ import { startBar } from "./bar.js";
 import { desk } from "./desk.js";
 import { csrfToken, element, setText } from "./dom.js";
 import { startIdle } from "./idle.js";
+import { startNews } from "./news.js";
 import { createPalette } from "./palette.js";
 import { announce } from "./toasts.js";
 
@@ -76,10 +77,11 @@ function watchLink() {
     }
     const show = () => {
       setText(banner, `Stale - ${link.why}`);
-      if (document.body.dataset["link"] === "closed" && link.why.startsWith("signed out")) {
+      const [state, deed = ""] = link.why.split(": ");
+      if (state === "signed out") {
         const next = encodeURIComponent(location.pathname + location.search);
-        const way = { class: "link", text: "Sign in", attributes: { href: `/accounts/login/?next=${next}` } };
-        banner.append(" ", element("a", way));
+        const way = { class: "link", text: deed, attributes: { href: `/accounts/login/?next=${next}` } };
+        banner.replaceChildren(`Stale - ${state}: `, element("a", way));
       }
       banner.hidden = false;
     };
@@ -192,5 +194,6 @@ watchMenus();
 watchLink();
 watchRights();
 startBar(document);
+startNews(document);
 desk.start();
 startIdle();

@@ -10,6 +10,7 @@ import { shownStep } from "./grid.js";
  * @property {boolean | null} exchangeActive null: not known yet
  * @property {boolean | null} tradingActive
  * @property {string} pause why the desk itself lets this person not trade, or ""
+ * @property {string} closed when it opens, where the exchange's own schedule has it closed now, or ""
  * @property {string} resume local time of the announced resumption, or ""
  * @property {string} status the exchange's status of the market
  * @property {string} result "yes", "no", "scalar", "void", or "" when there is none
@@ -84,6 +85,8 @@ export function gateWords(facts) {
       reason: `The exchange is closed${until}${weekly}`,
       next: `Neither orders nor cancels are taken. ${STAYS}`,
     };
+  if (facts.tradingActive === false && facts.closed && !until && !weekly)
+    return { reason: facts.closed, next: `${WAIT} ${STAYS}` };
   if (facts.tradingActive === false)
     return { reason: `Trading is paused at the exchange${until}${weekly}`, next: `${WAIT} ${STAYS}` };
   if (facts.pause) return { reason: facts.pause, next: WAIT };

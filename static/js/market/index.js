@@ -51,6 +51,8 @@ let exchange = {
   exchange_active: /** @type {boolean | null} */ (null),
   trading_active: /** @type {boolean | null} */ (null),
   resume_at: /** @type {string | null} */ (null),
+  hours_open: /** @type {boolean | null} */ (null),
+  hours_text: "",
 };
 
 const tape = createTape(/** @type {HTMLTableSectionElement} */ (find("[data-tape]")), { look, limit: 60 });
@@ -373,6 +375,7 @@ function showGate() {
     pause: pauseReason,
     exchangeActive: exchange.exchange_active,
     tradingActive: exchange.trading_active,
+    closed: exchange.hours_open === false ? (exchange.hours_text ?? "") : "",
     resume: exchange.resume_at ? resumeTime.format(new Date(exchange.resume_at)) : "",
     status: marketStatus,
     result: marketResult,
@@ -394,6 +397,13 @@ for (const line of root.querySelectorAll("[data-siblings] tr[data-ticker]")) {
   line.addEventListener("click", (event) => {
     if (!(/** @type {HTMLElement} */ (event.target).closest("a"))) line.querySelector("a")?.click();
   });
+}
+
+const current = /** @type {HTMLElement | null} */ (root.querySelector("[data-siblings] [aria-current]"));
+if (current) {
+  // In a long list the market itself is in sight.
+  const list = find(".market__siblings");
+  list.scrollTop = current.offsetTop + current.offsetHeight / 2 - list.clientHeight / 2;
 }
 
 let period = Number(root.querySelector("[data-period][aria-current='true']")?.getAttribute("data-period") ?? "60");

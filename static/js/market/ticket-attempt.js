@@ -39,14 +39,14 @@ export function createAttempt(store, name, { now = () => performance.now(), newK
       }
       return current.key;
     },
-    /** The desk took it. */
+    /** The desk took it: its answer says so, or its list. */
     taken() {
       answered = { about: current.about, at: now() };
       forget();
     },
     /** It is in no list. Should it come late after all, the same terms from this page are still that one order. */
     shelve: () => store.removeItem(name),
-    /** Nothing of it is left: it was refused, or is in the list. */
+    /** Nothing of it is left: it was refused. */
     forget,
     /** Somebody touched the ticket since: what comes now is meant. */
     touched() {

@@ -133,6 +133,13 @@ export function previewLine(name, data) {
       return line(data.fee_maker_worst ? `${dollars(raw)} / ${dollars(data.fee_maker_worst)}` : dollars(raw));
     case "fee_change":
       return raw ? feeChangeLine(raw) : { text: "-", title: "", isPresent: false };
+    case "maintenance":
+      if (!raw) return { text: "-", title: "", isPresent: false };
+      return line(
+        `${raw.text}: ${raw.cancels ? "this order is cancelled when trading pauses" : "this order stays on the book"}`,
+        "The exchange's schedule. In a trading pause nothing is placed or amended, cancels are taken; in an exchange " +
+          "pause, which is rare, cancels are not taken either. Sessions may be cut.",
+      );
     case "tokens":
       return raw ? tokensLine(raw) : { text: "-", title: "", isPresent: false };
     case "cost": {

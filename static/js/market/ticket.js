@@ -435,7 +435,7 @@ export function createTicket(form, options) {
     /** Rows of the order list end an attempt whose answer was lost. @param {Set<string>} keys idempotency keys seen */
     settle(keys) {
       if (state === "sending" || state === "long" || !keys.has(attempt.key)) return;
-      attempt.forget();
+      attempt.taken();
       draft.drop();
       say("It arrived: the order list shows its state.", "good");
       setState("ready");

@@ -1,6 +1,6 @@
 /** Columns of the blotter: what each shows, how wide, which changes tint. Rows are `MarketRow`s of row-model.js. */
 import { formatCountdown } from "../core/clock.js";
-import { formatCount, formatPrice } from "../core/fixed.js";
+import { formatCount, formatMoney, formatPrice } from "../core/fixed.js";
 import { element, iconNode } from "../frame/dom.js";
 import { SORTABLE } from "./filters.js";
 import { changeOf, spreadOf, statusWords } from "./row-model.js";
@@ -10,7 +10,7 @@ import { changeOf, spreadOf, statusWords } from "./row-model.js";
 const DAY_MS = 86_400_000;
 /** On a phone: what is needed to watch. */
 export const NARROW = new Set(["star", "market", "bid", "ask", "change"]);
-const HIDDEN_AT_FIRST = new Set(["volume", "category"]);
+const HIDDEN_AT_FIRST = new Set(["volume", "reward", "category"]);
 
 /**
  * @param {object} options
@@ -99,6 +99,17 @@ export function marketColumns({ format, now, zone, listName }) {
       {
         ...signed,
         headerTooltip: "Contracts of the selected subaccount: + YES, - NO",
+      },
+    ),
+    figure(
+      "reward",
+      "Reward",
+      84,
+      (row) => row.reward,
+      (value) => (value === null ? "-" : formatMoney(value)),
+      {
+        headerTooltip:
+          "What the exchange's programs pay for activity here, over their whole period, to all who take part",
       },
     ),
     figure(

@@ -9,6 +9,7 @@ export const FIELDS = [
   "closes",
   "spread",
   "volume",
+  "rewards",
   "list",
   "star",
   "sort",

@@ -22,6 +22,7 @@ import { COUNT_PLACES, PRICE_PLACES, toUnits } from "../core/fixed.js";
  * @property {number | null} openInterest
  * @property {string} status
  * @property {number | null} closeMs
+ * @property {number | null} reward of the exchange's programs that run, millionths of a dollar
  * @property {boolean} starred
  * @property {number | null} position positive YES, negative NO
  */
@@ -58,6 +59,7 @@ export function fromServer(raw) {
     openInterest: countUnits(raw["open_interest"]),
     status: raw["status"],
     closeMs: raw["close_ms"],
+    reward: units(raw["reward"], 6),
     starred: raw["starred"],
     position: null,
   };

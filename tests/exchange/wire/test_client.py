@@ -396,3 +396,30 @@ def test_what_was_asked_for_ahead_and_not_used_is_let_go() -> None:
     assert limiter.asked.is_dropped
     assert ahead.tokens() is None
     assert ahead.headers("/trade-api/v2/portfolio/events/orders", 1_786_000_000_000) is None
+
+
+@pytest.mark.parametrize(("later_ms", "used"), [(0, True), (500, True), (501, False), (-1, False)])
+def test_a_signature_asked_for_when_an_order_was_announced_is_used_while_it_is_fresh(later_ms: int, used: bool) -> None:
+    wire = ahead_wire()
+    signed = api.create_order_sign(wire.client)
+    assert signed.tokens() is None  # a signature costs none
+    wire.now_ms += later_ms
+
+    api.create_order(wire.client, ORDER, ahead=api.create_order_ahead(wire.client, signed))
+
+    [request] = wire.requests
+    assert request.headers["KALSHI-ACCESS-SIGNATURE"] == "ahead"
+    assert len(wire.signer.signed) == (1 if used else 2)
+
+
+def test_a_signature_that_no_order_used_is_kept_while_it_is_fresh_and_then_made_anew() -> None:
+    wire = ahead_wire()
+    first = api.create_order_sign(wire.client)
+
+    assert api.create_order_sign(wire.client, first) is first
+    wire.now_ms += 501
+    second = api.create_order_sign(wire.client, first)
+
+    assert second is not first
+    assert len(wire.signer.signed) == 2
+    assert first.headers("/trade-api/v2/portfolio/events/orders", wire.now_ms) is None  # dropped

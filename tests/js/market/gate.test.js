@@ -14,6 +14,7 @@ const OPEN = {
   result: "",
   settlementValue: "",
   closeMs: 2_000,
+  closed: "",
   nowMs: 1_000,
 };
 
@@ -96,6 +97,14 @@ test("a pause holds back whom it names, or everybody", () => {
   assert.match(pauseWords({ recovering: true }, "7"), /writing down/);
   assert.match(pauseWords({ gate: { closed_ms: 1 } }, "7"), /without naming them/);
   assert.equal(pauseWords({ gate: null }, "7"), "");
+});
+
+test("a close by the exchange's own schedule says when it opens, unless the exchange says more", () => {
+  const closed = "Exchange closed by its schedule, opens Thu 05:00 ET (10:00 UTC)";
+  const words = (/** @type {object} */ change) => gateWords({ ...OPEN, closed, ...change }).reason;
+  assert.equal(words({ tradingActive: false }), closed);
+  assert.equal(words({}), "");
+  assert.match(words({ tradingActive: false, resume: "11:30" }), /paused at the exchange until 11:30/);
 });
 
 test("without the desk no cancel is promised, whatever else was known", () => {

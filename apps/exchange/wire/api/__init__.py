@@ -24,6 +24,7 @@ from apps.exchange.wire.api.orders import (
     cancel_orders,
     create_order,
     create_order_ahead,
+    create_order_sign,
     create_orders,
     decrease_order,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "cancel_orders",
     "create_order",
     "create_order_ahead",
+    "create_order_sign",
     "create_orders",
     "decrease_order",
     "get_api_keys",

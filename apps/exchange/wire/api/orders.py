@@ -52,9 +52,20 @@ class Outcome(msgspec.Struct):
     error: ItemError | None = None
 
 
-def create_order_ahead(client: ExchangeClient) -> Ahead:
-    """Ask for what a create needs beside its order. Raises nothing."""
-    return client.ask_ahead("POST", _PATH, cost=CREATE_COST, kind="write")
+def create_order_ahead(client: ExchangeClient, signed: Ahead | None = None) -> Ahead:
+    """Ask for what a create needs beside its order. Raises nothing. signed: of `create_order_sign`, of this client."""
+    return client.ask_ahead("POST", _PATH, cost=CREATE_COST, kind="write", signed=signed)
+
+
+def create_order_sign(client: ExchangeClient, kept: Ahead | None = None) -> Ahead:
+    """Ask for the signature of a create alone: it costs no tokens. kept: one that was not used, returned while it is
+    fresh. Raises nothing.
+    """
+    if kept is not None and client.is_signed(_PATH, kept):
+        return kept
+    if kept is not None:
+        kept.drop()
+    return client.sign_ahead("POST", _PATH)
 
 
 def create_order(

@@ -183,6 +183,64 @@ class Series(Wire):
     last_updated_ts: str | None = None
 
 
+class Announcement(Wire):
+    """type: info, warning, error, or newer; status: active or inactive. The exchange gives them no names."""
+
+    type: str
+    message: str
+    delivery_time: str
+    status: str
+
+
+class DailySchedule(msgspec.Struct):
+    """One session; both in "HH:MM" of New York."""
+
+    open_time: str
+    close_time: str
+
+
+class WeeklySchedule(Wire):
+    """Sessions by weekday, in effect from start_time to end_time."""
+
+    start_time: str
+    end_time: str
+    monday: list[DailySchedule] | None = None
+    tuesday: list[DailySchedule] | None = None
+    wednesday: list[DailySchedule] | None = None
+    thursday: list[DailySchedule] | None = None
+    friday: list[DailySchedule] | None = None
+    saturday: list[DailySchedule] | None = None
+    sunday: list[DailySchedule] | None = None
+
+
+class MaintenanceWindow(msgspec.Struct):
+    """RFC 3339."""
+
+    start_datetime: str
+    end_datetime: str
+
+
+class Schedule(Wire):
+    standard_hours: list[WeeklySchedule] | None = None
+    maintenance_windows: list[MaintenanceWindow] | None = None
+
+
+class IncentiveProgram(Wire):
+    """period_reward: for the whole period, centi-cents (1/10,000 dollar). discount_factor_bps: 1/10,000."""
+
+    id: str
+    market_ticker: str
+    incentive_type: str
+    start_date: str
+    end_date: str
+    period_reward: int
+    paid_out: bool = False
+    incentive_description: str | None = ""
+    market_id: str | None = None
+    discount_factor_bps: int | None = None
+    target_size_fp: str | None = None
+
+
 class SeriesFeeChange(Wire):
     """The fees of a series from a moment on. fee_multiplier is a JSON number on the wire; it is a rate, never money."""
 
