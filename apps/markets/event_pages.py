@@ -12,10 +12,12 @@ from apps.core.money import cents_text, count_text
 from apps.core.permissions import Actor
 from apps.markets import selectors
 from apps.markets.access import environment_for
+from apps.markets.forecasts import is_numeric
 from apps.markets.list_pages import finest_step
-from apps.markets.milestone_pages import milestones_of
+from apps.markets.milestone_pages import milestones_of, target_words
 from apps.markets.models import Market
 from apps.markets.selectors import OPEN_STATUSES, Outcome
+from apps.markets.services.targets import targets_of
 from apps.markets.sources import sources_shown
 
 DOLLAR = Decimal(1)
@@ -90,7 +92,8 @@ def event_context(actor: Actor, environment: str, ticker: str) -> dict[str, Any]
     ordered = sorted(
         view.outcomes, key=lambda one: (one.market.status == UNLISTED, one.market.status not in OPEN_STATUSES)
     )
-    outcomes = [_outcome(one) for one in ordered]
+    targets = targets_of(environment, [one.market for one in ordered])
+    outcomes = [{**_outcome(one), "target": target_words(one.market, targets)} for one in ordered]
     first = view.outcomes[0].market if view.outcomes else None
     closes = [one.market.close_time for one in view.outcomes if one.market.close_time]
     return {
@@ -106,6 +109,7 @@ def event_context(actor: Actor, environment: str, ticker: str) -> dict[str, Any]
         "has_one_close": len(set(closes)) <= 1,
         "rules": _rules(view.outcomes),
         "rules_secondary": first.rules_secondary if first else "",
+        "has_forecast": is_numeric([one.market for one in view.outcomes]),
         "milestones": milestones_of(environment, ticker),
         "sources": sources_shown(view.series.settlement_sources if view.series else []),
     }

@@ -109,7 +109,7 @@ def live_frame(kind: str, details: Json, *, about: Json) -> dict[str, Any]:
         ids = {side, one["name"], *(details.get(f"{side}_{word}") or about.get(f"{side}_{word}") for word in _ID_WORDS)}
         one["has_ball"] = possession in ids - {None, ""}
     periods = _periods(kind, details, used)
-    period, clock = _period(kind, take("period")), _text(take("clock"))
+    period, clock = _period(kind, take("period")), figure_text(take("clock"))
     last = take("last")
     source = take("source")
     rest = {name: value for name, value in details.items() if name not in used and about.get(name) != value}
@@ -122,7 +122,7 @@ def live_frame(kind: str, details: Json, *, about: Json) -> dict[str, Any]:
         "period": period,
         "clock": clock,
         "periods": periods,
-        "last": _text(last.get("description") if isinstance(last, dict) else last),
+        "last": figure_text(last.get("description") if isinstance(last, dict) else last),
         "facts": facts,
         "tables": tables,
         "is_cut": has_cut or has_more,
@@ -138,14 +138,14 @@ def plays_of(kind: str, periods: Iterable[Any]) -> list[dict[str, Any]]:
         for event in events if isinstance(events, list) else []:
             if not isinstance(event, dict):
                 continue
-            text = _text(_first(event, ("description", "text", "event_type", "type"))[1])
+            text = figure_text(_first(event, ("description", "text", "event_type", "type"))[1])
             found.append(
                 {
                     "period": _period(kind, number),
-                    "clock": _text(_first(event, _ALIASES["clock"])[1]),
+                    "clock": figure_text(_first(event, _ALIASES["clock"])[1]),
                     "text": text,
-                    "home": _text(_first(event, _sided("home", _POINTS))[1]),
-                    "away": _text(_first(event, _sided("away", _POINTS))[1]),
+                    "home": figure_text(_first(event, _sided("home", _POINTS))[1]),
+                    "away": figure_text(_first(event, _sided("away", _POINTS))[1]),
                 }
             )
     return found[::-1][:PLAYS]
@@ -165,7 +165,7 @@ def _first(details: Json, names: Iterable[str]) -> tuple[str, Any]:
 
 def _status(raw: Any) -> tuple[Phase, str]:
     word = str(raw).casefold().replace("_", "").replace("-", "").replace(" ", "") if isinstance(raw, str) else ""
-    return _STATUS.get(word, ("", _text(raw).replace("_", " ")))
+    return _STATUS.get(word, ("", figure_text(raw).replace("_", " ")))
 
 
 def _sides(details: Json, about: Json, used: set[str]) -> list[dict[str, Any]]:
@@ -178,14 +178,14 @@ def _sides(details: Json, about: Json, used: set[str]) -> list[dict[str, Any]]:
         if not name and points is None:
             return []
         used |= {name_field, points_field}
-        found.append({"name": _text(name) or side.capitalize(), "score": _text(points), "has_ball": False})
+        found.append({"name": figure_text(name) or side.capitalize(), "score": figure_text(points), "has_ball": False})
     return found
 
 
 def _period(kind: str, raw: Any) -> str:
     """3 of a basketball game -> "Quarter 3", 5 -> "Overtime"; words stay as they came."""
     if not isinstance(raw, int) or isinstance(raw, bool):
-        return _text(raw)
+        return figure_text(raw)
     if raw <= 0:
         return ""
     name, regular = next(((name, most) for part, name, most in _PERIOD_NAMES if part in kind), ("Period", 0))
@@ -215,7 +215,10 @@ def _periods(kind: str, details: Json, used: set[str]) -> list[list[str]]:
 
 def _by_period(kind: str, home: list[Any], away: list[Any]) -> list[list[str]]:
     pairs = list(zip(home, away, strict=True))[:PERIODS]
-    return [[_period(kind, number), _text(ours), _text(theirs)] for number, (ours, theirs) in enumerate(pairs, 1)]
+    return [
+        [_period(kind, number), figure_text(ours), figure_text(theirs)]
+        for number, (ours, theirs) in enumerate(pairs, 1)
+    ]
 
 
 def _is_scalars(value: Any) -> bool:
@@ -276,10 +279,10 @@ def _value(name: str, value: Any) -> str:
             return from_unix_seconds(value).strftime("%d %b %Y %H:%M UTC").lstrip("0")
         except WireFormatError:
             pass
-    return _text(value)
+    return figure_text(value)
 
 
-def _text(value: Any) -> str:
+def figure_text(value: Any) -> str:
     """A scalar as text; empty for everything else."""
     match value:
         case bool():

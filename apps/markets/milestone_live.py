@@ -41,14 +41,19 @@ def register() -> None:
     )
 
 
-def milestones_watched(*, now_ms: int) -> dict[str, list[str]]:
-    """Return the ids of what somebody watches, by environment; nothing while Redis is away."""
-    watched: dict[str, list[str]] = {}
-    for raw in interesting_names(KIND, now_ms=now_ms, kept_ms=WATCHED_FOR_MS) or ():
+def watched(kind: str, *, now_ms: int) -> dict[str, list[str]]:
+    """Return the names of this kind of topic that somebody watches, by environment; nothing while Redis is away."""
+    found: dict[str, list[str]] = {}
+    for raw in interesting_names(kind, now_ms=now_ms, kept_ms=WATCHED_FOR_MS) or ():
         name = parse_topic(raw)
         if name.name:
-            watched.setdefault(name.scope, []).append(name.name)
-    return {environment: sorted(ids)[:WATCHED_AT_MOST] for environment, ids in watched.items()}
+            found.setdefault(name.scope, []).append(name.name)
+    return {environment: sorted(names)[:WATCHED_AT_MOST] for environment, names in found.items()}
+
+
+def milestones_watched(*, now_ms: int) -> dict[str, list[str]]:
+    """Return the ids of what somebody watches, by environment."""
+    return watched(KIND, now_ms=now_ms)
 
 
 def live_data_publish(

@@ -8,7 +8,7 @@ from apps.core.permissions import Actor
 from apps.core.timestamps import to_unix_ms, utc_now
 from apps.markets.access import environment_for
 from apps.markets.game_words import is_game, type_words
-from apps.markets.models import Event, Milestone, MilestoneEvent
+from apps.markets.models import Event, Market, Milestone, MilestoneEvent, StructuredTarget
 
 SHOWN = 3
 LINKS = 12
@@ -30,6 +30,18 @@ def milestone_for(actor: Actor, *, environment: str, milestone_id: str) -> Miles
     if row is None:
         raise NotFound("There is no such milestone in this environment.")
     return row
+
+
+def target_words(market: Market, targets: dict[str, list[StructuredTarget]]) -> str:
+    """Return whom a market is about, "Boston (Basketball team)"; only the kind where the outcome has the same name."""
+    words = []
+    for target in targets.get(market.ticker, []):
+        kind = type_words(target.type)
+        if target.name.casefold() == market.yes_sub_title.casefold():
+            words.append(kind or target.name)
+        else:
+            words.append(f"{target.name} ({kind})" if kind else target.name)
+    return ", ".join(words)
 
 
 def _distance(row: Milestone, at: datetime) -> float:

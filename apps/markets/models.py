@@ -187,6 +187,19 @@ class MilestoneEvent(models.Model):
         indexes = [models.Index(fields=["environment", "event_ticker"])]
 
 
+class StructuredTarget(models.Model):
+    """Who or what a market's strike names by id: a team, a player, a party (docs: targets and milestones)."""
+
+    environment = models.CharField(max_length=12, choices=Environment.choices)
+    target_id = models.CharField(max_length=80)
+    name = models.CharField(max_length=200)
+    type = models.CharField(max_length=80, blank=True)  # an open list of words, as they come
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "target_id"], name="target_once")]
+
+
 class Watchlist(models.Model):
     """Markets that a desk watches together; `owner` null means shared by the whole desk."""
 

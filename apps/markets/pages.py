@@ -10,8 +10,9 @@ from apps.core.errors import DeskError
 from apps.core.permissions import Permission
 from apps.markets import selectors
 from apps.markets.incentives import rewards_words
-from apps.markets.milestone_pages import milestones_of
+from apps.markets.milestone_pages import milestones_of, target_words
 from apps.markets.models import Market
+from apps.markets.services.targets import targets_of
 
 PERIODS = ({"minutes": 1, "label": "1m"}, {"minutes": 60, "label": "1h"}, {"minutes": 1440, "label": "1d"})
 # How far back each candle period looks, in minutes.
@@ -59,6 +60,7 @@ def market_context(
             for source in (view.series.settlement_sources if view.series else [])
             if isinstance(source, dict) and source.get("name")
         ),
+        "target": target_words(market, targets_of(market.environment, [market])),
         "milestones": milestones_of(market.environment, market.event.ticker),
         "account": request.account,
         "can_trade": not no_trade_reason,

@@ -12,7 +12,7 @@ from apps.core.permissions import Permission
 from apps.core.timestamps import unix_ms_now
 from apps.exchange.selectors import environments_in_use
 from apps.exchange.wire.errors import ExchangeError
-from apps.markets import milestone_live, services
+from apps.markets import forecasts, milestone_live, services
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +101,7 @@ def milestones_environment_sync(environment: str) -> None:
         return
     try:
         services.milestones_sync(environment)
+        services.targets_sync(environment)
     except (ExchangeError, DeskError) as exc:
         logger.warning("milestones of %s were not synced, beat tries again: %s", environment, exc)
     finally:
@@ -110,11 +111,15 @@ def milestones_environment_sync(environment: str) -> None:
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
 def live_data_watched() -> None:
-    """Have live data read where somebody watches a milestone. Beat runs this every 3 s."""
-    watched = milestone_live.milestones_watched(now_ms=unix_ms_now())
-    for environment in sorted(watched.keys() & set(environments_in_use())):
+    """Have live data and forecasts read where somebody watches them. Beat runs this every 3 s."""
+    now_ms, in_use = unix_ms_now(), set(environments_in_use())
+    for environment in sorted(milestone_live.milestones_watched(now_ms=now_ms).keys() & in_use):
         # Of an exchange that does not answer, one reading waits and the next are left out.
         live_data_read.apply_async((environment,), expires=LIVE_DATA_SECONDS, retry=False)
+    for environment in sorted(milestone_live.watched(forecasts.KIND, now_ms=now_ms).keys() & in_use):
+        due = forecasts.forecasts_due(environment, now_ms=now_ms)
+        if due:
+            forecasts_read.apply_async((environment, due), expires=forecasts.READ_EVERY_SECONDS, retry=False)
 
 
 @shared_task(ignore_result=True)
@@ -129,3 +134,10 @@ def live_data_read(environment: str) -> None:
         milestone_live.live_data_publish(environment, ids)
     finally:
         cache.delete(lock)
+
+
+@shared_task(ignore_result=True)
+@task_permission(Permission.SYSTEM)
+def forecasts_read(environment: str, tickers: list[str]) -> None:
+    """Read the forecasts of these events, once for everybody who watches."""
+    forecasts.forecasts_publish(environment, tickers)

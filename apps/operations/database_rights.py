@@ -63,6 +63,7 @@ markets.Market                    r    rac  rac  -
 markets.Collection                r    rac  r    -
 markets.Milestone                 r    racd -    -
 markets.MilestoneEvent            r    racd -    -
+markets.StructuredTarget          r    rac  -    -
 markets.Watchlist                 racd r    r    -
 orders.OrderIntent                rac  rac  rac  -
 orders.Order                      rc   rac  rac  -

@@ -9,15 +9,15 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_rfq_request import PATIENCE, RfqPage, quote
-from tests.browser.test_rfq_two_people import armed, second_quoter, status
+from tests.browser.test_rfq_request import PATIENCE, RfqPage, quote, status
+from tests.browser.test_rfq_two_people import armed, second_quoter
 from tests.support.desk import RunningDesk
 from tests.support.member import PaperMember
 
 __all__ = ["second_quoter"]  # a fixture
 
 pytestmark = pytest.mark.long
-WINDOWS = 3  # tried, because a slow machine may miss one
+WINDOWS = 12  # of three seconds, tried, because a slow machine may miss some
 
 
 @contextmanager

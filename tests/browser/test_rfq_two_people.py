@@ -13,7 +13,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.browser.test_reliability import Line
 from tests.browser.test_rfq_maker import LONG_MS, Maker, Requester, card, tray
-from tests.browser.test_rfq_request import PATIENCE, RfqPage, open_request, quote
+from tests.browser.test_rfq_request import PATIENCE, RfqPage, open_request, quote, status
 from tests.browser.tickers import INFLATION
 from tests.support.desk import RunningDesk, eventually
 from tests.support.member import PaperMember
@@ -39,10 +39,6 @@ def second_quoter(desk: RunningDesk) -> Iterator[None]:
         yield
         with ledger:
             ledger.execute(change, (kept, name))
-
-
-def status(maker: PaperMember, quote_id: str) -> str:
-    return str(maker.request("GET", f"/communications/quotes/{quote_id}")["quote"]["status"])
 
 
 def armed(page: RfqPage, text: str) -> Locator:
@@ -128,17 +124,18 @@ def test_j1_a_line_that_breaks_behind_the_accept_ends_as_one_accept_or_none(
     quote_id = quote(maker, open_request(maker, BROKEN[loses]), "0.0000", "0.7100")
     button = armed(page, "Buy YES 29¢")
     line.loses = loses
+    taken = "9 YES at 29¢"  # being bought, or no longer: nobody confirms, and half a minute may be over when we look
 
     button.dblclick()
 
     if loses == "answer":  # it arrived: the row says so, whatever the tab was told
-        expect(page.progress).to_contain_text("You buy 9 YES at 29¢", timeout=PATIENCE)
+        expect(page.progress).to_contain_text(taken, timeout=PATIENCE)
         eventually(lambda: status(maker, quote_id) != "open", what="the accept at the exchange")
     else:
         expect(bare.locator("[data-say]")).to_contain_text("nothing was accepted", timeout=PATIENCE)
         assert status(maker, quote_id) == "open"
         armed(page, "Buy YES 29¢").click()  # by a new click, never by itself
-        expect(page.progress).to_contain_text("You buy 9 YES at 29¢", timeout=PATIENCE)
+        expect(page.progress).to_contain_text(taken, timeout=PATIENCE)
     assert len(line.commands) == 1
 
 

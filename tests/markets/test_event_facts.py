@@ -1,5 +1,6 @@
 """What the Event page asks the exchange for beside prices, against the in-process paper exchange."""
 
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -7,9 +8,12 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
+from apps.core import ports
+from apps.core.permissions import Permission
+from apps.exchange import live
 from apps.exchange.wire.client import ExchangeClient
-from apps.markets import event_facts
-from apps.markets.models import Event
+from apps.markets import event_facts, forecasts
+from apps.markets.models import Event, Market
 from apps.markets.sources import sources_shown
 from apps.paper.testing import InProcessPaper
 from tests.markets.test_milestones import answering
@@ -20,8 +24,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def nothing_from_earlier() -> None:
+def nothing_from_earlier(monkeypatch: pytest.MonkeyPatch) -> None:
     cache.clear()
+    monkeypatch.setattr(live, "_outage", live._Outage())
 
 
 @pytest.fixture
@@ -84,3 +89,85 @@ def test_only_plain_https_addresses_become_links(url: str, host: str) -> None:
 @pytest.mark.parametrize("raw", [None, {}, "x", [None, 7, {}, {"url": "ftp://x"}]])
 def test_sources_of_another_shape_are_left_out(raw: Any) -> None:
     assert sources_shown(raw) == []
+
+
+# --- forecasts -------------------------------------------------------------------------------
+
+
+def forecast_frame(event: Event) -> dict[str, Any]:
+    found = live.state_read(f"forecast:paper:{event.ticker}")
+    assert found is not None
+    return found[1]
+
+
+def test_a_forecast_is_read_with_a_key_and_kept_when_the_exchange_falls_silent(live_redis: Any) -> None:
+    paper = InProcessPaper()
+    listed = list_template(paper.exchange, "KXHIGHNY")
+    event = Event.objects.create(
+        environment="paper", ticker=listed.event.ticker, series_ticker="KXHIGHNY", title="Highest temperature"
+    )
+    with paper.client("trader-1") as signed:
+        client = ExchangeClient([paper.base_url], None, None, transport=SignedTransport(signed))
+        assert forecasts.forecasts_publish("paper", [event.ticker, "KXNONE-1"], client=client) == 1
+
+    frame = forecast_frame(event)
+    assert frame["percentiles"] == [10, 25, 50, 75, 90]
+    assert len(frame["points"]) > 24
+    ends = [end for end, _ in frame["points"]]
+    assert ends == sorted(ends)
+    for _, values in frame["points"]:
+        numbers = [Decimal(value) for value in values]
+        assert numbers == sorted(numbers)
+    assert all(text.endswith("°") for text in frame["now"])
+
+    assert forecasts.forecasts_publish("paper", [event.ticker], client=answering(httpx.Response(503))) == 0
+    silent = forecast_frame(event)
+    assert "503" in silent["why"]
+    assert (silent["points"], silent["read_ms"]) == (frame["points"], frame["read_ms"])
+
+
+class SignedTransport(httpx.BaseTransport):
+    """Sends what an unsigned client asks as a member does."""
+
+    def __init__(self, signed: httpx.Client) -> None:
+        self.signed = signed
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = self.signed.request(request.method, request.url)
+        return httpx.Response(answer.status_code, json=answer.json())
+
+
+def test_an_event_without_numbers_and_a_desk_without_keys_say_so(live_redis: Any) -> None:
+    event = Event.objects.create(environment="paper", ticker="KXA-1", series_ticker="KXA", title="A")
+    refused = httpx.Response(400, json={"error": {"code": "invalid", "message": "not numeric"}})
+
+    assert forecasts.forecasts_publish("paper", ["KXA-1"], client=answering(refused)) == 1
+    assert forecast_frame(event)["points"] == []
+    assert forecast_frame(event)["why"] == ""
+    odd = [{"end_period_ts": 5, "percentile_points": [7, {"percentile": "x"}, {"percentile": 5000}]}]
+    assert forecasts.forecasts_publish("paper", ["KXA-1"], client=answering({"forecast_history": odd})) == 1
+    assert forecast_frame(event)["points"] == []
+    assert forecasts.forecasts_publish("paper", ["KXA-1"]) == 0
+    assert "accounts with a key" in forecast_frame(event)["why"]
+
+
+def test_a_forecast_is_read_once_a_minute_for_all_who_watch(live_redis: Any) -> None:
+    live.redis_client().zadd(live.INTEREST, {"forecast:paper:KXA-1": 50_000, "forecast:demo:KXB-1": 50_000})
+
+    assert forecasts.forecasts_due("paper", now_ms=50_000) == ["KXA-1"]
+    assert forecasts.forecasts_due("paper", now_ms=50_000) == []
+    cache.clear()
+    assert forecasts.forecasts_due("paper", now_ms=50_000) == ["KXA-1"]
+    topic = ports.topics["forecast"]
+    assert (topic.permission, topic.is_on_demand) == (Permission.MARKET_VIEW, True)
+
+
+def test_only_events_whose_outcomes_are_numbers_have_the_panel(browser: Client) -> None:
+    event = Event.objects.create(environment="paper", ticker="KXA-1", series_ticker="KXA", title="A")
+    market = Market.objects.create(
+        environment="paper", ticker="KXA-1-T1", event=event, series_ticker="KXA", status="active", extra={}
+    )
+    assert b"data-forecast" not in browser.get("/markets/events/KXA-1/").content
+    market.extra = {"floor_strike": 3.5}
+    market.save()
+    assert b'data-forecast="forecast:paper:KXA-1"' in browser.get("/markets/events/KXA-1/").content

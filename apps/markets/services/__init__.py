@@ -15,6 +15,7 @@ from apps.markets.services.fee_changes import fee_changes_sync
 from apps.markets.services.incentives import incentives_sync
 from apps.markets.services.lifecycle import lifecycle_apply
 from apps.markets.services.milestones import milestones_sync
+from apps.markets.services.targets import targets_of, targets_sync
 from apps.markets.services.watchlists import watchlist_create, watchlist_remove, watchlist_rename, watchlist_star
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "markets_save",
     "milestones_sync",
     "series_save",
+    "targets_of",
+    "targets_sync",
     "watchlist_create",
     "watchlist_remove",
     "watchlist_rename",

@@ -1,5 +1,5 @@
 /**
- * Chances of an event's outcomes over time, one line each, on lightweight-charts. Display only: the chart
+ * Lines over time on lightweight-charts: the chances of an event's outcomes, or its forecast. Display only: the chart
  * works in binary numbers, so nothing here is ever sent or added up.
  */
 import { LineSeries, createChart } from "../../vendor/lightweight-charts.js";
@@ -19,6 +19,34 @@ function percent({ bid, ask, close }) {
  * @param {{zone: string, colors: string[]}} options names of CSS custom properties, one per line
  */
 export function createChancesChart(root, { zone, colors }) {
+  const chart = createLinesChart(root, {
+    zone,
+    lines: colors.map((color) => ({ color, width: 2 })),
+    format: (value) => `${value.toFixed(1)}%`,
+    // A chance lies between 0 and 100 %: the axis has no room beyond.
+    range: { minValue: 0, maxValue: 100 },
+  });
+  return {
+    /** @param {Candle[][]} all ascending, one list per line @returns {boolean} whether there is anything to see */
+    show: (all) =>
+      chart.show(
+        all.map((candles) =>
+          candles.flatMap((candle) => {
+            const value = percent(candle);
+            return value === null ? [] : [{ time: candle.end_ts, value }];
+          }),
+        ),
+      ),
+  };
+}
+
+/**
+ * @param {HTMLElement} root
+ * @param {{zone: string, lines: {color: string, width: 1 | 2 | 3, style?: 0 | 1 | 2}[], format: (value: number) => string, minMove?: number,
+ *   range?: {minValue: number, maxValue: number}}} options
+ *   color: name of a CSS custom property; style: 0 solid, 1 dotted, 2 dashed
+ */
+export function createLinesChart(root, { zone, lines: kinds, format, minMove = 0.1, range }) {
   const token = (/** @type {string} */ name) => getComputedStyle(root).getPropertyValue(name).trim();
   const clock = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
   const day = new Intl.DateTimeFormat("en-GB", { timeZone: zone, day: "numeric", month: "short" });
@@ -32,7 +60,10 @@ export function createChancesChart(root, { zone, colors }) {
       attributionLogo: false,
     },
     grid: { vertLines: { visible: false } },
-    rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.03, bottom: 0.03 } },
+    rightPriceScale: {
+      borderVisible: false,
+      scaleMargins: range ? { top: 0.03, bottom: 0.03 } : { top: 0.1, bottom: 0.1 },
+    },
     timeScale: {
       borderVisible: false,
       timeVisible: true,
@@ -44,14 +75,14 @@ export function createChancesChart(root, { zone, colors }) {
     handleScale: { mouseWheel: false },
   });
   /** @type {import("lightweight-charts").ISeriesApi<"Line">[]} */
-  const lines = colors.map(() =>
+  const lines = kinds.map(({ width, style = 0 }) =>
     chart.addSeries(LineSeries, {
-      lineWidth: 2,
+      lineWidth: width,
+      lineStyle: style,
       priceLineVisible: false,
       crosshairMarkerRadius: 3,
-      // A chance lies between 0 and 100 %: the axis has no room beyond.
-      autoscaleInfoProvider: () => ({ priceRange: { minValue: 0, maxValue: 100 } }),
-      priceFormat: { type: "custom", minMove: 0.1, formatter: (/** @type {number} */ value) => `${value.toFixed(1)}%` },
+      priceFormat: { type: "custom", minMove, formatter: format },
+      ...(range && { autoscaleInfoProvider: () => ({ priceRange: range }) }),
     }),
   );
 
@@ -64,21 +95,21 @@ export function createChancesChart(root, { zone, colors }) {
         horzLine: { color: token("--color-line-strong") },
       },
     });
-    lines.forEach((line, index) => line.applyOptions({ color: token(colors[index] ?? "--color-accent") }));
+    lines.forEach((line, index) => line.applyOptions({ color: token(kinds[index]?.color ?? "--color-accent") }));
   }
   const watching = new MutationObserver(paint);
   watching.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme", "data-palette"] });
   paint();
 
   return {
-    /** @param {Candle[][]} all ascending, one list per line @returns {boolean} whether there is anything to see */
+    /** @param {{time: number, value: number}[][]} all ascending, one list per line @returns {boolean} whether there is anything to see */
     show(all) {
       let points = 0;
       lines.forEach((line, index) => {
-        const data = (all[index] ?? []).flatMap((candle) => {
-          const value = percent(candle);
-          return value === null ? [] : [{ time: /** @type {UTCTimestamp} */ (candle.end_ts), value }];
-        });
+        const data = (all[index] ?? []).map(({ time, value }) => ({
+          time: /** @type {UTCTimestamp} */ (time),
+          value,
+        }));
         points = Math.max(points, data.length);
         line.setData(data);
       });

@@ -8,7 +8,7 @@ from apps.exchange.wire.api.calls import one, segment
 from apps.exchange.wire.client import ExchangeClient, Params
 from apps.exchange.wire.errors import ReadFailed, Refused, missing_object
 from apps.exchange.wire.schemas.base import Wire
-from apps.exchange.wire.schemas.milestones import GameStats, LiveData, Milestone
+from apps.exchange.wire.schemas.milestones import GameStats, LiveData, Milestone, StructuredTarget
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,12 @@ def get_game_stats(client: ExchangeClient, milestone_id: str) -> GameStats:
             return GameStats()
         raise
     return one(GameStats, body, is_read=True)
+
+
+def get_structured_targets(client: ExchangeClient, ids: Sequence[str]) -> list[StructuredTarget]:
+    """Return what these ids name, of at most IDS_AT_MOST; what the exchange does not know is left out."""
+    body = client.get("/structured_targets", params={"ids": list(ids), "page_size": IDS_AT_MOST}, kind="bulk")
+    return list(_readable(StructuredTarget, _rows(body, "structured_targets")))
 
 
 def _rows(body: dict[str, Any], key: str) -> list[Any]:

@@ -14,3 +14,15 @@ class EventMetadata(Wire):
     competition_scope: str | None = None
     settlement_sources: list[Any] | None = None
     market_details: list[Any] | None = None
+
+
+class ForecastPoint(Wire):
+    """The forecast at the end of one period. end_period_ts: Unix seconds.
+
+    percentile_points: [{"percentile" (of 10,000), "numerical_forecast", "formatted_forecast", ..}].
+    """
+
+    end_period_ts: int
+    event_ticker: str = ""
+    period_interval: int = 0
+    percentile_points: list[Any] | None = None

@@ -39,3 +39,15 @@ class GameStats(Wire):
     """pbp: {"periods": [{"events": [{..}, ..]}, ..]}; absent or null where there is no play by play."""
 
     pbp: dict[str, Any] | None = None
+
+
+class StructuredTarget(Wire):
+    """A team, a player, a party, .. that markets and milestones name by its id. type: an open list of words."""
+
+    id: str
+    name: str = ""
+    type: str = ""
+    source_id: str | None = None
+    source_ids: dict[str, Any] | None = None
+    last_updated_ts: str | None = None
+    details: dict[str, Any] | None = None

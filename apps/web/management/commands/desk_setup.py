@@ -14,7 +14,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from apps.accounts.invitations import first_invitation
 from apps.exchange.services import status_refresh
-from apps.markets.services import catalogue_sync, milestones_sync
+from apps.markets.services import catalogue_sync, milestones_sync, targets_sync
 from apps.web import demo
 from apps.web.npm import FILES
 
@@ -38,6 +38,7 @@ class Command(BaseCommand):
             # The first page must not be empty; every later sync is beat's.
             catalogue_sync("paper")
             milestones_sync("paper")
+            targets_sync("paper")
             status_refresh("paper")
         else:
             self._first_person()
