@@ -55,12 +55,12 @@ def beats_send() -> None:
 
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
+@reaches_disk_later()
 def queue_beat(name: str, sent_ms: int) -> None:
     """Write down that a worker takes tasks of this queue, and how long this one waited."""
     if name in QUEUES:
         waited = min(LONGEST_MS, max(0, unix_ms_now() - sent_ms))
-        with reaches_disk_later():  # the next beat says it again; a flush here held the write lock before orders
-            Beat.objects.update_or_create(name=name, defaults={"at": utc_now(), "waited_ms": waited})
+        Beat.objects.update_or_create(name=name, defaults={"at": utc_now(), "waited_ms": waited})
 
 
 @shared_task(ignore_result=True)
