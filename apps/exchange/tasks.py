@@ -6,6 +6,7 @@ from celery import shared_task
 from django.core.cache import cache
 
 from apps.accounts.permissions import task_permission
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import DeskError, WireFormatError
 from apps.core.permissions import Permission
 from apps.exchange import news, selectors, services, warm
@@ -27,6 +28,7 @@ __all__ = [
 
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
+@reaches_disk_later()
 def status_refresh() -> None:
     """Refresh the status of every environment that has an active account. Beat runs this every 10 s."""
     for environment in selectors.environments_in_use():

@@ -6,6 +6,7 @@ from hashlib import sha256
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
+from apps.core.durability import reaches_disk_later
 from apps.core.timestamps import utc_now
 from apps.fix.models import FixLease
 
@@ -21,7 +22,10 @@ def lease_take(digest: str, holder: str, *, now: datetime | None = None) -> int 
     moment = now or utc_now()
     until = moment + LEASE
     rows = FixLease.objects.filter(key_digest=digest)
-    if not rows.filter(holder=holder, expires_at__gt=moment).update(expires_at=until):
+    # After a power cut nobody holds anything: only a new holder's fence has to survive one.
+    with reaches_disk_later():
+        is_mine = rows.filter(holder=holder, expires_at__gt=moment).update(expires_at=until)
+    if not is_mine:
         free = Q(holder=holder) | Q(expires_at__lte=moment)
         if not rows.filter(free).update(holder=holder, expires_at=until, fence=F("fence") + 1):
             try:

@@ -1,7 +1,9 @@
 """What the gateway and people read about FIX sessions."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from django.conf import settings
 
@@ -95,8 +97,9 @@ def wishes() -> tuple[list[Wish], list[Unable], set[int]]:
     )
     found: list[Wish] = []
     unable: list[Unable] = []
+    keys = _Keys.of(rows)
     for row in rows:
-        key = _key(row)
+        key = _key(row, keys)
         if isinstance(key, str):
             unable.append(Unable(row.pk, key))
             continue
@@ -145,18 +148,39 @@ def message_name(msg_type: str) -> str:
     return known.name if known else msg_type
 
 
-def _key(row: FixSession) -> ApiKey | str:
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The keys of all sessions, in two questions: they are asked for each second."""
+
+    usable: dict[tuple[int, str], ApiKey]  # (account, purpose) -> the oldest
+    rows_of: dict[str, set[int]]  # key id -> rows of the vault that have it and are not revoked
+
+    @classmethod
+    def of(cls, sessions: Iterable[FixSession]) -> Self:
+        asked = {(one.account_id, PURPOSES[one.kind].value) for one in sessions}
+        accounts, purposes = {account for account, _ in asked}, {purpose for _, purpose in asked}
+        keys = ApiKey.objects.filter(account_id__in=accounts, purpose__in=purposes).exclude(key_id="")
+        usable: dict[tuple[int, str], ApiKey] = {}
+        for key in keys.exclude(status__in=[ApiKey.Status.REVOKED, ApiKey.Status.INVALID]).order_by("pk"):
+            usable.setdefault((key.account_id, key.purpose), key)
+        alike = ApiKey.objects.filter(key_id__in={key.key_id for key in usable.values()})
+        rows_of: dict[str, set[int]] = {}
+        for pk, key_id in alike.exclude(status=ApiKey.Status.REVOKED).values_list("pk", "key_id"):
+            rows_of.setdefault(key_id, set()).add(pk)
+        return cls(usable, rows_of)
+
+
+def _key(row: FixSession, keys: _Keys) -> ApiKey | str:
     """Return the session's key, or what is missing. Keys that only read serve listeners, drop copy and settlement."""
     if not row.account.is_active:
         return "The account is not active."
     purpose = PURPOSES[row.kind]
-    keys = ApiKey.objects.filter(account=row.account, purpose=purpose)
-    key = keys.exclude(status__in=[ApiKey.Status.REVOKED, ApiKey.Status.INVALID]).exclude(key_id="").first()
+    key = keys.usable.get((row.account_id, purpose.value))
     if key is None:
         return f"There is no working key for “{purpose.label}” in the vault. Add one in Settings > Vault."
     trades = KINDS[row.kind] in _TRADING and not row.is_listener
     if trades and "write" not in key.scopes:
         return "The key may only read. Make this a listener session, or use a key that may trade."
-    if ApiKey.objects.filter(key_id=key.key_id).exclude(pk=key.pk).exclude(status=ApiKey.Status.REVOKED).exists():
+    if keys.rows_of.get(key.key_id, set()) - {key.pk}:
         return "Another row of the vault has the same key id. One key takes one connection: use a key of its own."
     return key

@@ -20,7 +20,7 @@ CLOSES = (
     ("7d", "in 7 days"),
     ("30d", "in 30 days"),
 )
-REWARDS = (("", "Any reward"), ("now", "With a reward now"))
+REWARDS = (("", "Any reward"), ("now", "Rewarded now"))
 CLOSES_WITHIN = {
     "1h": timedelta(hours=1),
     "1d": timedelta(days=1),

@@ -14,6 +14,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import DeskError
 from apps.core.ports import GatewayTools
 from apps.core.timestamps import utc_now
@@ -55,6 +56,7 @@ async def signer_watch(tools: GatewayTools) -> None:
         await asyncio.sleep(SIGNER_EVERY)
 
 
+@reaches_disk_later()
 def signer_beat() -> None:
     began = time.monotonic()
     # Where this fails, the row's age says it.

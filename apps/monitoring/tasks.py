@@ -5,6 +5,7 @@ import logging
 from celery import current_app, shared_task
 
 from apps.accounts.permissions import task_permission
+from apps.core.durability import reaches_disk_later
 from apps.core.permissions import Permission
 from apps.core.timestamps import unix_ms_now, utc_now
 from apps.monitoring.alerts import tasks as alert_tasks  # noqa: F401 - Celery looks for tasks here
@@ -54,6 +55,7 @@ def beats_send() -> None:
 
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
+@reaches_disk_later()
 def queue_beat(name: str, sent_ms: int) -> None:
     """Write down that a worker takes tasks of this queue, and how long this one waited."""
     if name in QUEUES:

@@ -14,6 +14,7 @@ from django.core.cache import cache
 from django.db import connection
 
 from apps.accounts.permissions import task_permission
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import DeskError, WireFormatError
 from apps.core.permissions import Permission
 from apps.exchange.clients import client_for
@@ -104,6 +105,7 @@ def accounts_reconcile() -> None:
 
 @shared_task(ignore_result=True)
 @task_permission(Permission.SYSTEM)
+@reaches_disk_later()
 def account_orders_sync(account_id: int) -> None:
     """Read one account's orders and fills, unless a sync of it is still running."""
     lock = f"orders-sync-lock:{account_id}"

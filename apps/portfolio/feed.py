@@ -1,6 +1,7 @@
 """What the gateway's database thread hands over: position messages, and fills as a reason to look."""
 
 import logging
+import time
 from typing import Any
 
 from apps.core.errors import WireFormatError
@@ -10,6 +11,8 @@ from apps.portfolio import queue, services
 from apps.portfolio.reports import PositionReport, position_from_ws
 
 logger = logging.getLogger(__name__)
+
+_asked_at: dict[int, float] = {}  # account -> when this process queued its last refresh, monotonic seconds
 
 
 def positions_received(context: FeedContext, messages: list[Any]) -> None:
@@ -26,5 +29,8 @@ def positions_received(context: FeedContext, messages: list[Any]) -> None:
 
 def balance_moved(context: FeedContext, messages: list[Any]) -> None:
     """A fill or an order moved cash, and no message says how much is left: read it soon."""
-    if messages:
-        queue.refresh_soon(context.account_id)
+    now, asked_at = time.monotonic(), _asked_at.get(context.account_id)
+    if not messages or (asked_at is not None and now - asked_at < queue.SETTLE_SECONDS):
+        return  # the refresh that was queued then has not begun: it will see this, too
+    if queue.refresh_soon(context.account_id):
+        _asked_at[context.account_id] = now

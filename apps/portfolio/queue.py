@@ -15,15 +15,17 @@ SUBACCOUNT_SEND = "apps.portfolio.tasks.subaccount_send"
 SETTLE_SECONDS = 1
 
 
-def refresh_soon(account_id: int) -> None:
-    """Queue a refresh that starts a second from now. Without a broker the next beat does it."""
+def refresh_soon(account_id: int) -> bool:
+    """Queue a refresh that starts SETTLE_SECONDS from now, unless there is one; say whether this call did.
+
+    Without a broker the next beat does it.
+    """
     try:
         is_first = cache.add(f"portfolio-refresh-soon:{account_id}", 1, timeout=SETTLE_SECONDS)
     except (redis.RedisError, OSError) as exc:
         logger.warning("a refresh of account %s waits for the next beat (%s)", account_id, type(exc).__name__)
-        return
-    if is_first:
-        enqueue(ACCOUNT_REFRESH, account_id, countdown=SETTLE_SECONDS)
+        return False
+    return is_first and enqueue(ACCOUNT_REFRESH, account_id, countdown=SETTLE_SECONDS)
 
 
 def refresh_now(account_id: int) -> None:

@@ -334,6 +334,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "operations-restored": {"task": "apps.operations.tasks.restorations_sync", "schedule": 15.0},
     "portfolio-refresh": {"task": "apps.portfolio.tasks.portfolios_refresh", "schedule": 15.0},
 }
+CELERY_BEAT_SCHEDULER = "kalshi_desk.celery_beat:FixedScheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "run" / "beat-schedule")
 
 # --- exchange --------------------------------------------------------------------------------

@@ -176,7 +176,7 @@ def test_j4_a_session_that_ends_keeps_the_ticket_and_sends_nothing(
 
     expect(page.locator("[data-signed-out]")).to_be_visible()
     expect(market.submit).to_be_disabled()
-    page.get_by_role("link", name="Sign in again").click()
+    page.get_by_role("link", name="Sign in again", exact=True).click()
     login = desk.logins["trader"]
     page.get_by_label("Username").fill(login["username"])
     page.get_by_label("Password", exact=True).fill(login["password"])

@@ -1,6 +1,7 @@
 """What an order asks for while its checks run, and the flush of its claim: nothing of it lets an order out early."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any
@@ -145,6 +146,23 @@ def test_a_sender_that_warms_up_only_reads(
     assert OrderIntent.objects.filter(pk=intent.pk).values().get() == before
     waiting.refresh_from_db()
     assert waiting.state == State.COMMITTED
+
+
+def test_of_many_orders_announced_at_once_one_has_the_questions_asked(
+    place: Place, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intent = sent(place)
+    asked: list[int] = []
+    monkeypatch.setattr(send, "check_again", lambda last: asked.append(last.pk))
+    monkeypatch.setattr(send, "WARM_FOR", 3_600.0)
+
+    sender_warm(place.account.pk)
+    assert asked == []
+    monkeypatch.setattr(send, "_last", (intent, time.monotonic() - 4_000))
+    for _ in range(3):
+        sender_warm(place.account.pk)
+
+    assert asked == [intent.pk]
 
 
 def test_a_sender_that_may_not_send_warms_up_without_a_word(

@@ -4,6 +4,7 @@ import itertools
 import json
 from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -296,3 +297,20 @@ def test_many_fills_ask_for_one_refresh(place: Place, monkeypatch: pytest.Monkey
         feed.balance_moved(context(place), [object()])
 
     assert asked == [("apps.portfolio.tasks.account_portfolio_sync", place.account.pk)]
+
+
+def test_redis_is_asked_once_until_the_refresh_that_was_queued_begins(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, answers, asked = [1_000], [False, True, True], list[int]()
+    monkeypatch.setattr(feed, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(feed, "_asked_at", {})
+    monkeypatch.setattr(queue, "refresh_soon", lambda account_id: asked.append(now[0]) or answers.pop(0))
+
+    for at in (1_000, 1_000, 1_000, 1_000 + queue.SETTLE_SECONDS):
+        now[0] = at
+        feed.balance_moved(context(place), [object()])
+        feed.balance_moved(context(place), [])
+
+    # The first was queued by somebody else, for a time that is not known here.
+    assert asked == [1_000, 1_000, 1_000 + queue.SETTLE_SECONDS]

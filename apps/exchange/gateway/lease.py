@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
+from apps.core.durability import reaches_disk_later
 from apps.core.timestamps import utc_now
 from apps.exchange.models import GatewayLease
 
@@ -25,8 +26,10 @@ def lease_take(holder: str, *, name: str = "gateway", now: datetime | None = Non
     moment = now or utc_now()
     free = Q(holder=holder) | Q(expires_at__lte=moment)
     until = moment + LEASE
-    if GatewayLease.objects.filter(free, name=name).update(holder=holder, expires_at=until):
-        return True
+    # After a power cut no process of before is left to hold it.
+    with reaches_disk_later():
+        if GatewayLease.objects.filter(free, name=name).update(holder=holder, expires_at=until):
+            return True
     try:
         with transaction.atomic():
             GatewayLease.objects.create(name=name, holder=holder, expires_at=until)

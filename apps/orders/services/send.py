@@ -119,9 +119,11 @@ def sender_warm(account_id: int) -> None:
     Between two orders a processor forgets this code and these rows: what takes a fifth of a millisecond right after the
     last time takes a whole one by then (docs/adr/0009).
     """
+    global _last
     sign_ahead(account_id)
-    last, sent_at = _last
-    if last is not None and time.monotonic() - sent_at > WARM_FOR:
+    last, asked_at = _last
+    if last is not None and time.monotonic() - asked_at > WARM_FOR:
+        _last = last, time.monotonic()  # of many announced at once, one asks
         with contextlib.suppress(DeskError):
             check_again(last)
 

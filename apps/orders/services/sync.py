@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from apps.core import killpoints
+from apps.core.durability import reaches_disk_later
 from apps.core.errors import WireFormatError
 from apps.core.timestamps import parse_rfc3339, to_unix_seconds, utc_now
 from apps.exchange.clients import client_for
@@ -33,6 +34,7 @@ OVERLAP = timedelta(seconds=30)
 FILLS_AT_ONCE = 200  # per transaction, so that other writers wait little
 
 
+@reaches_disk_later()  # the next reading tells it again; `read_through` reaches the disk behind what it covers
 def orders_reconcile(account_id: int) -> None:
     """Read resting orders, recent orders, orders that vanished from the resting list, and fills.
 

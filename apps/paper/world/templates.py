@@ -237,7 +237,7 @@ TEMPLATES: tuple[Template, ...] = (
         "to Yes.",
         ("AAA", "https://gasprices.aaa.com/"), "day", WEEK, events=1, tags=("Energy",), frequency="weekly", markets=5,
         center=3.08, spread=0.05, step=Decimal("0.03"), unit="$", popularity=3,
-        fee_changes=((10, "quadratic_with_maker_fees", "1"),),
+        fee_changes=((3, "quadratic_with_maker_fees", "1"),),
     ),
     Template(
         "KXICEEXT", "Arctic sea ice", "Climate and Weather", "above",

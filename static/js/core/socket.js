@@ -223,6 +223,7 @@ export function createSocket({ open, timers = realTimers, random = Math.random }
 
   /** @param {string[]} names */
   function ask(names) {
+    if (!isOpen) return;
     asked.set(send({ cmd: "subscribe", topics: names }), names);
   }
 
@@ -233,7 +234,11 @@ export function createSocket({ open, timers = realTimers, random = Math.random }
    */
   function compare(names, { ok, error }) {
     if (error) {
-      if (error.code === "not_found" && names.some((name) => given.has(name))) less();
+      if (error.code !== "not_found") return;
+      // All are refused for one: the others are asked for without it.
+      const half = Math.ceil(names.length / 2);
+      if (names.length > 1) [names.slice(0, half), names.slice(half)].forEach(ask);
+      else if (names.some((name) => given.has(name))) less();
       return;
     }
     const got = new Set(ok?.topics ?? names);

@@ -136,7 +136,7 @@ export function previewLine(name, data) {
     case "maintenance":
       if (!raw) return { text: "-", title: "", isPresent: false };
       return line(
-        `${raw.text}: ${raw.cancels ? "this order is cancelled when trading pauses" : "this order stays on the book"}`,
+        `${raw.text.replace(/^Maintenance /, "")}: ${raw.cancels ? "this order is cancelled when trading pauses" : "this order stays on the book"}`,
         "The exchange's schedule. In a trading pause nothing is placed or amended, cancels are taken; in an exchange " +
           "pause, which is rare, cancels are not taken either. Sessions may be cut.",
       );

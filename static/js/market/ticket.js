@@ -434,7 +434,8 @@ export function createTicket(form, options) {
     },
     /** Rows of the order list end an attempt whose answer was lost. @param {Set<string>} keys idempotency keys seen */
     settle(keys) {
-      if (state === "sending" || state === "long" || !keys.has(attempt.key)) return;
+      // Orders placed elsewhere carry no key of ours.
+      if (state === "sending" || state === "long" || !attempt.key || !keys.has(attempt.key)) return;
       attempt.taken();
       draft.drop();
       say("It arrived: the order list shows its state.", "good");

@@ -292,6 +292,43 @@ test("a topic that was never given may be refused: the page does not begin anew 
   assert.equal(told.times, 0);
 });
 
+test("one topic that was never given takes no other with it, and is no reason to begin anew", () => {
+  const told = countLess();
+  for (const name of ["never:1", "orders:1", "fills:1"]) socket.subscribe(name, () => {});
+  goLive();
+  for (let turn = 0; turn < 2; turn += 1) {
+    /** @type {string[]} */
+    const got = [];
+    for (let next = 0; next < last().commands("subscribe").length; next += 1) {
+      const { id, topics } = last().commands("subscribe")[next];
+      if (topics.includes("never:1")) last().says({ id, error: { code: "not_found", text: "There is none." } });
+      else {
+        got.push(...topics);
+        last().says({ id, ok: { topics, parts: {} } });
+      }
+    }
+    assert.deepEqual(got.toSorted(), ["fills:1", "orders:1"]);
+    reconnect();
+  }
+
+  assert.equal(told.times, 0);
+});
+
+test("one topic of several that is no longer given is enough to begin anew", () => {
+  const told = countLess();
+  for (const name of ["orders:1", "fills:1", "status:paper"]) socket.subscribe(name, () => {});
+  goLive();
+  gives(["orders:1", "fills:1", "status:paper"]);
+  reconnect();
+  for (let next = 0; next < last().commands("subscribe").length && !told.times; next += 1) {
+    const { id, topics } = last().commands("subscribe")[next];
+    if (topics.includes("fills:1")) last().says({ id, error: { code: "not_found", text: "There is none." } });
+    else last().says({ id, ok: { topics, parts: {} } });
+  }
+
+  assert.equal(told.times, 1);
+});
+
 test("a panel that was closed asks for nothing, so that less of it is no less", () => {
   const told = countLess();
   goLive();

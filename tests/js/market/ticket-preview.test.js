@@ -77,7 +77,7 @@ test("a dated change of the fee says when, which rates, and what rests until the
 test("maintenance ahead says what becomes of an order that rests", () => {
   const text = (/** @type {boolean} */ cancels) =>
     previewLine("maintenance", { maintenance: { text: "Maintenance from A to B, in 3 h", cancels } }).text;
-  assert.equal(text(true), "Maintenance from A to B, in 3 h: this order is cancelled when trading pauses");
+  assert.equal(text(true), "from A to B, in 3 h: this order is cancelled when trading pauses");
   assert.match(text(false), /stays on the book$/);
   assert.equal(previewLine("maintenance", { maintenance: null }).isPresent, false);
 });
