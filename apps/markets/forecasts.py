@@ -32,6 +32,7 @@ KIND = "forecast"
 PERCENTILES = (10, 25, 50, 75, 90)
 REACH = timedelta(days=7)
 READ_EVERY_SECONDS = 60
+KEPT_SECONDS = 3600
 AT_MOST = 20  # events read in one turn of an environment
 
 Frame = dict[str, Any]
@@ -39,8 +40,20 @@ Frame = dict[str, Any]
 
 def register() -> None:
     ports.register_topic(
-        ports.Topic(KIND, Permission.MARKET_VIEW, scope="environment", mode="whole", is_on_demand=True)
+        ports.Topic(
+            KIND, Permission.MARKET_VIEW, scope="environment", mode="whole", state=forecast_state, is_on_demand=True
+        )
     )
+
+
+def forecast_state(topic: TopicName) -> Frame | None:
+    """Return what was read last, within KEPT_SECONDS; its `read_ms` says how old it is."""
+    kept: Frame | None = cache.get(_key(topic))
+    return kept
+
+
+def _key(topic: TopicName) -> str:
+    return f"forecast:{topic.scope}:{topic.name}"[:200]
 
 
 def is_numeric(markets: list[Market]) -> bool:
@@ -66,16 +79,17 @@ def forecasts_publish(environment: str, tickers: list[str], *, client: ExchangeC
     """Read these forecasts and send them to who watches; return how many were read."""
     read = 0
     for event in Event.objects.filter(environment=environment, ticker__in=tickers).order_by("pk"):
-        topic = str(TopicName(KIND, environment, event.ticker))
+        topic = TopicName(KIND, environment, event.ticker)
         try:
             points = _points(event, client or _client(environment))
         except (ExchangeError, DeskError) as exc:
-            kept = live.state_read(topic)
-            frame = {**(frame_of([], read_ms=None) if kept is None else kept[1]), "why": exc.text[:300]}
+            frame = {**(forecast_state(topic) or frame_of([], read_ms=None)), "why": exc.text[:300]}
         else:
             frame = frame_of(points, read_ms=unix_ms_now())
             read += 1
-        live.publish(topic, frame)
+        # Not among the states that Redis keeps for ever: events come and go, and a frame of a week is large.
+        cache.set(_key(topic), frame, timeout=KEPT_SECONDS)
+        live.publish_many([(str(topic), live.next_version(), frame)], kept=False)
     return read
 
 

@@ -10,6 +10,7 @@ from django.test import Client
 
 from apps.core import ports
 from apps.core.permissions import Permission
+from apps.core.topics import TopicName
 from apps.exchange import live
 from apps.exchange.wire.client import ExchangeClient
 from apps.markets import event_facts, forecasts
@@ -95,9 +96,9 @@ def test_sources_of_another_shape_are_left_out(raw: Any) -> None:
 
 
 def forecast_frame(event: Event) -> dict[str, Any]:
-    found = live.state_read(f"forecast:paper:{event.ticker}")
+    found = forecasts.forecast_state(TopicName("forecast", "paper", event.ticker))
     assert found is not None
-    return found[1]
+    return found
 
 
 def test_a_forecast_is_read_with_a_key_and_kept_when_the_exchange_falls_silent(live_redis: Any) -> None:
