@@ -61,7 +61,7 @@ def market_context(
             if isinstance(source, dict) and source.get("name")
         ),
         "target": target_words(market, targets_of(market.environment, [market])),
-        "milestones": milestones_of(market.environment, market.event.ticker),
+        "milestones": milestones_of(market.environment, market.event.ticker)[:1],  # the nearest: room is scarce
         "account": request.account,
         "can_trade": not no_trade_reason,
         "no_trade_reason": no_trade_reason,
