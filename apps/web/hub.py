@@ -66,6 +66,7 @@ class Hub:
         self._next_states: dict[str, asyncio.Task[Frame | None]] = {}
         self._subscribers: dict[str, set[Client]] = {}
         self._names: dict[str, TopicName] = {}
+        self._begun: set[str] = set()  # topics of which somebody may have a state that was read before now
         self._down: dict[str, str] = {}  # environment -> why nothing of it is live
         self._attached = asyncio.Event()  # the Redis subscription is confirmed
         self._tasks: set[asyncio.Task[Any]] = set()  # strong references, or the loop may drop them
@@ -113,6 +114,7 @@ class Hub:
             self._subscribers[topic].add(client)
         # Attached first, state second: what is published in between is held back, not lost.
         await self._is_attached()
+        self._begun |= {str(name) for name in wanted} & self._names.keys()
         await self._announce(fresh)
         for name in wanted:
             client.release(str(name), await self._state_shared(name))
@@ -127,6 +129,7 @@ class Hub:
             if not subscribers:
                 del self._subscribers[topic]
                 del self._names[topic]
+                self._begun.discard(topic)
 
     def publish(self, frame: Frame) -> None:
         name = self._names.get(frame.topic)
@@ -197,7 +200,8 @@ class Hub:
                     self._receive(message["data"])
                 elif message["type"] == "subscribe":
                     self._attached.set()
-                    await self._refresh(list(self._names.values()))
+                    # Who waits for this gets a state that is read from now on: not two.
+                    await self._refresh([self._names[topic] for topic in self._names if topic in self._begun])
 
     def _receive(self, raw: bytes) -> None:
         for topic, version, data in _decode_publications(raw):

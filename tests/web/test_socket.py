@@ -1,8 +1,10 @@
 """The socket and the hub over a real Redis: who may, what arrives, what an outage looks like."""
 
+import asyncio
 import json
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -149,6 +151,39 @@ async def test_rows_start_with_everything_and_go_on_by_key(trader: Browser, regi
 
     assert first["d"] == {"rows": {"a": {"v": 1}}, "all": True}
     assert second["d"] == {"rows": {"b": {"v": 1}, "a": None}}
+
+
+async def test_who_asked_before_redis_was_there_gets_the_state_once(registry: Any, gateway: Gateway, monkeypatch: Any):
+    account = await sync_to_async(make_account)()
+    topic = f"things:{account.pk}"
+    registry["rows"] = {"a": {"v": 1}}
+    listen, may_listen = hub.Hub._listen, asyncio.Event()
+    readings = []
+
+    def read(name: Any) -> dict[str, Any]:
+        readings.append(name)
+        return {"rows": dict(registry["rows"])}
+
+    async def late(self: hub.Hub) -> None:
+        await may_listen.wait()
+        await listen(self)
+
+    ports.topics["things"] = replace(ports.topics["things"], state=read)
+    monkeypatch.setattr(hub.Hub, "_listen", late)
+    monkeypatch.setattr(hub, "ATTACH_SECONDS", 3_600.0)
+    browser = await opened(*await member())
+    await browser.send({"cmd": "subscribe", "topics": [topic]})
+    kept = hub.hub_of_loop()
+    await eventually(lambda: topic in kept._subscribers)
+    may_listen.set()
+    first = await browser.frame(topic)
+    gateway.rows(topic, {"b": {"v": 1}})
+    second = await browser.frame(topic)
+    await browser.close()
+
+    assert first["d"] == {"rows": {"a": {"v": 1}}, "all": True}
+    assert second["d"] == {"rows": {"b": {"v": 1}}}
+    assert len(readings) == 1
 
 
 async def test_after_unsubscribing_nothing_more_comes(trader: Browser, gateway: Gateway):
