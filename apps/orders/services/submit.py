@@ -59,9 +59,9 @@ def intent_submit(
     known = known_intent(actor, ticket)
     if known is not None:
         return known
-    announced = lane.Announced(ticket.account_id)
+    account = account_check(actor, ticket.account_id, ticket.subaccount)
+    announced = lane.Announced(account.pk)  # not before it is known to be this desk's
     try:
-        account = account_check(actor, ticket.account_id, ticket.subaccount)
         asked = QuotesAsked(account.environment, ticket.ticker)
         try:
             estimate = order_check(actor, ticket, account=account, now=now)
