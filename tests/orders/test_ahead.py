@@ -11,6 +11,7 @@ import redis
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from apps.accounts.models import Desk, ExchangeAccount
 from apps.core import durability
 from apps.exchange.ahead import Pending
 from apps.exchange.wire.client import Ahead
@@ -251,13 +252,27 @@ def test_what_was_announced_is_ended_however_the_checks_end(
 
     monkeypatch.setattr("apps.orders.lane.Announced", Announced)
     if breaks:
-        monkeypatch.setattr("apps.orders.services.submit.account_check", _broken)
+        monkeypatch.setattr("apps.orders.services.submit.order_check", _broken)
         with pytest.raises(RuntimeError, match="broke"):
             intent_submit(place.trader, make_ticket(place))
     else:
         intent_submit(place.trader, make_ticket(place))
 
     assert said == ["announced", "ended"]
+
+
+def test_an_order_of_another_desks_account_is_not_announced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    from apps.core.errors import NotFound
+
+    said: list[int] = []
+    monkeypatch.setattr("apps.orders.lane.Announced", said.append)
+    elsewhere = Desk.objects.create(name="Elsewhere", slug="elsewhere")
+    ExchangeAccount.objects.filter(pk=place.account.pk).update(desk=elsewhere)
+
+    with pytest.raises(NotFound):
+        intent_submit(place.trader, make_ticket(place))
+
+    assert said == []
 
 
 def _broken(actor: object, *_: object, **__: object) -> None:
