@@ -388,7 +388,8 @@ def test_the_world_goes_on_days_later_with_its_tickers_its_bots_and_new_events(t
 
     active = [m for m in later.markets.values() if m.status == "active"]
     assert {m.series_ticker for m in active} >= {"KXHIGHNY", "KXFED"}  # a daily one and a monthly one
-    assert all(m.yes_bid or m.yes_ask < 10_000 for m in active)
+    # A combo that was listed a moment ago may have no book yet: combos are dealt in by requests.
+    assert all(m.yes_bid or m.yes_ask < 10_000 for m in active if not m.is_combo)
     one_sided = [m.ticker for m in active if not m.yes_bid or m.yes_ask == 10_000]  # those as good as decided
     assert len(one_sided) < 0.1 * len(active)
     assert not set(definitions) & {m.ticker for m in active if m.created_ms > exchange.clock.now_ms()}
