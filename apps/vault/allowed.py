@@ -25,10 +25,15 @@ _FAMILIES = (
     "events",
     "exchange",
     "historical",
+    "incentive_programs",
+    "live_data",
     "markets",
+    "milestones",
     "multivariate_event_collections",
     "portfolio",
+    "search",
     "series",
+    "structured_targets",
 )
 _WRITES = (
     ("POST", "/portfolio/events/orders"),
