@@ -95,6 +95,11 @@ def schedule_of(environment: str) -> Schedule | None:
     return msgspec.convert(stored, Schedule)
 
 
+def schedule_read_at(environment: str) -> datetime | None:
+    """Return when hours and maintenance were last read. None: never, and what is announced may not have been either."""
+    return ExchangeSchedule.objects.filter(environment=environment).values_list("read_at", flat=True).first()
+
+
 def hours_now(schedule: Schedule | None, now: datetime) -> hours.Hours:
     return hours.Hours(None, None) if schedule is None else hours.hours_at(hours.weeks_of(schedule), now)
 

@@ -59,6 +59,7 @@ def exchange(request: DeskRequest) -> HttpResponse:
             if one.end > now
         ],
         "announcements": news.announcements_of(environment),
+        "read_at": news.schedule_read_at(environment),
     }
     return render(request, "web/exchange.html", context)
 

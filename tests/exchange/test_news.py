@@ -87,6 +87,26 @@ def test_what_is_announced_stands_over_every_page_until_one_puts_it_away(exchang
     assert one.post("/exchange/put-away/", {"key": "x" * 64}).status_code == 400
 
 
+def test_what_was_never_read_is_not_called_nothing(exchange: Exchange) -> None:
+    desk = make_desk()
+    make_account(desk)
+    one = client_of(make_person(desk, "viewer"))
+
+    before = one.get("/exchange/").content.decode()
+    news.announcements_sync("paper", client=exchange.client())
+    news.schedule_sync("paper", client=exchange.client())
+    after = one.get("/exchange/").content.decode()
+
+    assert before.count("Not read yet") == 3
+    assert not {words for words in ("announces nothing", "None is planned") if words in before}
+    assert {words for words in ("announces nothing", "None is planned", "read ") if words in after} == {
+        "announces nothing",
+        "None is planned",
+        "read ",
+    }
+    assert "Not read yet" not in after
+
+
 def test_what_is_listed_no_more_or_not_yet_delivered_is_not_shown(exchange: Exchange) -> None:
     now = utc_now()
     exchange.say("Now.", at=now)
