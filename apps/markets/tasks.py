@@ -36,18 +36,24 @@ def catalogue_sync() -> None:
 @task_permission(Permission.SYSTEM)
 def catalogue_environment_sync(environment: str) -> None:
     """Sync one environment, unless a pass over it is still running."""
-    lock = f"catalogue-sync-lock:{environment}"
+    if _synced_alone(environment, "catalogue", services.catalogue_sync, services.collections_sync):
+        _now_and_then(environment, "fee-changes", FEE_CHANGES_EVERY, services.fee_changes_sync)
+        _now_and_then(environment, "incentives", INCENTIVES_EVERY, services.incentives_sync)
+
+
+def _synced_alone(environment: str, name: str, *syncs: Callable[[str], object]) -> bool:
+    """Run one after the other, up to one that fails. False: such a pass is still running, so nothing was done."""
+    lock = f"{name}-sync-lock:{environment}"
     if not cache.add(lock, 1, timeout=LOCK_SECONDS):
-        return
+        return False
     try:
-        services.catalogue_sync(environment)
-        services.collections_sync(environment)
+        for sync in syncs:
+            sync(environment)
     except (ExchangeError, DeskError) as exc:
-        logger.warning("catalogue of %s was not synced, beat tries again: %s", environment, exc)
+        logger.warning("%s of %s was not synced, beat tries again: %s", name, environment, exc)
     finally:
         cache.delete(lock)
-    _now_and_then(environment, "fee-changes", FEE_CHANGES_EVERY, services.fee_changes_sync)
-    _now_and_then(environment, "incentives", INCENTIVES_EVERY, services.incentives_sync)
+    return True
 
 
 def _now_and_then(environment: str, name: str, seconds: int, sync: Callable[[str], object]) -> None:
@@ -96,17 +102,9 @@ def milestones_sync() -> None:
 @task_permission(Permission.SYSTEM)
 def milestones_environment_sync(environment: str) -> None:
     """Sync the milestones of one environment, unless a pass over it is still running."""
-    lock = f"milestones-sync-lock:{environment}"
-    if not cache.add(lock, 1, timeout=LOCK_SECONDS):
-        return
-    try:
-        services.milestones_sync(environment)
-        services.targets_sync(environment)
-        services.search_filters_sync(environment)
-    except (ExchangeError, DeskError) as exc:
-        logger.warning("milestones of %s were not synced, beat tries again: %s", environment, exc)
-    finally:
-        cache.delete(lock)
+    _synced_alone(
+        environment, "milestones", services.milestones_sync, services.targets_sync, services.search_filters_sync
+    )
 
 
 @shared_task(ignore_result=True)
